@@ -1,0 +1,36 @@
+// Package customer holds who buys: counts that rules read, and personal data under a key per customer.
+package customer
+
+import (
+	"time"
+
+	"orderly.example/orderly/internal/money"
+)
+
+// Customer is what rules and reviewers know of a buyer. Personal data is not
+// here: it stands sealed beside the orders and events that brought it.
+type Customer struct {
+	ID        string // hash of the normalised mail address, or of channel and external id
+	Orders    int64  // orders placed and not cancelled
+	Cancelled int64
+	Returns   int64
+	Spent     money.Amount // sum of placed totals in the first currency seen
+	FirstAt   time.Time    // first order
+	LastAt    time.Time
+	Tags      []string
+}
+
+// Personal is the data that erasure destroys. It is sealed under the customer's key
+// wherever it is stored and stands in no log.
+type Personal struct {
+	Name          string `json:"name,omitempty"`
+	Email         string `json:"email,omitempty"`
+	Phone         string `json:"phone,omitempty"`
+	ShippingName  string `json:"shipping_name,omitempty"`
+	ShippingLine1 string `json:"shipping_line1,omitempty"`
+	ShippingLine2 string `json:"shipping_line2,omitempty"`
+	BillingName   string `json:"billing_name,omitempty"`
+	BillingLine1  string `json:"billing_line1,omitempty"`
+	BillingLine2  string `json:"billing_line2,omitempty"`
+	IP            string `json:"ip,omitempty"`
+}
