@@ -1,0 +1,55 @@
+# Sourced by the other scripts: where the tools of the tests are.
+
+# find_postgres prints the folder that holds initdb and postgres.
+find_postgres() {
+  local dir path
+  if [ -n "${ORDERLY_PG_BIN:-}" ]; then
+    [ -x "$ORDERLY_PG_BIN/initdb" ] && { printf '%s\n' "$ORDERLY_PG_BIN"; return 0; }
+    return 1
+  fi
+  for dir in $(printf '%s\n' /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /opt/homebrew/opt/postgresql@*/bin /usr/local/opt/postgresql@*/bin | sort -rV); do
+    if [ -x "$dir/initdb" ] && [ -x "$dir/postgres" ]; then
+      printf '%s\n' "$dir"
+      return 0
+    fi
+  done
+  if path=$(command -v initdb) && command -v postgres >/dev/null; then
+    dirname "$path"
+    return 0
+  fi
+  return 1
+}
+
+# find_chromium prints the path of a Chromium or Chrome.
+find_chromium() {
+  local name
+  if [ -n "${ORDERLY_CHROMIUM:-}" ]; then
+    [ -x "$ORDERLY_CHROMIUM" ] && { printf '%s\n' "$ORDERLY_CHROMIUM"; return 0; }
+    return 1
+  fi
+  for name in chromium chromium-browser google-chrome google-chrome-stable chrome headless-shell; do
+    if command -v "$name" >/dev/null; then
+      command -v "$name"
+      return 0
+    fi
+  done
+  for name in "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" "/Applications/Chromium.app/Contents/MacOS/Chromium"; do
+    if [ -x "$name" ]; then
+      printf '%s\n' "$name"
+      return 0
+    fi
+  done
+  return 1
+}
+
+# find_cc prints the C compiler that the race detector links with.
+find_cc() {
+  local name
+  for name in "${CC:-}" gcc clang cc; do
+    if [ -n "$name" ] && command -v "$name" >/dev/null; then
+      command -v "$name"
+      return 0
+    fi
+  done
+  return 1
+}
