@@ -1,0 +1,125 @@
+package access
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Memory is a Store in memory: for tests of what is built on access.
+type Memory struct {
+	mu       sync.Mutex
+	users    map[string]User
+	tokens   map[string]APIToken
+	sessions map[string]memorySession
+	settings map[string]string
+	Updates  int // how many updates ran
+}
+
+type memorySession struct {
+	data   string
+	expiry time.Time
+}
+
+// NewMemory returns an empty Store in memory.
+func NewMemory() *Memory {
+	return &Memory{users: map[string]User{}, tokens: map[string]APIToken{}, sessions: map[string]memorySession{}, settings: map[string]string{}}
+}
+
+// View implements Store.
+func (m *Memory) View(_ context.Context, fn func(Tx) error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return fn((*memoryTx)(m))
+}
+
+// Update implements Store. A function that fails must not have written: there is no rollback here.
+func (m *Memory) Update(_ context.Context, fn func(Tx) error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.Updates++
+	return fn((*memoryTx)(m))
+}
+
+type memoryTx Memory
+
+func (m *memoryTx) Users() ([]User, error) {
+	var us []User
+	for _, u := range m.users {
+		us = append(us, u)
+	}
+	slices.SortFunc(us, func(a, b User) int { return cmp.Compare(a.Email, b.Email) })
+	return us, nil
+}
+
+func (m *memoryTx) UserByEmail(email string) (User, bool, error) {
+	for _, u := range m.users {
+		if u.Email == email {
+			return u, true, nil
+		}
+	}
+	return User{}, false, nil
+}
+
+func (m *memoryTx) UserByID(id string) (User, bool, error) {
+	u, ok := m.users[id]
+	return u, ok, nil
+}
+
+func (m *memoryTx) PutUser(u User) error { m.users[u.ID] = u; return nil }
+
+func (m *memoryTx) Tokens() ([]APIToken, error) {
+	var ts []APIToken
+	for _, t := range m.tokens {
+		ts = append(ts, t)
+	}
+	slices.SortFunc(ts, func(a, b APIToken) int { return cmp.Compare(a.Name, b.Name) })
+	return ts, nil
+}
+
+func (m *memoryTx) TokenByHash(hash string) (APIToken, bool, error) {
+	t, ok := m.tokens[hash]
+	return t, ok, nil
+}
+
+func (m *memoryTx) PutToken(t APIToken) error { m.tokens[t.Hash] = t; return nil }
+
+func (m *memoryTx) TouchToken(hash string, at time.Time) error {
+	if t, ok := m.tokens[hash]; ok {
+		t.LastUsed = at
+		m.tokens[hash] = t
+	}
+	return nil
+}
+
+func (m *memoryTx) Session(hash string, now time.Time) (string, bool, error) {
+	s, ok := m.sessions[hash]
+	return s.data, ok && now.Before(s.expiry), nil
+}
+
+func (m *memoryTx) PutSession(hash, data string, expiry time.Time) error {
+	m.sessions[hash] = memorySession{data, expiry}
+	return nil
+}
+
+func (m *memoryTx) DeleteSession(hash string) error { delete(m.sessions, hash); return nil }
+
+func (m *memoryTx) DeleteExpiredSessions(now time.Time) error {
+	for h, s := range m.sessions {
+		if !now.Before(s.expiry) {
+			delete(m.sessions, h)
+		}
+	}
+	return nil
+}
+
+func (m *memoryTx) Setting(name string) (string, bool, error) {
+	v, ok := m.settings[name]
+	return v, ok, nil
+}
+
+func (m *memoryTx) PutSetting(name, value string) error { m.settings[name] = value; return nil }
+
+func (m *memoryTx) DeleteSetting(name string) error { delete(m.settings, name); return nil }

@@ -1,0 +1,58 @@
+package access
+
+import (
+	"context"
+	"time"
+)
+
+// User is a person of the shop who signs in.
+type User struct {
+	ID       string
+	Email    string // lower case; what one signs in with
+	Name     string
+	Role     Role
+	Password string // argon2id, PHC string
+	Created  time.Time
+	Disabled bool
+}
+
+// APIToken is a program's key. The token itself is shown once and never stored.
+type APIToken struct {
+	Hash      string // SHA-256 of the token, hex
+	Name      string // unique; names the actor of the events it submits
+	Scopes    []Scope
+	Created   time.Time
+	CreatedBy string
+	LastUsed  time.Time // within a minute; zero = never
+	Revoked   bool
+}
+
+// Store is where users, tokens, sessions and settings stand. Like the program's
+// store, Update runs its function in one transaction and may run it again.
+type Store interface {
+	View(ctx context.Context, fn func(Tx) error) error
+	Update(ctx context.Context, fn func(Tx) error) error
+}
+
+// Tx is what a transaction of Store can do. The look-ups return ok=false, and
+// no error, for what does not exist.
+type Tx interface {
+	Users() ([]User, error)
+	UserByEmail(email string) (u User, ok bool, err error)
+	UserByID(id string) (u User, ok bool, err error)
+	PutUser(u User) error // insert or replace by ID
+
+	Tokens() ([]APIToken, error)
+	TokenByHash(hash string) (t APIToken, ok bool, err error)
+	PutToken(t APIToken) error // insert or replace by Hash
+	TouchToken(hash string, at time.Time) error
+
+	Session(hash string, now time.Time) (data string, ok bool, err error) // not the expired ones
+	PutSession(hash, data string, expiry time.Time) error
+	DeleteSession(hash string) error
+	DeleteExpiredSessions(now time.Time) error
+
+	Setting(name string) (value string, ok bool, err error)
+	PutSetting(name, value string) error
+	DeleteSetting(name string) error
+}
