@@ -1,0 +1,147 @@
+package rule
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"orderly.example/orderly/internal/money"
+)
+
+// Facts gives a condition the values it reads. Fact returns ok=false for what
+// is not known; the condition is then unknown unless the rest decides it. The
+// values are string, int64, bool, money.Amount, time.Time, time.Duration,
+// []string and []Line, by the type of the field in the schema. An
+// implementation may return the same values to many goroutines; they are never changed.
+type Facts interface {
+	Fact(name string) (value any, ok bool)
+}
+
+// Map is Facts from literals, for tests and for facts stored with a decision.
+type Map map[string]any
+
+// Fact implements Facts.
+func (m Map) Fact(name string) (any, bool) {
+	v, ok := m[name]
+	return v, ok
+}
+
+// Line is an element of order.lines as a condition sees it.
+type Line struct {
+	SKU       string
+	Title     string
+	Qty       int64
+	UnitPrice money.Amount
+	Location  string // "" when routing chooses
+	Kit       bool
+	Available int64 // units available to promise over all locations
+}
+
+// Velocity is a count a condition asks for: earlier events of a type that share
+// a value with the present one, within a window that ends now.
+type Velocity struct {
+	Event  string // "order.placed"
+	By     string // a schema.Dimension name, e.g. "customer.email"
+	Within time.Duration
+	Fact   string // the name under which Facts gives the count (int64)
+}
+
+// VelocityFact returns the fact name of a velocity, e.g.
+// velocity(order.placed,customer.email,24h0m0s).
+func VelocityFact(event, by string, within time.Duration) string {
+	return "velocity(" + event + "," + by + "," + within.String() + ")"
+}
+
+// Outcome is the value of a condition in Kleene's three-valued logic.
+type Outcome uint8
+
+// The outcomes. Only True fires an automation.
+const (
+	False Outcome = iota
+	True
+	Unknown // a fact was missing or could not be compared, and the rest did not decide
+)
+
+// String returns false, true or unknown.
+func (o Outcome) String() string {
+	switch o {
+	case False:
+		return "false"
+	case True:
+		return "true"
+	default:
+		return "unknown"
+	}
+}
+
+func (o Outcome) not() Outcome {
+	switch o {
+	case False:
+		return True
+	case True:
+		return False
+	default:
+		return Unknown
+	}
+}
+
+// UnknownError says why a condition is unknown: the facts that were missing, and
+// the first thing that could not be computed (two currencies, a wrong type).
+type UnknownError struct {
+	Missing []string // sorted, each once
+	Cause   string   // "" when only facts were missing
+}
+
+// Error implements error.
+func (e *UnknownError) Error() string {
+	switch {
+	case len(e.Missing) == 0:
+		return e.Cause
+	case e.Cause == "":
+		return "not known: " + strings.Join(e.Missing, ", ")
+	default:
+		return "not known: " + strings.Join(e.Missing, ", ") + "; " + e.Cause
+	}
+}
+
+// Condition is a compiled condition. It is immutable and safe for concurrent use.
+type Condition struct {
+	src        string
+	event      string
+	fields     []string
+	velocities []Velocity
+	root       node
+	tree       *branch // what Explain walks
+}
+
+// Source returns the text the condition was compiled from.
+func (c *Condition) Source() string { return c.src }
+
+// EventType returns the event type the condition was compiled for.
+func (c *Condition) EventType() string { return c.event }
+
+// Fields returns the names of the facts the condition may read, sorted, with the
+// fact names of its velocities.
+func (c *Condition) Fields() []string { return slices.Clone(c.fields) }
+
+// Velocities returns the counts the condition asks for, each once.
+func (c *Condition) Velocities() []Velocity { return slices.Clone(c.velocities) }
+
+// Eval evaluates the condition. The error is nil unless the outcome is Unknown;
+// then it is an *UnknownError. It does not allocate for a condition of the
+// decidable fragment whose outcome is True or False.
+func (c *Condition) Eval(f Facts) (Outcome, error) {
+	x := getCtx(f)
+	out := c.root.eval(x)
+	var err error
+	if out == Unknown {
+		err = x.reason()
+	}
+	x.put()
+	return out, err
+}
+
+func (v Velocity) String() string {
+	return fmt.Sprintf("velocity(%q, %q, %q)", v.Event, v.By, durationText(v.Within))
+}

@@ -1,0 +1,190 @@
+// Package schema is the catalogue of the data that conditions may read: every
+// field's type, unit, meaning and system of record, and the events on which it
+// is known. The rule compiler, the editor's completion, the checks over a set of
+// automations and the system map all read this one list, so that a field which
+// is not written down here does not exist for any of them.
+package schema
+
+import (
+	"slices"
+	"sort"
+	"strings"
+)
+
+// Type is the type of a field's value.
+type Type string
+
+// The types of fields. The Go type that carries each is given behind it.
+const (
+	String   Type = "string"   // string
+	Int      Type = "int"      // int64
+	Bool     Type = "bool"     // bool
+	Money    Type = "money"    // money.Amount; compares within one currency only
+	Time     Type = "time"     // time.Time
+	Duration Type = "duration" // time.Duration
+	Strings  Type = "strings"  // []string
+	Lines    Type = "lines"    // []rule.Line
+)
+
+// Noun returns the type in the words of an error message.
+func (t Type) Noun() string {
+	switch t {
+	case Int:
+		return "a whole number"
+	case Bool:
+		return "true or false"
+	case Money:
+		return "money"
+	case Time:
+		return "a time"
+	case Duration:
+		return "a duration"
+	case Strings:
+		return "a list of text"
+	case Lines:
+		return "a list of order lines"
+	default:
+		return "text"
+	}
+}
+
+// Field is one datum.
+type Field struct {
+	Name     string // dotted, as written in a condition
+	Type     Type
+	Unit     string   // what the value counts or how it is written
+	Doc      string   // one sentence: what it means
+	System   string   // the system of record: who is right when two disagree
+	Personal bool     // identifies a person; shown masked, never logged
+	Events   []string // event types on which it is available; nil = every order event
+}
+
+// Available reports whether the field can be known on events of a type.
+func (f *Field) Available(eventType string) bool {
+	if f.Events == nil {
+		return IsOrderEvent(eventType)
+	}
+	return slices.Contains(f.Events, eventType)
+}
+
+// orderEvents are the types whose subject is an order or something done for one.
+var orderEvents = []string{
+	"effect.failed", "order.accepted", "order.cancelled", "order.completed", "order.hold_requested", "order.paid", "order.placed",
+	"order.ready", "order.release_requested", "order.reroute_requested", "order.unfillable", "return.received",
+	"shipment.rejected", "shipment.shipped", "task.assigned", "task.decided", "task.overdue",
+}
+
+// otherEvents are the types without an order.
+var otherEvents = []string{"day.ended", "stock.adjusted", "stock.counted", "stock.low", "stock.received", "stock.transferred"}
+
+// Events returns every event type an automation may be triggered by, sorted.
+func Events() []string {
+	all := slices.Concat(orderEvents, otherEvents)
+	sort.Strings(all)
+	return all
+}
+
+// IsOrderEvent reports whether order.* and customer.* fields exist on events of a type. On task
+// and effect events they are unknown when the task or effect is not about an order.
+func IsOrderEvent(eventType string) bool { return slices.Contains(orderEvents, eventType) }
+
+// KnownEvent reports whether automations may be triggered by the type.
+func KnownEvent(eventType string) bool {
+	return IsOrderEvent(eventType) || slices.Contains(otherEvents, eventType)
+}
+
+// Fields returns the fields available on events of a type, sorted by name.
+// The empty type returns the whole catalogue.
+func Fields(eventType string) []Field {
+	out := make([]Field, 0, len(catalogue))
+	for i := range catalogue {
+		if eventType == "" || catalogue[i].Available(eventType) {
+			out = append(out, catalogue[i])
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	return out
+}
+
+var byName = func() map[string]int {
+	m := make(map[string]int, len(catalogue))
+	for i := range catalogue {
+		m[catalogue[i].Name] = i
+	}
+	return m
+}()
+
+// Lookup returns the field of a name, available anywhere.
+func Lookup(name string) (Field, bool) {
+	i, ok := byName[name]
+	if !ok {
+		return Field{}, false
+	}
+	return catalogue[i], true
+}
+
+// LineFields returns the fields of an element of order.lines, in the order of an order form.
+func LineFields() []Field { return slices.Clone(lineFields) }
+
+// VelocityEvents returns the event types that velocity counts.
+func VelocityEvents() []string { return []string{"order.placed"} }
+
+// Dimension is something by which velocity counts earlier events.
+type Dimension struct {
+	Name string // as written in the condition, e.g. "customer.email"
+	Doc  string
+}
+
+// Dimensions returns what velocity may count by.
+func Dimensions() []Dimension { return slices.Clone(dimensions) }
+
+// Nearest returns the candidate that is most likely meant by word, or "" when
+// none is near. A candidate whose last part after a dot is the word counts as near.
+func Nearest(word string, candidates []string) string {
+	best, bestD := "", len(word)/3+1
+	if len(word) < 3 {
+		bestD = 1
+	}
+	w := strings.ToLower(word)
+	for _, c := range candidates {
+		l := strings.ToLower(c)
+		d := distance(w, l)
+		if i := strings.LastIndexByte(l, '.'); i >= 0 && !strings.Contains(w, ".") {
+			d = min(d, distance(w, l[i+1:])+1)
+		}
+		if d < bestD || d == bestD && best == "" {
+			best, bestD = c, d
+		}
+	}
+	return best
+}
+
+// distance is the number of insertions, deletions, substitutions and swaps of
+// neighbours between two words (optimal string alignment).
+func distance(a, b string) int {
+	const limit = 64
+	if len(a) > limit || len(b) > limit {
+		return limit
+	}
+	var rows [3][limit + 1]int
+	two, one, cur := &rows[0], &rows[1], &rows[2]
+	for j := range len(b) + 1 {
+		one[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		cur[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			d := min(one[j]+1, cur[j-1]+1, one[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d = min(d, two[j-2]+1)
+			}
+			cur[j] = d
+		}
+		two, one, cur = one, cur, two
+	}
+	return one[len(b)]
+}
