@@ -3,8 +3,8 @@
 # find_postgres prints the folder that holds initdb and postgres.
 find_postgres() {
   local dir path
-  if [ -n "${ORDERLY_PG_BIN:-}" ]; then
-    [ -x "$ORDERLY_PG_BIN/initdb" ] && { printf '%s\n' "$ORDERLY_PG_BIN"; return 0; }
+  if [ -n "${ORDERLY_TEST_PG_BIN:-}" ]; then
+    [ -x "$ORDERLY_TEST_PG_BIN/initdb" ] && { printf '%s\n' "$ORDERLY_TEST_PG_BIN"; return 0; }
     return 1
   fi
   for dir in $(printf '%s\n' /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /opt/homebrew/opt/postgresql@*/bin /usr/local/opt/postgresql@*/bin | sort -rV); do
@@ -23,8 +23,8 @@ find_postgres() {
 # find_chromium prints the path of a Chromium or Chrome.
 find_chromium() {
   local name
-  if [ -n "${ORDERLY_CHROMIUM:-}" ]; then
-    [ -x "$ORDERLY_CHROMIUM" ] && { printf '%s\n' "$ORDERLY_CHROMIUM"; return 0; }
+  if [ -n "${ORDERLY_TEST_CHROMIUM:-}" ]; then
+    [ -x "$ORDERLY_TEST_CHROMIUM" ] && { printf '%s\n' "$ORDERLY_TEST_CHROMIUM"; return 0; }
     return 1
   fi
   for name in chromium chromium-browser google-chrome google-chrome-stable chrome headless-shell; do

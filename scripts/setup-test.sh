@@ -22,7 +22,7 @@ advise() {
     echo "  Fedora          sudo dnf install gcc postgresql-server chromium"
     echo "  Arch            sudo pacman -S gcc postgresql chromium"
     echo "  macOS           xcode-select --install; brew install postgresql@15; brew install --cask chromium"
-    echo "A tool at an unusual place is named with ORDERLY_PG_BIN (folder of initdb) or ORDERLY_CHROMIUM (program)."
+    echo "A tool at an unusual place is named with ORDERLY_TEST_PG_BIN (folder of initdb) or ORDERLY_TEST_CHROMIUM (program)."
     echo "Without them: make test-short"
   } >&2
 }
