@@ -28,7 +28,9 @@ var exact = []string{"money", "stock", "order", "event", "task", "effect", "cust
 
 // background lists the files below internal/ that may start a context of their
 // own, with the reason.
-var background = map[string]string{}
+var background = map[string]string{
+	"internal/engine/engine.go": "a group commit serves many callers: none of them may cancel it for the others",
+}
 
 // allowedPrints lists the files below internal/ that may print to standard output.
 var allowedPrints = map[string]string{}
