@@ -43,12 +43,12 @@ func Kinds() []Kind {
 	return []Kind{
 		{OrderConfirmation, Customer, []string{"order.accepted"}, "Thanks for the order, lists what was bought and where it goes."},
 		{ShippingUpdate, Customer, []string{"shipment.shipped"}, "A parcel has left: carrier, tracking and what is in it."},
-		{DelayNotice, Customer, []string{"order.unfillable", "order.backordered"}, "Something takes longer than promised, and why."},
+		{DelayNotice, Customer, []string{"order.unfillable"}, "Something takes longer than promised, and why."},
 		{OrderCancelled, Customer, []string{"order.cancelled"}, "The order was cancelled; what happens to the money."},
 		{ReviewQuestion, Customer, []string{"task.decided"}, "A question a person of the shop has before the order goes on."},
 		{LowStock, Staff, []string{"stock.low"}, "A product has fallen below its line at all locations together."},
 		{DailyReport, Staff, []string{"day.ended"}, "The figures of the day that has ended."},
-		{Incident, Staff, []string{"effect.failed", "task.overdue"}, "Something is broken or overdue, and what to do next."},
+		{Incident, Staff, []string{"incident.raised", "effect.failed", "task.overdue"}, "Something is broken or overdue, and what to do next."},
 	}
 }
 
