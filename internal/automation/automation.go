@@ -1,0 +1,95 @@
+// Package automation holds the shop's rules as data: what triggers each, its
+// condition, its steps, who answers for it and how far it may go. It reads the
+// YAML text that people write and says what every step reads, writes and costs;
+// doing the steps is decide's part.
+package automation
+
+import (
+	"hash/fnv"
+	"time"
+
+	"orderly.example/orderly/internal/money"
+	"orderly.example/orderly/internal/rule"
+)
+
+// Mode is how far an automation acts.
+type Mode string
+
+// The modes, in the order an automation grows up.
+const (
+	Draft  Mode = "draft"  // kept, not considered
+	Shadow Mode = "shadow" // considered and recorded; nothing is done
+	Canary Mode = "canary" // acts on a stable share of orders, shadow on the rest
+	Active Mode = "active" // acts on all
+	Paused Mode = "paused" // stopped by a person or by its limits; not considered
+)
+
+// Modes returns every mode.
+func Modes() []Mode { return []Mode{Draft, Shadow, Canary, Active, Paused} }
+
+// Considered reports whether automations of the mode are evaluated at all.
+func (m Mode) Considered() bool { return m == Shadow || m == Canary || m == Active }
+
+// Automation is one rule of the shop. It is immutable once parsed.
+type Automation struct {
+	Name      string // kebab-case, unique in the shop
+	Owner     string // mail address: who is told, who decides
+	Why       string // the reason it exists, for those who meet it later
+	On        string // event type
+	When      string // source of Condition; "" is always
+	Mode      Mode
+	Share     int // canary only: percent of orders it acts on, 1 to 99
+	Steps     []Step
+	Limits    Limits
+	Expect    *Expect // nil when the author left it out
+	Condition *rule.Condition
+	File      string // name given to Parse
+	Text      string // as written
+	Hash      string // SHA-256 of Text in hex: the version
+}
+
+// Limits bound what an automation may do before it pauses and its owner is told. Zero is no limit.
+type Limits struct {
+	PerHour     int          // firings
+	MoneyPerDay money.Amount // sum of the totals of orders it acted on
+}
+
+// Expect is how often the automation should fire at least: silence is a failure.
+type Expect struct {
+	AtLeast int
+	Per     string // hour, day, week or month
+}
+
+// Window returns the length of Per; a month is 30 days.
+func (e *Expect) Window() time.Duration { return periods[e.Per] }
+
+var periods = map[string]time.Duration{
+	"hour": time.Hour, "day": 24 * time.Hour, "week": 7 * 24 * time.Hour, "month": 30 * 24 * time.Hour,
+}
+
+// Acts reports whether the automation may act on a subject (an order id, or the
+// event's subject when there is no order). In canary the answer is stable: the
+// same subject is always in or out, and raising the share keeps who was in.
+func (a *Automation) Acts(subject string) bool {
+	switch a.Mode {
+	case Active:
+		return true
+	case Canary:
+		h := fnv.New64a()
+		h.Write([]byte(a.Name)) // differs per automation, so that not always the same orders are first
+		h.Write([]byte{0})
+		h.Write([]byte(subject))
+		return mix(h.Sum64())%100 < uint64(a.Share)
+	default:
+		return false
+	}
+}
+
+// mix spreads FNV's weak low bits (the finaliser of MurmurHash3).
+func mix(h uint64) uint64 {
+	h ^= h >> 33
+	h *= 0xff51afd7ed558ccd
+	h ^= h >> 33
+	h *= 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
+}
