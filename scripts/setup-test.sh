@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 packages=()
 find_cc >/dev/null || packages+=(gcc libc6-dev)
 find_postgres >/dev/null || packages+=(postgresql)
-find_chromium >/dev/null || packages+=(chromium)
+find_chromium >/dev/null || packages+=(chromium fonts-dejavu-core)
 [ ${#packages[@]} -eq 0 ] && exit 0
 
 advise() {
@@ -62,7 +62,7 @@ fi
 packages=()
 find_cc >/dev/null || packages+=(gcc)
 find_postgres >/dev/null || packages+=(postgresql)
-find_chromium >/dev/null || packages+=(chromium)
+find_chromium >/dev/null || packages+=(chromium fonts-dejavu-core)
 if [ ${#packages[@]} -ne 0 ]; then
   echo "Installed, but still not found." >&2
   advise

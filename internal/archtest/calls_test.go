@@ -194,3 +194,41 @@ func (tr *tree) file(p string) *file {
 	}
 	return nil
 }
+
+// TestSkipsFailUnderCI: a test that is skipped where it must run proves
+// nothing. Who skips looks at $CI first, or skips slow work under -short.
+func TestSkipsFailUnderCI(t *testing.T) {
+	tr := project(t)
+	for _, f := range tr.files {
+		if !f.test && !support(f.pkg) {
+			continue
+		}
+		for _, d := range f.ast.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok || fn.Body == nil {
+				continue
+			}
+			var skips []ast.Node
+			excused := false
+			ast.Inspect(fn.Body, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.SelectorExpr:
+					switch n.Sel.Name {
+					case "Skip", "Skipf", "SkipNow":
+						skips = append(skips, n)
+					case "Short":
+						excused = true
+					}
+				case *ast.BasicLit:
+					excused = excused || n.Value == `"CI"`
+				}
+				return true
+			})
+			for _, s := range skips {
+				if !excused {
+					t.Errorf("%s: %s skips without a look at $CI; there it must fail", tr.at(s), fn.Name.Name)
+				}
+			}
+		}
+	}
+}
