@@ -362,3 +362,6 @@ func hashToken(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:])
 }
+
+// RetryAfter says when another attempt is looked at; the HTTP answer becomes 429 with it.
+func (e *LockedError) RetryAfter() time.Duration { return e.Wait }
