@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the other scripts: where the tools of the tests are.
 
 # find_postgres prints the folder that holds initdb and postgres.
