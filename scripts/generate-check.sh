@@ -11,11 +11,16 @@ while IFS= read -r -d '' f; do
   [ -e "$f" ] && templates+=("$f")
 done < <(git ls-files -z --cached --others --exclude-standard -- '*.templ')
 [ ${#templates[@]} -eq 0 ] && exit 0
-cp --parents "${templates[@]}" "$tmp"
+cp go.mod "$tmp"
+for f in "${templates[@]}"; do
+  mkdir -p "$tmp/$(dirname "$f")"
+  cp "$f" "$tmp/$f"
+done
 version=$(go list -m -f '{{.Version}}' github.com/a-h/templ)
 go run "github.com/a-h/templ/cmd/templ@$version" generate -path "$tmp" -log-level warn
 
 # The path in error messages depends on where the generator ran; nothing else may differ.
+# shellcheck disable=SC2016
 plain() { sed -E 's/FileName: `[^`]*`//' "$1"; }
 bad=0
 for f in "${templates[@]}"; do
