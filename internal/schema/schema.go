@@ -164,7 +164,7 @@ func Nearest(word string, candidates []string) string {
 func distance(a, b string) int {
 	const limit = 64
 	if len(a) > limit || len(b) > limit {
-		return limit
+		return 1 << 20 // names are never that long: not near
 	}
 	var rows [3][limit + 1]int
 	two, one, cur := &rows[0], &rows[1], &rows[2]
