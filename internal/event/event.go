@@ -44,6 +44,17 @@ type Event struct {
 	Data     Payload
 	Raw      []byte // the payload as received, without personal data; what the hash covers
 	Hash     string // of the payload as received
+	Who      Identity
+}
+
+// Identity is the buyer's keyed identity: hashes made at the door with the
+// shop's secret, so that counting and look-ups never need the values. "" = not known.
+type Identity struct {
+	Customer string // customer id
+	Email    string // velocity keys, one per dimension
+	Address  string
+	Device   string
+	IP       string
 }
 
 // Payload is the typed data of one event type.

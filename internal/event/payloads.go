@@ -19,7 +19,7 @@ var payloads = register(
 	(*ShipmentShipped)(nil), (*ShipmentRejected)(nil),
 	(*StockReceived)(nil), (*StockCounted)(nil), (*StockAdjusted)(nil), (*StockTransferred)(nil), (*StockLow)(nil),
 	(*TaskDecided)(nil), (*TaskAssigned)(nil), (*TaskOverdue)(nil),
-	(*EffectFailed)(nil), (*DayEnded)(nil),
+	(*EffectFailed)(nil), (*IncidentRaised)(nil), (*DayEnded)(nil),
 )
 
 // Address is a postal address. Name and lines are personal data.
@@ -242,6 +242,14 @@ type EffectFailed struct {
 	Error       string `json:"error"`
 }
 
+// IncidentRaised says that something failed for good or fell silent: a
+// quarantined event, effects that wait too long. Subject groups: one cause is one incident.
+type IncidentRaised struct {
+	Subject string `json:"subject"`
+	Title   string `json:"title"`
+	Detail  string `json:"detail,omitempty"`
+}
+
 // DayEnded is a timer's word: the shop's day Date is over (daily report).
 type DayEnded struct {
 	Date string `json:"date"` // 2006-01-02 in the shop's zone
@@ -269,6 +277,7 @@ func (*TaskDecided) EventType() string           { return "task.decided" }
 func (*TaskAssigned) EventType() string          { return "task.assigned" }
 func (*TaskOverdue) EventType() string           { return "task.overdue" }
 func (*EffectFailed) EventType() string          { return "effect.failed" }
+func (*IncidentRaised) EventType() string        { return "incident.raised" }
 func (*DayEnded) EventType() string              { return "day.ended" }
 
 func (p *OrderPlaced) EventSubject() string           { return OrderID(p.Channel, p.Number) }
@@ -307,7 +316,8 @@ func (p *EffectFailed) EventSubject() string {
 	}
 	return p.Effect
 }
-func (p *DayEnded) EventSubject() string { return p.Date }
+func (p *IncidentRaised) EventSubject() string { return p.Subject }
+func (p *DayEnded) EventSubject() string       { return p.Date }
 
 // Limits on one payload; beyond them the sender is told, never the database.
 const (
@@ -635,6 +645,15 @@ func (p *TaskOverdue) Validate() []fault.Problem { var c checker; c.id("/task", 
 func (p *EffectFailed) Validate() []fault.Problem {
 	var c checker
 	c.id("/effect", p.Effect)
+	return c.ps
+}
+
+// Validate implements Payload.
+func (p *IncidentRaised) Validate() []fault.Problem {
+	var c checker
+	c.id("/subject", p.Subject)
+	c.id("/title", p.Title)
+	c.text("/detail", p.Detail)
 	return c.ps
 }
 

@@ -32,12 +32,12 @@ const (
 // next is the state table: the states each state may go to.
 var next = map[State][]State{
 	Expected:         {Held, AwaitingPayment, Unfillable, Backordered, Ready, PartiallyShipped, Shipped, Completed, Cancelled},
-	Held:             {AwaitingPayment, Unfillable, Backordered, Ready, Cancelled},
+	Held:             {AwaitingPayment, Unfillable, Backordered, Ready, PartiallyShipped, Shipped, Cancelled},
 	AwaitingPayment:  {Held, Unfillable, Backordered, Ready, PartiallyShipped, Shipped, Cancelled},
-	Unfillable:       {Held, AwaitingPayment, Backordered, Ready, Cancelled},
-	Backordered:      {Held, AwaitingPayment, Unfillable, Ready, PartiallyShipped, Cancelled},
+	Unfillable:       {Held, AwaitingPayment, Backordered, Ready, PartiallyShipped, Shipped, Cancelled},
+	Backordered:      {Held, AwaitingPayment, Unfillable, Ready, PartiallyShipped, Shipped, Cancelled},
 	Ready:            {Held, AwaitingPayment, Unfillable, Backordered, PartiallyShipped, Shipped, Cancelled},
-	PartiallyShipped: {Shipped, Unfillable, Backordered, Ready, Completed, Cancelled},
+	PartiallyShipped: {Held, Unfillable, Backordered, Ready, Shipped, Completed, Cancelled},
 	Shipped:          {Completed},
 	Completed:        {},
 	Cancelled:        {},
@@ -77,6 +77,7 @@ type Allocation struct {
 	Location string
 	Qty      int64
 	Shipped  int64
+	Asked    bool // the location was asked to ship it
 }
 
 // Hold is a reason the order may not go on.
@@ -123,20 +124,28 @@ type Order struct {
 	Note       string
 	Attributes map[string]string
 
-	Holds       []Hold
-	Reviews     int  // review tasks so far
-	Released    bool // a person let it go: the same hold is not put again
-	Accepted    bool // passed its checks once; the confirmation follows from this
-	Allocations []Allocation
-	Missing     []Missing
-	Parcels     int      // parcels planned by the last routing
-	Rounds      int      // routings so far
-	Rejected    []string // locations that refused
-	Preferred   []string // by automations: tried first
-	Excluded    []string // by automations: never used
-	Promise     time.Time
-	CancelNote  string
-	Personal    customer.Personal `json:"-"`
+	Holds           []Hold
+	Reviews         int  // review tasks so far
+	Released        bool // a person let it go: the same hold is not put again
+	PaidAtOnce      bool // the placing event said it was paid
+	Requests        int  // fulfilment requests so far
+	Accepted        bool // passed its checks once; the confirmation follows from this
+	Allocations     []Allocation
+	Missing         []Missing
+	Parcels         int      // parcels planned by the last routing
+	Rounds          int      // routings so far
+	Rejected        []string // locations that refused
+	Preferred       []string // by automations: tried first
+	Excluded        []string // by automations: never used
+	Promise         time.Time
+	CancelNote      string
+	CancelAsked     bool              // cancelled before it was placed
+	PaymentRefs     []string          // references already counted: a payment told twice counts once
+	EmailDomain     string            // lower case
+	AddressesDiffer bool              // billing and shipping differ in country, postal code, city or first line
+	IPCountry       string            // of the address the order came from; "" = unknown
+	HasEmail        bool              // a mail address is known: messages can be sent
+	Personal        customer.Personal `json:"-"`
 }
 
 // Go moves the order to t along the state table. An unchanged state is no move.
@@ -159,6 +168,7 @@ func (o *Order) Clone() *Order {
 	c.Holds = append([]Hold(nil), o.Holds...)
 	c.Allocations = append([]Allocation(nil), o.Allocations...)
 	c.Missing = append([]Missing(nil), o.Missing...)
+	c.PaymentRefs = append([]string(nil), o.PaymentRefs...)
 	c.Rejected = append([]string(nil), o.Rejected...)
 	c.Preferred = append([]string(nil), o.Preferred...)
 	c.Excluded = append([]string(nil), o.Excluded...)
