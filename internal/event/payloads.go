@@ -321,7 +321,7 @@ func (p *DayEnded) EventSubject() string       { return p.Date }
 
 // Limits on one payload; beyond them the sender is told, never the database.
 const (
-	MaxLines  = 500
+	MaxLines  = 2_000 // wholesale invoices with more than a thousand lines exist
 	MaxQty    = 1_000_000
 	MaxString = 2_000
 	MaxID     = 200

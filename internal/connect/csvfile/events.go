@@ -25,7 +25,7 @@ type maker struct {
 
 // made is what one draft becomes.
 type made struct {
-	items                        []item
+	items                        []*item
 	orders, returns, adjustments int64
 }
 
@@ -51,7 +51,7 @@ func (mk *maker) events(d *draft) (made, error) {
 			t = last
 		}
 		last = t
-		m.items = append(m.items, item{
+		m.items = append(m.items, &item{
 			ev: event.Event{Source: mk.source, Key: key, Type: p.EventType(), Subject: p.EventSubject(),
 				At: t, Mode: mk.mode, Actor: mk.actor, Data: p},
 			line: d.first, rows: rows, lines: lines,
@@ -73,7 +73,6 @@ func (mk *maker) events(d *draft) (made, error) {
 		if err := add("return:"+r.Number, at, r, len(r.Lines)); err != nil {
 			return m, err
 		}
-		m.returns++
 	}
 	nth := map[string]int{}
 	for _, a := range d.adjusts {
@@ -88,6 +87,11 @@ func (mk *maker) events(d *draft) (made, error) {
 		}
 		m.items[len(m.items)-1].line = a.line
 		m.adjustments++
+	}
+	for i := range m.items {
+		if m.items[i].ev.Type == (*event.ReturnReceived)(nil).EventType() {
+			m.returns++
+		}
 	}
 	return m, nil
 }
@@ -169,7 +173,6 @@ func (mk *maker) order(d *draft, add func(string, time.Time, event.Payload, int)
 		if err := add("return:"+r.Number, mk.at(d, "returned_at"), r, len(r.Lines)); err != nil {
 			return err
 		}
-		d.values["returned"] = "yes"
 	}
 	return nil
 }
@@ -304,7 +307,7 @@ func address(v map[string]string, pre string, notes []string) (event.Address, []
 	return a, notes
 }
 
-// canShip reports whether the mapping can make shipments, returns or
+// canMove reports whether the mapping can make shipments, returns or
 // adjustments, which need a location in live mode.
 func (p *ordersPlan) canMove() bool {
 	if len(p.kinds) > 0 {

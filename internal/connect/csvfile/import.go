@@ -326,8 +326,8 @@ func (r *run) orders(src rowSource, p *ordersPlan, last map[uint64]int64) error 
 			}
 		}
 		if d == nobody {
-			for i := range d.rows {
-				d.rows[i].line = 0
+			if len(d.rows) > 100_000 {
+				nobody = newDraft("") // bounded: beyond it equal rows are each rejected
 			}
 			continue
 		}
@@ -397,9 +397,6 @@ func (r *run) close(mk *maker, d *draft, out *outbox, sum *moneySum) error {
 	r.rep.Orders += m.orders
 	r.rep.Returns += m.returns
 	r.rep.Adjustments += m.adjustments
-	if d.values["returned"] != "" {
-		r.rep.Returns++
-	}
 	r.rep.OrderUnits += d.sold
 	r.rep.ReturnUnits += d.back
 	r.rep.AdjustedUnits += d.adjusted

@@ -37,6 +37,7 @@ type ordersPlan struct {
 	ctx      *rowCtx
 	lines    *joinTable // when another file holds the lines
 	linesIdx int
+	asked    map[string]bool // keys of orders looked up among the lines
 	intern   map[string]string
 	lastDate string // dates repeat from row to row
 	lastTime time.Time
@@ -105,7 +106,7 @@ type seenProduct struct {
 func (b *binder) bindOrders() *ordersPlan {
 	m := b.m
 	p := &ordersPlan{m: m, dates: &m.dates, nums: b.nums, late: map[string]*getter{}, services: map[string]bool{},
-		intern: map[string]string{}, seed: maphash.MakeSeed(), linesIdx: -1}
+		intern: map[string]string{}, asked: map[string]bool{}, seed: maphash.MakeSeed(), linesIdx: -1}
 	p.number = b.bind(m.fields["order.number"], false)
 	p.placedAt = b.bind(m.fields["order.placed_at"], false)
 	p.currency = b.bind(m.fields["order.currency"], false)
@@ -167,7 +168,7 @@ func (p *ordersPlan) isService(sku string) bool {
 }
 
 func newDraft(number string) *draft {
-	return &draft{number: number, byHash: map[uint64][]int{}, values: map[string]string{}}
+	return &draft{number: number, values: map[string]string{}}
 }
 
 // again reports whether the row equals an earlier one of the order in every
@@ -181,13 +182,28 @@ func (p *ordersPlan) again(d *draft, r row) bool {
 		h.WriteByte(0)
 	}
 	r.hash = h.Sum64()
+	if d.byHash == nil {
+		for i := range d.rows {
+			if d.rows[i].hash == r.hash && slices.Equal(d.rows[i].fields, r.fields) {
+				return true
+			}
+		}
+	}
 	for _, i := range d.byHash[r.hash] {
 		if slices.Equal(d.rows[i].fields, r.fields) {
 			return true
 		}
 	}
-	d.byHash[r.hash] = append(d.byHash[r.hash], len(d.rows))
 	d.rows = append(d.rows, r)
+	switch n := len(d.rows); {
+	case d.byHash != nil:
+		d.byHash[r.hash] = append(d.byHash[r.hash], n-1)
+	case n > 16: // most orders are short and need no index
+		d.byHash = make(map[uint64][]int, 64)
+		for i := range d.rows {
+			d.byHash[d.rows[i].hash] = append(d.byHash[d.rows[i].hash], i)
+		}
+	}
 	return false
 }
 
@@ -235,6 +251,9 @@ func (p *ordersPlan) take(d *draft) error {
 	} else {
 		if d.accepted > 0 {
 			return reject("the order stands on an earlier line", "line %d", d.first)
+		}
+		if key, err := p.lines.on.value(p.ctx); err == nil {
+			p.asked[key] = true
 		}
 		for _, i := range p.ctx.join(p.linesIdx) {
 			p.ctx.line = p.lines.rows[i]

@@ -69,7 +69,7 @@ type outbox struct {
 	held     int
 	n        int
 	limit    int
-	batch    []item
+	batch    []*item
 	evs      []event.Event
 	lines    int
 	products map[string]*catalog.Product // seen, not handed over
@@ -82,7 +82,7 @@ func newOutbox(ctx context.Context, sink Sink, rep *Report, dry bool) *outbox {
 		products: map[string]*catalog.Product{}, known: map[string]bool{}}
 }
 
-type window []item
+type window []*item
 
 func (w window) Len() int { return len(w) }
 func (w window) Less(i, j int) bool {
@@ -94,13 +94,13 @@ func (w window) Less(i, j int) bool {
 func (w window) Swap(i, j int) { w[i], w[j] = w[j], w[i] }
 
 // Push implements heap.Interface.
-func (w *window) Push(x any) { *w = append(*w, x.(item)) }
+func (w *window) Push(x any) { *w = append(*w, x.(*item)) }
 
 // Pop implements heap.Interface.
 func (w *window) Pop() any {
 	old := *w
 	x := old[len(old)-1]
-	old[len(old)-1] = item{}
+	old[len(old)-1] = nil
 	*w = old[:len(old)-1]
 	return x
 }
@@ -122,7 +122,7 @@ func (o *outbox) seen(sku, title string, untracked, sold bool) {
 	}
 }
 
-func (o *outbox) add(it item) error {
+func (o *outbox) add(it *item) error {
 	o.rep.EventTypes[it.ev.Type]++
 	it.n = o.n
 	o.n++
@@ -137,7 +137,7 @@ func (o *outbox) add(it item) error {
 }
 
 func (o *outbox) pop() error {
-	it := heap.Pop(&o.win).(item)
+	it := heap.Pop(&o.win).(*item)
 	o.held -= 1 + it.lines
 	o.batch = append(o.batch, it)
 	o.lines += it.lines
@@ -185,7 +185,7 @@ func (o *outbox) flush() error {
 			return fault.New(fault.Internal, "csvfile.Import", "%d answers to %d events", len(res), len(o.evs))
 		}
 		for i, r := range res {
-			o.answer(&o.batch[i], r)
+			o.answer(o.batch[i], r)
 		}
 	}
 	clear(o.batch)
