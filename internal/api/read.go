@@ -1,0 +1,4 @@
+package api
+
+// Reader answers the reads.
+type Reader interface{}
