@@ -2,6 +2,7 @@ package rule
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,41 +56,87 @@ func (b *builder) program(e ast.Expr) node {
 	return &celNode{prog: p}
 }
 
-// rewrite prepares a copy of a checked tree for the interpreter: calls of
-// velocity become facts, and != on money becomes !(==), because the
-// interpreter takes an error of == for "not equal" and two currencies must be unknown.
+// rewrite prepares a copy of a checked tree for the interpreter. Calls of
+// velocity become facts. On money, != becomes !(==), as the interpreter takes an
+// error of == for "not equal", and two currencies must be unknown. Membership in
+// a written list becomes a chain of == for the same reason, and so that one
+// unknown element does not hide that another is equal.
 func rewrite(t *ast.AST) {
-	fac := ast.NewExprFactory()
-	next := int64(1)
+	w := &rewriter{tree: t, fac: ast.NewExprFactory()}
 	for id := range t.IDs() {
-		next = max(next, id+1)
+		w.last = max(w.last, id)
 	}
-	ast.PostOrderVisit(t.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
-		if e.Kind() != ast.CallKind {
+	ast.PostOrderVisit(t.Expr(), ast.NewExprVisitor(w.visit))
+}
+
+type rewriter struct {
+	tree *ast.AST
+	fac  ast.ExprFactory
+	last int64 // highest id in use
+}
+
+func (w *rewriter) visit(e ast.Expr) {
+	if e.Kind() != ast.CallKind {
+		return
+	}
+	call := e.AsCall()
+	args := call.Args()
+	switch call.FunctionName() {
+	case "velocity":
+		if v, ok := velocityOf(call); ok {
+			e.SetKindCase(w.fac.NewIdent(e.ID(), v.Fact))
+			w.tree.SetReference(e.ID(), ast.NewIdentReference(v.Fact, nil))
+		}
+	case operators.NotEquals:
+		if w.isMoney(args[0]) {
+			w.become(e, operators.LogicalNot, "logical_not", w.equal(args[0], args[1]))
+		}
+	case operators.In:
+		if args[1].Kind() != ast.ListKind || !slices.ContainsFunc(args[1].AsList().Elements(), notLiteral) {
 			return
 		}
-		call := e.AsCall()
-		switch call.FunctionName() {
-		case "velocity":
-			v, ok := velocityOf(call)
-			if !ok {
-				return
+		var any ast.Expr
+		for _, el := range args[1].AsList().Elements() {
+			eq := w.equal(args[0], el)
+			if any == nil {
+				any = eq
+				continue
 			}
-			e.SetKindCase(fac.NewIdent(e.ID(), v.Fact))
-			t.SetReference(e.ID(), ast.NewIdentReference(v.Fact, nil))
-			t.SetType(e.ID(), types.IntType)
-		case operators.NotEquals:
-			if t.GetType(call.Args()[0].ID()).TypeName() != moneyName {
-				return
-			}
-			eq := fac.NewCall(next, operators.Equals, call.Args()...)
-			t.SetReference(next, ast.NewFunctionReference("equals"))
-			t.SetType(next, types.BoolType)
-			next++
-			e.SetKindCase(fac.NewCall(e.ID(), operators.LogicalNot, eq))
-			t.SetReference(e.ID(), ast.NewFunctionReference("logical_not"))
+			or := w.fac.NewUnspecifiedExpr(w.next())
+			w.become(or, operators.LogicalOr, "logical_or", any, eq)
+			any = or
 		}
-	}))
+		w.become(e, operators.LogicalOr, "logical_or", any, w.never())
+	}
+}
+
+func notLiteral(e ast.Expr) bool { return e.Kind() != ast.LiteralKind }
+
+func (w *rewriter) next() int64 {
+	w.last++
+	return w.last
+}
+
+func (w *rewriter) isMoney(e ast.Expr) bool { return w.tree.GetType(e.ID()).TypeName() == moneyName }
+
+// become turns e into a call that gives true or false.
+func (w *rewriter) become(e ast.Expr, function, overload string, args ...ast.Expr) {
+	e.SetKindCase(w.fac.NewCall(e.ID(), function, args...))
+	w.tree.SetReference(e.ID(), ast.NewFunctionReference(overload))
+	w.tree.SetType(e.ID(), types.BoolType)
+}
+
+func (w *rewriter) equal(a, b ast.Expr) ast.Expr {
+	e := w.fac.NewUnspecifiedExpr(w.next())
+	w.become(e, operators.Equals, "equals", a, b)
+	return e
+}
+
+// never is the literal false, which leaves an || as it is.
+func (w *rewriter) never() ast.Expr {
+	e := w.fac.NewLiteral(w.next(), types.False)
+	w.tree.SetType(e.ID(), types.BoolType)
+	return e
 }
 
 // fragment returns the node of a bool expression of the decidable fragment, or nil.

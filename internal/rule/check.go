@@ -246,6 +246,28 @@ func (k *checker) velocity(e ast.Expr) {
 	}
 }
 
+// comparable refuses what would compare amounts of two currencies as different
+// instead of unknown: lists compared as wholes, and membership in a list that is computed.
+func (k *checker) comparable(t *ast.AST) {
+	ast.PostOrderVisit(t.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		if e.Kind() != ast.CallKind {
+			return
+		}
+		c := e.AsCall()
+		switch c.FunctionName() {
+		case operators.Equals, operators.NotEquals:
+			typ := t.GetType(c.Args()[0].ID())
+			if typ.Kind() == types.ListKind && !typ.IsExactType(cel.ListType(cel.StringType)) {
+				k.add(e, "these lists cannot be compared as wholes; use exists or all")
+			}
+		case operators.In:
+			if t.GetType(c.Args()[0].ID()).TypeName() == moneyName && c.Args()[1].Kind() != ast.ListKind {
+				k.add(e, "an amount is looked for in a written list only; use exists, like order.lines.exists(l, l.unit_price == order.total)")
+			}
+		}
+	}))
+}
+
 var (
 	noOverload     = regexp.MustCompile(`^found no matching overload for '([^']+)' applied to '([^']*)'`)
 	undefinedField = regexp.MustCompile(`undefined field '([^']*)'`)

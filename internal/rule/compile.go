@@ -93,6 +93,10 @@ func checked(env *cel.Env, src, eventType string) (*ast.AST, []fault.Problem) {
 		return nil, []fault.Problem{at(common.NewLocation(1, 0),
 			"the condition gives %s; it must be true or false: compare it with something, like %s", noun(t.String()), example(t.String()))}
 	}
+	k.comparable(typed.NativeRep())
+	if len(k.ps) > 0 {
+		return nil, k.ps
+	}
 	return typed.NativeRep(), nil
 }
 

@@ -66,6 +66,7 @@ var baseEnv = sync.OnceValues(func() (*cel.Env, error) {
 		cel.CustomTypeProvider(&provider{Registry: reg}),
 		cel.CustomTypeAdapter(adapter{reg}),
 		cel.Macros(cel.StandardMacros...),
+		cel.EnableMacroCallTracking(), // so that loops can be written back as the author wrote them
 		cel.ParserExpressionSizeLimit(maxSource),
 		cel.ParserRecursionLimit(maxDepth),
 		ordering("_<_"), ordering("_<=_"), ordering("_>_"), ordering("_>=_"),

@@ -25,6 +25,10 @@ type Node struct {
 	// Decisive marks the parts that made the whole what it is: had they come out
 	// otherwise, the whole could have too.
 	Decisive bool `json:"decisive,omitempty"`
+	// Loop marks exists, all and exists_one; the children are then the elements.
+	Loop bool `json:"loop,omitempty"`
+
+	choice bool // a conditional: the children are what is asked, and the two answers
 }
 
 // Leaves returns the decisive parts that have no decisive parts below them, in
@@ -37,7 +41,7 @@ func (n Node) Leaves() []Node {
 	for _, c := range n.Children {
 		out = append(out, c.Leaves()...)
 	}
-	if len(out) == 0 {
+	if len(out) == 0 || n.Loop && len(out) > 1 { // that no line is so is one fact, not one per line
 		out = []Node{n}
 	}
 	return out
@@ -164,7 +168,7 @@ func (c *Condition) Explain(f Facts) Node {
 }
 
 func (br *branch) explain(x *ctx) Node {
-	n := Node{Text: br.text}
+	n := Node{Text: br.text, Loop: br.quant != nil, choice: br.op == operators.Conditional}
 	x.steps = 0
 	n.Outcome = br.node.eval(x).String()
 	for _, c := range br.children {
@@ -208,28 +212,31 @@ func (br *branch) elements(x *ctx) []Node {
 
 // decide marks the decisive parts, from the top down. A part that agrees with
 // what its parent came to decided it: the false ones of a false &&, all of a
-// true one. Below a negation the outcome turns.
+// true one. Where none agrees (a negation turns the outcome) all did.
 func (n *Node) decide() {
 	n.Decisive = true
-	if len(n.Children) == 0 {
-		return
-	}
-	want := n.Outcome
-	if len(n.Children) == 1 && strings.HasPrefix(n.Text, "!") {
+	if n.choice {
 		n.Children[0].decide()
+		switch n.Children[0].Outcome {
+		case True.String():
+			n.Children[1].decide()
+		case False.String():
+			n.Children[2].decide()
+		}
 		return
 	}
 	found := false
 	for i := range n.Children {
-		if n.Children[i].Outcome == want {
+		if n.Children[i].Outcome == n.Outcome {
 			n.Children[i].decide()
 			found = true
 		}
 	}
-	if !found { // a conditional, or exists_one: no single part agrees
-		for i := range n.Children {
-			n.Children[i].decide()
-		}
+	if found {
+		return
+	}
+	for i := range n.Children {
+		n.Children[i].decide()
 	}
 }
 

@@ -411,3 +411,23 @@ func (n *celNode) eval(x *ctx) Outcome {
 	}
 	return Unknown
 }
+
+// decidable reports whether no part of n is a program.
+func decidable(n node) bool {
+	switch n := n.(type) {
+	case *celNode:
+		return false
+	case *notNode:
+		return decidable(n.of)
+	case *andNode:
+		return !slices.ContainsFunc(n.of, func(c node) bool { return !decidable(c) })
+	case *orNode:
+		return !slices.ContainsFunc(n.of, func(c node) bool { return !decidable(c) })
+	case *ifNode:
+		return decidable(n.cond) && decidable(n.then) && decidable(n.els)
+	case *quantNode:
+		return decidable(n.body)
+	default:
+		return true
+	}
+}

@@ -128,6 +128,10 @@ func (c *Condition) Fields() []string { return slices.Clone(c.fields) }
 // Velocities returns the counts the condition asks for, each once.
 func (c *Condition) Velocities() []Velocity { return slices.Clone(c.velocities) }
 
+// Decidable reports whether the whole condition lies in the fragment that runs
+// without the interpreter: comparisons, membership, prefixes and loops over them.
+func (c *Condition) Decidable() bool { return decidable(c.root) }
+
 // Eval evaluates the condition. The error is nil unless the outcome is Unknown;
 // then it is an *UnknownError. It does not allocate for a condition of the
 // decidable fragment whose outcome is True or False.

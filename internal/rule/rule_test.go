@@ -47,7 +47,7 @@ func compile(t testing.TB, src string) *Condition {
 }
 
 // celOnly returns the condition with its whole text run by the CEL interpreter.
-func celOnly(t testing.TB, src string) node {
+func celOnly(t fataler, src string) node {
 	t.Helper()
 	env, err := envFor("order.placed")
 	if err != nil {
@@ -93,6 +93,11 @@ func TestEval(t *testing.T) {
 		{`ip.country in ["DE"]`, Unknown},
 		{`order.units in [1, 4]`, True},
 		{`order.total in [money("1", "EUR"), money("529.90", "EUR")]`, True},
+		{`order.total in [money("1", "EUR"), money("529.90", "USD")]`, Unknown},
+		{`order.total in [money("1", "USD"), order.total]`, True},
+		{`order.total in [money("1", "EUR")]`, False},
+		{`order.total in []`, False},
+		{`order.tags == ["vip", "gift"]`, True},
 		{`"vip" in order.tags`, True},
 		{`"vip" in customer.tags`, Unknown},
 		{`order.tags.exists(x, x.startsWith("gi"))`, True},
@@ -212,6 +217,8 @@ func TestCompileErrors(t *testing.T) {
 		{`order.lines.exists(l, order.lines.exists(l, l.qty > 1))`, "order.placed", "1:41", "already used"},
 		{`order.lines.exists(a, order.lines.exists(b, order.lines.exists(c, a.qty > b.qty + c.qty)))`, "order.placed", "1:63", "nested"},
 		{`{"a": 1}.size() == 1`, "order.placed", "1:1", "maps"},
+		{`order.total in order.lines.map(l, l.unit_price)`, "order.placed", "1:13", "written list only"},
+		{`[order.total] == [customer.spent]`, "order.placed", "1:15", "cannot be compared as wholes"},
 		{`order.units > `, "order.placed", "1:15", "cannot be read here"},
 		{`order.units > 1 &&& true`, "order.placed", "1:19", "cannot be read here"},
 		{strings.Repeat("(", 300) + "true" + strings.Repeat(")", 300), "order.placed", "", ""},
@@ -234,4 +241,11 @@ func TestCompileErrors(t *testing.T) {
 			t.Errorf("%.60s: got %v, want it at %s", tc.src, e.Problems, tc.at)
 		}
 	}
+}
+
+// fataler is what testing.TB and rapid.T have in common.
+type fataler interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
 }
