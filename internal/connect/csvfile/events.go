@@ -149,12 +149,13 @@ func (mk *maker) order(d *draft, add func(string, time.Time, event.Payload, int)
 			return err
 		}
 	}
-	if st == "cancelled" {
+	cancelledAt := mk.at(d, "cancelled_at")
+	if st == "cancelled" || !shipped && !cancelledAt.IsZero() {
 		if !shippedAt.IsZero() {
 			d.notes = append(d.notes, "cancelled after it was handed over: the parcel is not recorded")
 		}
 		c := &event.OrderCancelled{Channel: p.Channel, Number: p.Number, Reason: d.values["cancel_reason"]}
-		return add(key+":cancelled", mk.at(d, "cancelled_at"), c, 0)
+		return add(key+":cancelled", cancelledAt, c, 0)
 	}
 	if !shipped || len(p.Lines) == 0 {
 		return nil

@@ -502,6 +502,15 @@ func (b *binder) bind(f *fieldSpec, inLine bool) *getter {
 	return g
 }
 
+// need binds a field that a file cannot do without, however lenient the mapping is.
+func (b *binder) need(f *fieldSpec, inLine bool) *getter {
+	g := b.bind(f, inLine)
+	if g != nil && g.constant == nil && len(g.cols) == 0 && b.m.lenient {
+		b.problem(f, "the file has none of the columns %s; it has: %s", strings.Join(f.columns, ", "), short200(strings.Join(b.main.names, ", ")))
+	}
+	return g
+}
+
 func (b *binder) tests(c condition, inLine bool) []boundTest {
 	var out []boundTest
 	for _, t := range c {

@@ -107,9 +107,9 @@ func (b *binder) bindOrders() *ordersPlan {
 	m := b.m
 	p := &ordersPlan{m: m, dates: &m.dates, nums: b.nums, late: map[string]*getter{}, services: map[string]bool{},
 		intern: map[string]string{}, asked: map[string]bool{}, seed: maphash.MakeSeed(), linesIdx: -1}
-	p.number = b.bind(m.fields["order.number"], false)
-	p.placedAt = b.bind(m.fields["order.placed_at"], false)
-	p.currency = b.bind(m.fields["order.currency"], false)
+	p.number = b.need(m.fields["order.number"], false)
+	p.placedAt = b.need(m.fields["order.placed_at"], false)
+	p.currency = b.need(m.fields["order.currency"], false)
 	p.status = b.bind(m.fields["order.status"], false)
 	for _, k := range sections[Orders]["order"] {
 		switch k.name {
@@ -124,11 +124,11 @@ func (b *binder) bindOrders() *ordersPlan {
 	for _, a := range m.attrs {
 		p.attrs = append(p.attrs, attrGetter{a.name, b.bind(a.spec, false)})
 	}
-	p.sku = b.bind(m.fields["line.sku"], true)
+	p.sku = b.need(m.fields["line.sku"], true)
 	p.title = b.bind(m.fields["line.title"], true)
-	p.quantity = b.bind(m.fields["line.quantity"], true)
-	p.price = b.bind(m.fields["line.unit_price"], true)
-	p.total = b.bind(m.fields["line.line_total"], true)
+	p.quantity = b.need(m.fields["line.quantity"], true)
+	p.price = b.need(m.fields["line.unit_price"], true)
+	p.total = b.need(m.fields["line.line_total"], true)
 	p.lineLoc = b.bind(m.fields["line.location"], true)
 	for _, k := range m.kinds {
 		p.kinds = append(p.kinds, boundKind{k.kind, b.tests(k.when, true)})

@@ -29,7 +29,11 @@ func (b *binder) bindSimple() *simplePlan {
 	p := &simplePlan{m: b.m, f: map[string]*getter{}}
 	sec := map[string]string{Stock: "stock", Products: "product", Locations: "location"}[b.m.Kind]
 	for _, k := range sections[b.m.Kind][sec] {
-		p.f[k.name] = b.bind(b.m.fields[sec+"."+k.name], false)
+		bind := b.bind
+		if k.required {
+			bind = b.need
+		}
+		p.f[k.name] = bind(b.m.fields[sec+"."+k.name], false)
 	}
 	for _, r := range b.m.rejects {
 		p.rejects = append(p.rejects, boundReject{r.reason, b.tests(r.when, false)})
