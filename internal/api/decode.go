@@ -238,20 +238,23 @@ var reserved = map[string]bool{"console": true, "timer": true, "engine": true, "
 
 // envelopeField reads one field of the envelope other than data.
 func envelopeField(name string, v jsontext.Value, at string, env *envelope, ev *event.Event, ps *problems) {
-	pointer := at + "/" + escapePointer(name)
+	pointer := at + "/" + name
 	switch name {
 	case "id", "source", "type", "time", "specversion", "datacontenttype":
 	default:
-		ps.add(pointer, "is not a field of an event; the fields are id, source, type, time and data")
+		ps.add(at+"/"+escapePointer(name), "is not a field of an event; the fields are id, source, type, time and data")
 		return
 	}
 	var s string
 	if v.Kind() == 'n' && (name == "source" || name == "time") {
 		return // null: as if it were not there
 	}
-	if v.Kind() != '"' || json.Unmarshal(v, &s) != nil {
+	if v.Kind() != '"' {
 		ps.add(pointer, "must be a text, got %s", kindName(v.Kind()))
 		return
+	}
+	if b, err := jsontext.AppendUnquote(nil, v); err == nil { // the decoder has checked it
+		s = string(b)
 	}
 	switch name {
 	case "id":
