@@ -5,7 +5,7 @@ package geo
 
 import "math"
 
-// EarthRadiusKM is the mean radius R1 of the WGS 84 ellipsoid, (2a+b)/3
+// EarthRadiusKM is the mean radius of the WGS 84 ellipsoid, (2a+b)/3
 // (Moritz, Geodetic Reference System 1980, Journal of Geodesy 74, 2000).
 const EarthRadiusKM = 6371.0088
 
@@ -18,4 +18,10 @@ func DistanceKM(lat1, lon1, lat2, lon2 float64) float64 {
 	sinLon := math.Sin((lon2 - lon1) * rad / 2)
 	h := sinLat*sinLat + math.Cos(lat1*rad)*math.Cos(lat2*rad)*sinLon*sinLon
 	return 2 * EarthRadiusKM * math.Asin(math.Sqrt(min(h, 1)))
+}
+
+// validPoint reports whether the degrees are on Earth. 0,0 lies in the Gulf of Guinea
+// and is what spreadsheets write for "not known".
+func validPoint(lat, lon float64) bool {
+	return lat >= -90 && lat <= 90 && lon >= -180 && lon <= 180 && (lat != 0 || lon != 0)
 }
