@@ -5,7 +5,6 @@
 package automation
 
 import (
-	"hash/fnv"
 	"time"
 
 	"orderly.example/orderly/internal/money"
@@ -75,18 +74,23 @@ func (a *Automation) Acts(subject string) bool {
 	case Active:
 		return true
 	case Canary:
-		h := fnv.New64a()
-		h.Write([]byte(a.Name)) // differs per automation, so that not always the same orders are first
-		h.Write([]byte{0})
-		h.Write([]byte(subject))
-		return mix(h.Sum64())%100 < uint64(a.Share)
+		// The name takes part, so that it is not the same orders that every automation is tried on.
+		return hash(a.Name, subject)%100 < uint64(a.Share)
 	default:
 		return false
 	}
 }
 
-// mix spreads FNV's weak low bits (the finaliser of MurmurHash3).
-func mix(h uint64) uint64 {
+// hash is FNV-1a over both texts, finished like MurmurHash3, as FNV's low bits are weak.
+// It must never change: a canary would act on other orders from one release to the next.
+func hash(a, b string) uint64 {
+	h := uint64(14695981039346656037)
+	for _, s := range [2]string{a, b} {
+		for i := range len(s) {
+			h = (h ^ uint64(s[i])) * 1099511628211
+		}
+		h *= 1099511628211 // the end of a text, so that "ab","c" differs from "a","bc"
+	}
 	h ^= h >> 33
 	h *= 0xff51afd7ed558ccd
 	h ^= h >> 33

@@ -88,6 +88,16 @@ func TestCanaryIsStable(t *testing.T) {
 			in++
 		}
 	}
+	if n := testing.AllocsPerRun(100, func() { a.Acts("ord_1") }); n != 0 {
+		t.Errorf("Acts allocates %v times", n)
+	}
+	// An order that was in must stay in over releases.
+	if h := hash("hold-large-orders", "ord_0000000000000001"); h != 0xf5ca95fc9dd19e15 {
+		t.Errorf("the hash changed: %#x", h)
+	}
+	if hash("ab", "c") == hash("a", "bc") {
+		t.Error("where the name ends does not count")
+	}
 	if in < 2800 || in > 3200 {
 		t.Errorf("30%% of 10000 are %d", in)
 	}

@@ -137,12 +137,12 @@ var specs = map[Kind]Spec{
 	KindMessage: {
 		Doc:   "sends a mail from a template",
 		Reads: []string{"order.number", "customer.id"}, Writes: []string{"effect.mail"},
-		Key: "mail:{purpose}:{order or event}", Compensation: "none: a mail cannot be taken back", MoneyEffect: noMoney,
+		Key: "mail:{purpose}:{order or event}, with the address before the last when it goes to staff", Compensation: "none: a mail cannot be taken back", MoneyEffect: noMoney,
 	},
 	KindTask: {
 		Doc:   "asks a person of a queue to do something",
 		Reads: []string{"event.type"}, Writes: []string{"task"},
-		Key: "task:{automation}:{subject}:{event}", Compensation: "close the task", MoneyEffect: noMoney,
+		Key: "automation:{automation}:{event}", Compensation: "close the task", MoneyEffect: noMoney,
 	},
 	KindWebhook: {
 		Doc:   "sends the event and its order to a connection, signed",

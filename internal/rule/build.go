@@ -95,18 +95,18 @@ func (w *rewriter) visit(e ast.Expr) {
 		if args[1].Kind() != ast.ListKind || !slices.ContainsFunc(args[1].AsList().Elements(), notLiteral) {
 			return
 		}
-		var any ast.Expr
+		var chain ast.Expr
 		for _, el := range args[1].AsList().Elements() {
 			eq := w.equal(args[0], el)
-			if any == nil {
-				any = eq
+			if chain == nil {
+				chain = eq
 				continue
 			}
 			or := w.fac.NewUnspecifiedExpr(w.next())
-			w.become(or, operators.LogicalOr, "logical_or", any, eq)
-			any = or
+			w.become(or, operators.LogicalOr, "logical_or", chain, eq)
+			chain = or
 		}
-		w.become(e, operators.LogicalOr, "logical_or", any, w.never())
+		w.become(e, operators.LogicalOr, "logical_or", chain, w.never())
 	}
 }
 
@@ -238,7 +238,7 @@ func (b *builder) membership(elem, list ast.Expr) node {
 		}
 		return &hasNode{of: of, list: l}
 	}
-	var any []node
+	var anyOf []node
 	var texts []string
 	for _, e := range list.AsList().Elements() {
 		t := b.term(e)
@@ -248,15 +248,15 @@ func (b *builder) membership(elem, list ast.Expr) node {
 		if t.kind == termConst && t.typ == schema.String {
 			texts = append(texts, t.s)
 		}
-		any = append(any, &cmpNode{op: opEQ, a: of, b: t})
+		anyOf = append(anyOf, &cmpNode{op: opEQ, a: of, b: t})
 	}
-	if len(texts) == len(any) && of.typ == schema.String {
+	if len(texts) == len(anyOf) && of.typ == schema.String {
 		return &inNode{of: of, list: texts}
 	}
-	if len(any) == 0 || of.typ == schema.Strings || of.typ == schema.Lines {
+	if len(anyOf) == 0 || of.typ == schema.Strings || of.typ == schema.Lines {
 		return nil
 	}
-	return &orNode{of: any}
+	return &orNode{of: anyOf}
 }
 
 func (b *builder) matches(c ast.CallExpr) node {
