@@ -80,9 +80,12 @@ func ParseFS(fsys fs.FS) ([]*Automation, error) {
 	return as, nil
 }
 
+// topKeys are the keys of an automation.
+var topKeys = []string{"automation", "owner", "why", "on", "when", "do", "mode", "share", "limits", "expect"}
+
 // automation fills a from the top of the text.
 func (d *doc) automation(a *Automation, root *mapping) {
-	d.keys(root, "an automation", "automation", "owner", "why", "on", "when", "do", "mode", "share", "limits", "expect")
+	d.keys(root, "an automation", topKeys...)
 
 	a.Name = d.required(root, "automation")
 	if a.Name != "" && !kebab(a.Name) {
