@@ -36,8 +36,8 @@ var dateTokens = []struct {
 }
 
 var (
-	errNoDate        = errors.New("is not a date in any of the formats")
-	errAmbiguousDate = errors.New("is a date that two formats read differently")
+	errNoDate        = errors.New("not a date in any of the formats")
+	errAmbiguousDate = errors.New("a date that two formats read differently")
 )
 
 // compileLayout reads a layout such as "DD.MM.YYYY HH:mm". Also: "rfc3339",

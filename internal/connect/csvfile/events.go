@@ -169,7 +169,7 @@ func (mk *maker) order(d *draft, add func(string, time.Time, event.Payload, int)
 			return err
 		}
 	}
-	if st == "returned" {
+	if st == "returned" && len(d.returns) == 0 { // else the file says itself what came back
 		r := &event.ReturnReceived{Channel: p.Channel, Number: d.number + "-return", Order: d.number, Location: mk.place(d.values["location"]), Lines: p.Lines}
 		if err := add("return:"+r.Number, mk.at(d, "returned_at"), r, len(r.Lines)); err != nil {
 			return err

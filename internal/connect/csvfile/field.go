@@ -271,7 +271,7 @@ func (g *getter) decimal(c *rowCtx) (d decimal, ok bool, err error) {
 		return decimal{}, false, err
 	}
 	if d, err = g.nums.parse(v); err != nil {
-		return decimal{}, false, reject("a number "+strings.TrimPrefix(err.Error(), "is "), "%s %q", g.label(), short(v))
+		return decimal{}, false, reject(err.Error(), "%s %q", g.label(), short(v))
 	}
 	if g.min != nil && less(d, *g.min) || g.max != nil && less(*g.max, d) {
 		if c.noted != nil {
@@ -341,7 +341,7 @@ func (g *getter) time(c *rowCtx, dates *DateFormat) (time.Time, error) {
 	}
 	t, err := dates.parse(v)
 	if err != nil {
-		return t, reject("a date "+strings.TrimPrefix(strings.TrimPrefix(err.Error(), "is "), "a date "), "%s %q", g.label(), short(v))
+		return t, reject(err.Error(), "%s %q", g.label(), short(v))
 	}
 	return t, nil
 }

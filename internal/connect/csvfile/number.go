@@ -26,9 +26,9 @@ type decimal struct {
 }
 
 var (
-	errNotNumber = errors.New("is not a number")
-	errTooLarge  = errors.New("is too large")
-	errGrouping  = errors.New("has thousands separators in odd places")
+	errNotNumber = errors.New("not a number")
+	errTooLarge  = errors.New("a number is too large")
+	errGrouping  = errors.New("a number with thousands separators in odd places")
 )
 
 // parse reads a number as people write it: "1.234,50", "£1,234.50", "(12.00)", "12-", "5.0".

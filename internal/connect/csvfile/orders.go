@@ -513,7 +513,7 @@ func (p *ordersPlan) money(l *mappedLine, cur string) error {
 	}
 	a, rest, err := d.amount(cur)
 	if err != nil {
-		return reject("a number "+strings.TrimPrefix(err.Error(), "is "), "%s", g.label())
+		return reject(err.Error(), "%s", g.label())
 	}
 	if rest != nil && !p.nums.Round {
 		return reject("the price has more digits than the currency", "%s %s", d.text(&NumberFormat{}), cur)
