@@ -1,5 +1,12 @@
 -- +goose Up
 
+-- One text for both engines. What stands in a comment that begins with the name of
+-- an engine is for that engine: migrate.go takes the comment marks away. On SQLite a
+-- BIGINT PRIMARY KEY is made the row number itself.
+
+-- decided_seq: drawn after all locks are held, so the order of decisions is the order of commits that met.
+/*postgres: CREATE SEQUENCE decided_seq; */
+
 -- Deduplication: the natural identity of everything that ever came in.
 -- Its own table from the first day, so that events can be partitioned later.
 CREATE TABLE event_key (
@@ -8,7 +15,7 @@ CREATE TABLE event_key (
     payload_hash TEXT NOT NULL,
     event_id     TEXT NOT NULL,
     PRIMARY KEY (source, id)
-);
+) /*sqlite: WITHOUT ROWID */;
 
 -- Same key, other payload: refused with 409, recorded here, never applied.
 CREATE TABLE event_conflict (
@@ -17,7 +24,7 @@ CREATE TABLE event_conflict (
     payload_hash TEXT NOT NULL,
     at           BIGINT NOT NULL,
     PRIMARY KEY (source, id, payload_hash)
-);
+) /*sqlite: WITHOUT ROWID */;
 
 -- Every event with the decision it led to. seq is decided_seq: the order of decisions.
 CREATE TABLE event (
@@ -81,14 +88,14 @@ CREATE TABLE customer (
     key     TEXT NOT NULL,               -- the customer's data key, wrapped; '' after erasure
     orders  BIGINT NOT NULL,
     doc     TEXT NOT NULL
-);
+) /*sqlite: WITHOUT ROWID */;
 
 -- Names and mail addresses for search; emptied by erasure, in no log.
 CREATE TABLE customer_search (
     term        TEXT NOT NULL,           -- lower case: each word of a name; keyed hash of the mail address
     customer_id TEXT NOT NULL,
     PRIMARY KEY (term, customer_id)
-);
+) /*sqlite: WITHOUT ROWID */;
 
 -- One row per counted event and dimension.
 CREATE TABLE velocity (
@@ -96,7 +103,7 @@ CREATE TABLE velocity (
     at  BIGINT NOT NULL,
     ref TEXT NOT NULL,                   -- order id: counted once, whatever comes twice
     PRIMARY KEY (key, at, ref)
-);
+) /*sqlite: WITHOUT ROWID */;
 
 CREATE TABLE product (
     sku       TEXT PRIMARY KEY,
@@ -104,12 +111,12 @@ CREATE TABLE product (
     low_at    BIGINT NOT NULL DEFAULT 0,
     is_low    INTEGER NOT NULL DEFAULT 0, -- below the line since the last stock.low
     doc       TEXT NOT NULL
-);
+) /*sqlite: WITHOUT ROWID */;
 
 CREATE TABLE location (
     id  TEXT PRIMARY KEY,
     doc TEXT NOT NULL
-);
+) /*sqlite: WITHOUT ROWID */;
 
 -- Parcels a location was given for one local day: the capacity left today.
 CREATE TABLE location_day (
@@ -117,7 +124,7 @@ CREATE TABLE location_day (
     day      TEXT NOT NULL,
     parcels  BIGINT NOT NULL CHECK (parcels >= 0),
     PRIMARY KEY (location, day)
-);
+) /*sqlite: WITHOUT ROWID */;
 
 -- The ledger. One row is a move of qty from one account to another, so every entry balances by its shape.
 CREATE TABLE stock_move (
@@ -135,7 +142,7 @@ CREATE TABLE stock_move (
     note        TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (seq, ord),
     CHECK (from_loc <> to_loc OR from_bucket <> to_bucket)
-);
+) /*sqlite: WITHOUT ROWID */;
 CREATE INDEX stock_move_sku ON stock_move (sku, seq, ord);
 
 -- The projection of the ledger.
@@ -147,7 +154,7 @@ CREATE TABLE stock_balance (
     PRIMARY KEY (sku, location),
     -- History is kept at the opening location, which may go negative; sellable stock never oversells.
     CHECK (location = 'opening' OR on_hand >= reserved)
-);
+) /*sqlite: WITHOUT ROWID */;
 CREATE INDEX stock_balance_location ON stock_balance (location, sku);
 
 -- Orders that wait for units of a SKU (backordered or unfillable), oldest first.
@@ -156,7 +163,7 @@ CREATE TABLE stock_wait (
     since    BIGINT NOT NULL,
     order_id TEXT NOT NULL,
     PRIMARY KEY (sku, since, order_id)
-);
+) /*sqlite: WITHOUT ROWID */;
 CREATE INDEX stock_wait_order ON stock_wait (order_id);
 
 CREATE TABLE task (
@@ -209,7 +216,7 @@ CREATE TABLE timer (
     type  TEXT NOT NULL,
     data  TEXT NOT NULL,
     cause TEXT NOT NULL
-);
+) /*sqlite: WITHOUT ROWID */;
 CREATE INDEX timer_due ON timer (due);
 
 -- How often each automation fired, was false or unknown, by UTC hour: the counts in the console.
@@ -220,7 +227,7 @@ CREATE TABLE automation_count (
     fired      BIGINT NOT NULL,
     unknown    BIGINT NOT NULL,
     PRIMARY KEY (name, hour)
-);
+) /*sqlite: WITHOUT ROWID */;
 
 -- The policy: immutable texts by content hash, and revisions that name the current set.
 CREATE TABLE policy_text (
@@ -267,7 +274,7 @@ CREATE TABLE session (
     token  TEXT PRIMARY KEY,              -- SHA-256 of the cookie's token
     data   TEXT NOT NULL,
     expiry BIGINT NOT NULL
-);
+) /*sqlite: WITHOUT ROWID */;
 CREATE INDEX session_expiry ON session (expiry);
 CREATE TABLE api_token (
     hash      TEXT PRIMARY KEY,           -- SHA-256 of the token
@@ -290,16 +297,16 @@ CREATE TABLE saved_filter (
 CREATE TABLE setting (
     name  TEXT PRIMARY KEY,
     value TEXT NOT NULL
-);
+) /*sqlite: WITHOUT ROWID */;
 
 -- Postal codes and IP ranges come by `orderly data import`; absent means unknown.
 CREATE TABLE geo_postal (
     country TEXT NOT NULL,
     code    TEXT NOT NULL,                -- normalised: capitals, no spaces or hyphens
-    lat     REAL NOT NULL,
-    lon     REAL NOT NULL,
+    lat     DOUBLE PRECISION NOT NULL,
+    lon     DOUBLE PRECISION NOT NULL,
     PRIMARY KEY (country, code)
-);
+) /*sqlite: WITHOUT ROWID */;
 CREATE TABLE geo_ip (
     lo      BIGINT PRIMARY KEY,           -- first IPv4 address of the range
     hi      BIGINT NOT NULL,
@@ -335,3 +342,4 @@ DROP TABLE orders;
 DROP TABLE event;
 DROP TABLE event_conflict;
 DROP TABLE event_key;
+/*postgres: DROP SEQUENCE decided_seq; */

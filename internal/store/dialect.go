@@ -1,0 +1,164 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"hash/fnv"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+
+	"orderly.example/orderly/internal/fault"
+)
+
+// This file holds what the two engines do differently. The SQL of the package is
+// written once, as PostgreSQL reads it.
+
+var (
+	anyOf    = regexp.MustCompile(`= ANY\((\$\d+)\)`)
+	rowLocks = strings.NewReplacer(" FOR UPDATE SKIP LOCKED", "", " FOR UPDATE", "", " FOR SHARE", "")
+)
+
+// liteSQL turns the shared text into SQLite's: a list argument is a JSON array
+// there, and there are no row locks because there is one writer.
+func liteSQL(sql string) string {
+	return rowLocks.Replace(anyOf.ReplaceAllString(sql, `IN (SELECT value FROM json_each($1))`))
+}
+
+// liteArg is an argument as the SQLite driver takes it.
+func liteArg(v any) any {
+	v = plain(v)
+	switch v.(type) {
+	case []string, []int64:
+		b, err := json.Marshal(v)
+		if err != nil {
+			panic(err) // strings and integers always encode
+		}
+		return string(b)
+	}
+	return v
+}
+
+// table describes a bulk write: where to, which columns, what on conflict.
+type table struct {
+	name   string
+	cols   []string
+	kinds  []byte // t text, n integer, f float
+	tail   string
+	unnest string // PostgreSQL: one array per column
+}
+
+// bulkInto describes a bulk write. cols is like "id text, at bigint, lat real".
+func bulkInto(name, cols, tail string) *table {
+	t := &table{name: name, tail: tail}
+	arrays := map[string]string{"text": "::text[]", "bigint": "::bigint[]", "real": "::float8[]"}
+	var params []string
+	for i, c := range strings.Split(cols, ",") {
+		col, kind, _ := strings.Cut(strings.TrimSpace(c), " ")
+		t.cols = append(t.cols, col)
+		t.kinds = append(t.kinds, map[string]byte{"text": 't', "bigint": 'n', "real": 'f'}[kind])
+		params = append(params, "$"+strconv.Itoa(i+1)+arrays[kind])
+	}
+	t.unnest = "INSERT INTO " + name + " (" + strings.Join(t.cols, ", ") + ") SELECT * FROM unnest(" + strings.Join(params, ", ") + ") " + tail
+	return t
+}
+
+// values is SQLite's statement for n rows. Plain question marks: the driver looks numbered ones up by name.
+func (t *table) values(n int) string {
+	one := "(" + strings.TrimSuffix(strings.Repeat("?,", len(t.cols)), ",") + "),"
+	return "INSERT INTO " + t.name + " (" + strings.Join(t.cols, ", ") + ") VALUES " + strings.TrimSuffix(strings.Repeat(one, n), ",") + " " + t.tail
+}
+
+// retryable reports whether err is a lost race: the same transaction, run again, may win.
+func retryable(err error) bool {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		return e.Code()&0xff == 5 || e.Code()&0xff == 6 // busy, locked
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch e.Code {
+		case "40001", "40P01", "55P03": // serialization failure, deadlock, lock not available
+			return true
+		case "23505": // the same event reached two nodes: run again, it is a duplicate
+			return e.TableName == "event_key"
+		}
+	}
+	return false
+}
+
+// explain gives errors that people can act on a kind and a message.
+func explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch e.Code() & 0xff {
+		case 8:
+			return fault.Wrap(err, fault.Unavailable, "store", "the database is read-only")
+		case 10:
+			return fault.Wrap(err, fault.Unavailable, "store", "the disk reported an error; nothing was changed")
+		case 11, 26:
+			return fault.Wrap(err, fault.Internal, "store", "the database file is damaged; restore the last backup")
+		case 13:
+			return fault.Wrap(err, fault.Unavailable, "store", "the disk is full; nothing was changed")
+		}
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "22021" {
+		return fault.Wrap(err, fault.Invalid, "store", "a text contains a NUL character, which cannot be stored")
+	}
+	return err
+}
+
+// LockClass is what a lock is about. Classes are locked in their order.
+type LockClass int32
+
+// The classes.
+const (
+	LockOrder LockClass = iota + 1
+	LockCustomer
+	LockVelocity
+	LockSKU
+	LockDay
+)
+
+type lockKey struct {
+	class LockClass
+	hash  int32
+}
+
+// Lock waits until no other node's transaction holds one of the keys and holds
+// them until the end of this one. On SQLite there is one writer and nothing to do.
+//
+// The locks are advisory, not row locks: most rows that a decision is about do
+// not exist yet (a new order, a first mail address), and making them first only
+// to have something to lock doubles the writes. They are taken in the order of
+// their hashes, as two keys may share one: in the order of the keys, two nodes
+// could then wait for each other. A shared hash only makes two strangers wait.
+func (tx *Tx) Lock(class LockClass, keys []string) error {
+	if tx.pg == nil || !tx.write || len(keys) == 0 {
+		return nil
+	}
+	var hashes []int32
+	for _, k := range keys {
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(k))
+		lk := lockKey{class, int32(h.Sum32())}
+		if !tx.held[lk] {
+			if tx.held == nil {
+				tx.held = map[lockKey]bool{}
+			}
+			tx.held[lk] = true
+			hashes = append(hashes, lk.hash)
+		}
+	}
+	slices.Sort(hashes)
+	rows, err := tx.pg.Query(tx.ctx, "SELECT pg_advisory_xact_lock($1, h) FROM unnest($2::int[]) AS h", int32(class), hashes)
+	if err == nil {
+		rows.Close()
+		err = rows.Err()
+	}
+	return explain(err)
+}

@@ -1,0 +1,207 @@
+package store
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"orderly.example/orderly/internal/fault"
+)
+
+// EffectsPerJob bounds the effects that one delivery job names.
+const EffectsPerJob = 20
+
+// Job is work to be done after the commit that enqueued it, by any node. There
+// are two kinds for ever: a node that meets a kind it does not know would throw it away.
+type Job struct {
+	deliver *DeliverJob
+	wake    *WakeJob
+	at      time.Time
+}
+
+// DeliverJob asks to attempt effects of one destination.
+type DeliverJob struct {
+	Destination string   `json:"destination"`
+	Effects     []string `json:"effects"` // ids, at most EffectsPerJob
+}
+
+// WakeJob asks the engine to look for what is due.
+type WakeJob struct {
+	Reason string `json:"reason"`
+}
+
+// Kind implements River's JobArgs.
+func (DeliverJob) Kind() string { return "deliver" }
+
+// Kind implements River's JobArgs.
+func (WakeJob) Kind() string { return "wake" }
+
+// Deliver is a job that attempts effects of one destination now.
+func Deliver(destination string, effects []string) Job {
+	return Job{deliver: &DeliverJob{Destination: destination, Effects: effects}}
+}
+
+// Wake is a job that wakes the engine now.
+func Wake(reason string) Job { return Job{wake: &WakeJob{Reason: reason}} }
+
+// At is the same job, not before t.
+func (j Job) At(t time.Time) Job { j.at = t; return j }
+
+// Handlers work the jobs. Both may be called again with the same job.
+type Handlers struct {
+	Deliver func(ctx context.Context, j DeliverJob) error
+	Wake    func(ctx context.Context, j WakeJob) error
+}
+
+// WorkerOptions bound the work of one node.
+type WorkerOptions struct {
+	Deliveries int           // delivery jobs at a time, 0 = 8
+	Timeout    time.Duration // of one job, 0 = 20 s
+}
+
+// rescueAfter is when a job that no node reports on any more is given to another.
+const rescueAfter = 60 * time.Second
+
+func (o WorkerOptions) withDefaults() WorkerOptions {
+	if o.Deliveries <= 0 {
+		o.Deliveries = 8
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 20 * time.Second
+	}
+	return o
+}
+
+// quiet lets through what River says at warning level and above.
+func quiet(log *slog.Logger) *slog.Logger { return slog.New(warnings{log.Handler()}) }
+
+type warnings struct{ slog.Handler }
+
+// Enabled implements slog.Handler.
+func (w warnings) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= slog.LevelWarn && w.Handler.Enabled(ctx, l)
+}
+
+// WithAttrs implements slog.Handler.
+func (w warnings) WithAttrs(as []slog.Attr) slog.Handler { return warnings{w.Handler.WithAttrs(as)} }
+
+// WithGroup implements slog.Handler.
+func (w warnings) WithGroup(name string) slog.Handler { return warnings{w.Handler.WithGroup(name)} }
+
+// riverClient is the client that inserts jobs.
+func riverClient(pool *pgxpool.Pool, log *slog.Logger) (*river.Client[pgx.Tx], error) {
+	c, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: quiet(log)})
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Internal, "store.Open", "the job queue cannot be used")
+	}
+	return c, nil
+}
+
+// Queues of River: a wake must not wait behind deliveries.
+const (
+	deliverQueue = "deliver"
+	wakeQueue    = "wake"
+)
+
+// Enqueue adds jobs to the transaction: they exist if and only if it commits.
+//
+// On SQLite there is one process and the effect and timer tables are the queue:
+// a delivery is found there by the dispatcher, which is woken after the commit
+// (docs/adr/ says what was measured).
+func (tx *Tx) Enqueue(jobs ...Job) error {
+	if len(jobs) == 0 {
+		return nil
+	}
+	if err := tx.mayWrite(); err != nil {
+		return err
+	}
+	if tx.lite != nil {
+		db := tx.db
+		tx.AfterCommit(func() {
+			select {
+			case db.woken <- struct{}{}:
+			default: // it will look anyway
+			}
+		})
+		return nil
+	}
+	if err := tx.flush(); err != nil {
+		return err
+	}
+	params := make([]river.InsertManyParams, len(jobs))
+	for i, j := range jobs {
+		opts := &river.InsertOpts{MaxAttempts: 5, ScheduledAt: j.at}
+		if j.deliver != nil {
+			if len(j.deliver.Effects) > EffectsPerJob {
+				return fault.New(fault.Internal, "store.Enqueue", "%d effects in one job", len(j.deliver.Effects))
+			}
+			opts.Queue = deliverQueue
+			params[i] = river.InsertManyParams{Args: *j.deliver, InsertOpts: opts}
+			continue
+		}
+		opts.Queue = wakeQueue
+		params[i] = river.InsertManyParams{Args: *j.wake, InsertOpts: opts}
+	}
+	_, err := tx.db.pg.river.InsertManyFastTx(tx.ctx, tx.pg, params)
+	return explain(err)
+}
+
+type deliverWorker struct {
+	river.WorkerDefaults[DeliverJob]
+	do func(context.Context, DeliverJob) error
+}
+
+// Work implements river.Worker.
+func (w *deliverWorker) Work(ctx context.Context, j *river.Job[DeliverJob]) error {
+	return w.do(ctx, j.Args)
+}
+
+type wakeWorker struct {
+	river.WorkerDefaults[WakeJob]
+	do func(context.Context, WakeJob) error
+}
+
+// Work implements river.Worker.
+func (w *wakeWorker) Work(ctx context.Context, j *river.Job[WakeJob]) error { return w.do(ctx, j.Args) }
+
+// StartWorkers works the jobs of the store on this node until stop is called
+// or ctx ends. stop waits for the jobs that are running until its own ctx ends.
+func (db *DB) StartWorkers(ctx context.Context, h Handlers, o WorkerOptions) (stop func(context.Context) error, err error) {
+	o = o.withDefaults()
+	if db.lite != nil {
+		return startDispatcher(ctx, db, h, o), nil
+	}
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &deliverWorker{do: h.Deliver})
+	river.AddWorker(workers, &wakeWorker{do: h.Wake})
+	c, err := river.NewClient(riverpgxv5.New(db.pg.pool), &river.Config{
+		Logger:               quiet(db.log),
+		Workers:              workers,
+		JobTimeout:           o.Timeout,
+		RescueStuckJobsAfter: rescueAfter,
+		FetchCooldown:        20 * time.Millisecond,
+		FetchPollInterval:    time.Second, // the insert notifies; this is for the notification that was lost
+		Queues: map[string]river.QueueConfig{
+			deliverQueue: {MaxWorkers: o.Deliveries},
+			wakeQueue:    {MaxWorkers: 1},
+		},
+		CompletedJobRetentionPeriod: time.Hour, // the effect table is the record that people read
+	})
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Internal, "store.StartWorkers", "the job queue cannot be used")
+	}
+	if err := c.Start(ctx); err != nil {
+		return nil, fault.Wrap(err, fault.Unavailable, "store.StartWorkers", "the job queue could not be started")
+	}
+	return func(ctx context.Context) error {
+		if err := c.Stop(ctx); err != nil {
+			return c.StopAndCancel(context.WithoutCancel(ctx))
+		}
+		return nil
+	}, nil
+}

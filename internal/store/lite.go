@@ -1,0 +1,371 @@
+package store
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"modernc.org/sqlite"
+
+	"orderly.example/orderly/internal/fault"
+)
+
+// liteDB is a SQLite file: one connection that writes, a few that read. The
+// driver is used without database/sql, because a commit group runs some dozens of
+// prepared statements on one connection and the pool's bookkeeping around each is
+// most of what a small one costs.
+type liteDB struct {
+	path    string
+	writer  chan *liteConn // holds the one writer while nobody writes
+	readers chan *liteConn
+	conns   []*liteConn
+}
+
+// liteConn is one connection with its prepared statements.
+type liteConn struct {
+	c     driver.Conn
+	stmts map[string]*liteStmt
+	bulks map[bulkKey]*liteStmt
+	args  []driver.NamedValue // reused for every statement
+	vals  [][]driver.Value    // free row buffers
+}
+
+// liteStmt is a prepared statement. busy while its rows are open: the same SQL
+// inside the loop over them gets a statement of its own.
+type liteStmt struct {
+	driver.Stmt
+	exec  driver.StmtExecContext
+	query driver.StmtQueryContext
+	busy  bool
+	loose bool // not in the cache: closed after use
+}
+
+type bulkKey struct {
+	t *table
+	n int
+}
+
+// maxStmts bounds the statements kept per connection; lists with many filters make many texts.
+const maxStmts = 300
+
+// The write-ahead log is carried into the file when it has grown to
+// checkpointPages of 4 KiB: often enough for a small file, seldom enough that a
+// page which every group touches is carried over once.
+const (
+	checkpointPages = 8000
+	writerCacheKiB  = 24 << 10
+	readerCacheKiB  = 4 << 10
+)
+
+func openLite(ctx context.Context, path string, readers int) (*liteDB, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Invalid, "store.Open", "the database path %q cannot be used", path)
+	}
+	if info, err := os.Stat(abs); err == nil && info.IsDir() {
+		return nil, fault.New(fault.Invalid, "store.Open", "%s is a folder; name a file in it", path)
+	}
+	if err := os.MkdirAll(filepath.Dir(abs), 0o700); err != nil {
+		return nil, fault.Wrap(err, fault.Invalid, "store.Open", "the folder of %s cannot be made: %v", path, err)
+	}
+	if readers <= 0 {
+		readers = 4
+	}
+	db := &liteDB{path: abs, writer: make(chan *liteConn, 1), readers: make(chan *liteConn, readers)}
+	w, err := db.connect(ctx,
+		"journal_mode(wal)", "synchronous(full)", fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages),
+		fmt.Sprintf("journal_size_limit(%d)", 2*4096*checkpointPages), fmt.Sprintf("cache_size(-%d)", writerCacheKiB))
+	if err != nil {
+		return nil, db.failed(path, err)
+	}
+	if err := migrateLite(ctx, abs); err != nil {
+		return nil, db.failed(path, err)
+	}
+	db.writer <- w
+	for range readers {
+		r, err := db.connect(ctx, "query_only(1)", fmt.Sprintf("cache_size(-%d)", readerCacheKiB))
+		if err != nil {
+			return nil, db.failed(path, err)
+		}
+		db.readers <- r
+	}
+	return db, nil
+}
+
+func (db *liteDB) failed(path string, err error) error {
+	_ = db.close()
+	if fault.KindOf(err) != fault.Internal {
+		return err
+	}
+	return fault.Wrap(err, fault.Unavailable, "store.Open", "the database %s cannot be opened: %v", path, err)
+}
+
+func liteDSN(path string, pragmas ...string) string {
+	q := url.Values{"_pragma": append([]string{"busy_timeout(5000)", "foreign_keys(0)", "temp_store(memory)"}, pragmas...)}
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
+}
+
+func (db *liteDB) connect(ctx context.Context, pragmas ...string) (*liteConn, error) {
+	cn, err := sqlite.NewConnector(liteDSN(db.path, pragmas...))
+	if err != nil {
+		return nil, err
+	}
+	c, err := cn.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lc := &liteConn{c: c, stmts: map[string]*liteStmt{}, bulks: map[bulkKey]*liteStmt{}}
+	db.conns = append(db.conns, lc)
+	return lc, nil
+}
+
+func (db *liteDB) close() error {
+	var errs []error
+	for _, c := range db.conns {
+		for _, s := range c.stmts {
+			errs = append(errs, s.Close())
+		}
+		for _, s := range c.bulks {
+			errs = append(errs, s.Close())
+		}
+		errs = append(errs, c.c.Close())
+	}
+	db.conns = nil
+	return errors.Join(errs...)
+}
+
+func (db *liteDB) view(ctx context.Context, d *DB, fn func(*Tx) error) error {
+	return db.with(ctx, d, db.readers, "BEGIN", fn)
+}
+
+func (db *liteDB) update(ctx context.Context, d *DB, fn func(*Tx) error) error {
+	return db.with(ctx, d, db.writer, "BEGIN IMMEDIATE", fn)
+}
+
+// with runs fn between BEGIN and COMMIT on a connection of the pool.
+func (db *liteDB) with(ctx context.Context, d *DB, pool chan *liteConn, begin string, fn func(*Tx) error) error {
+	var c *liteConn
+	select {
+	case c = <-pool:
+	case <-ctx.Done():
+		return fault.Wrap(ctx.Err(), fault.Unavailable, "store", "the database was busy until the time ran out; nothing was changed")
+	}
+	tx := &Tx{db: d, ctx: ctx, now: fromMicros(d.now().UnixMicro()), write: pool == db.writer, lite: c}
+	done := false
+	defer func() {
+		if !done { // an error or a panic: leave the connection clean
+			_, _ = c.exec(context.Background(), "ROLLBACK", nil)
+		}
+		pool <- c
+		if done {
+			for _, f := range tx.after {
+				f()
+			}
+		}
+	}()
+	if err := ctx.Err(); err != nil {
+		done, tx.after = true, nil
+		return fault.Wrap(err, fault.Unavailable, "store", "the time ran out; nothing was changed")
+	}
+	if _, err := c.exec(context.Background(), begin, nil); err != nil {
+		return err
+	}
+	if err := fn(tx); err != nil {
+		return err
+	}
+	if _, err := c.exec(context.Background(), "COMMIT", nil); err != nil {
+		return err
+	}
+	done = true
+	return nil
+}
+
+// prepare returns the cached statement for a text in the shared SQL.
+func (c *liteConn) prepare(sql string) (*liteStmt, error) {
+	if s, ok := c.stmts[sql]; ok && !s.busy {
+		return s, nil
+	}
+	s, err := c.prepareText(liteSQL(sql))
+	if err != nil {
+		return nil, err
+	}
+	if _, taken := c.stmts[sql]; taken {
+		s.loose = true
+		return s, nil
+	}
+	if len(c.stmts) >= maxStmts {
+		for text, old := range c.stmts {
+			if !old.busy {
+				_ = old.Close()
+				delete(c.stmts, text)
+				break
+			}
+		}
+	}
+	c.stmts[sql] = s
+	return s, nil
+}
+
+func (c *liteConn) prepareText(text string) (*liteStmt, error) {
+	s, err := c.c.Prepare(text)
+	if err != nil {
+		return nil, explain(fmt.Errorf("%w in: %s", err, text))
+	}
+	return &liteStmt{Stmt: s, exec: s.(driver.StmtExecContext), query: s.(driver.StmtQueryContext)}, nil
+}
+
+func (c *liteConn) bind(args []any) []driver.NamedValue {
+	out := c.args[:0]
+	for i, a := range args {
+		out = append(out, driver.NamedValue{Ordinal: i + 1, Value: liteArg(a)})
+	}
+	c.args = out
+	return out
+}
+
+func (c *liteConn) exec(ctx context.Context, sql string, args []any) (int64, error) {
+	s, err := c.prepare(sql)
+	if err != nil {
+		return 0, err
+	}
+	res, err := s.exec.ExecContext(ctx, c.bind(args))
+	if s.loose {
+		_ = s.Close()
+	}
+	if err != nil {
+		return 0, explain(err)
+	}
+	return res.RowsAffected()
+}
+
+func (c *liteConn) query(ctx context.Context, sql string, args []any) (*Rows, error) {
+	s, err := c.prepare(sql)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.query.QueryContext(ctx, c.bind(args))
+	if err != nil {
+		if s.loose {
+			_ = s.Close()
+		}
+		return nil, explain(err)
+	}
+	s.busy = true
+	return &Rows{lite: rows, stmt: s, vals: make([]driver.Value, len(rows.Columns()))}, nil
+}
+
+// bulkLite writes n rows with prepared statements of a few fixed sizes.
+func (c *liteConn) bulk(t *table, n int, fill func(i int, r *row)) error {
+	for i := 0; i < n; {
+		size := 1
+		switch {
+		case n-i >= 50:
+			size = 50
+		case n-i >= 10:
+			size = 10
+		}
+		s, ok := c.bulks[bulkKey{t, size}]
+		if !ok {
+			var err error
+			if s, err = c.prepareText(t.values(size)); err != nil {
+				return err
+			}
+			c.bulks[bulkKey{t, size}] = s
+		}
+		r := row{lite: c.args[:0]}
+		for range size {
+			fill(i, &r)
+			i++
+		}
+		c.args = r.lite
+		if len(r.lite) != size*len(t.cols) {
+			return fault.New(fault.Internal, "store.bulk", "%d values for %d rows of %s", len(r.lite), size, t.name)
+		}
+		_, err := s.exec.ExecContext(context.Background(), r.lite)
+		clear(c.args) // do not keep a group's documents alive
+		if err != nil {
+			return explain(err)
+		}
+	}
+	return nil
+}
+
+// Rows is the result of a query, read row by row.
+type Rows struct {
+	lite driver.Rows
+	stmt *liteStmt
+	vals []driver.Value
+	pgRows
+	err    error
+	closed bool
+}
+
+// Next moves to the next row; false at the end or after an error, see Err.
+func (r *Rows) Next() bool {
+	if r.closed {
+		return false
+	}
+	if r.lite == nil {
+		if r.pg.Next() {
+			return true
+		}
+		r.err = explain(r.pg.Err())
+		r.closed = true
+		return false
+	}
+	err := r.lite.Next(r.vals)
+	if err == nil {
+		return true
+	}
+	if !errors.Is(err, io.EOF) {
+		r.err = explain(err)
+	}
+	_ = r.Close()
+	return false
+}
+
+// Scan puts the columns of the row into dest: pointers to string, int64, int,
+// bool, float64, []byte, time.Time (from microseconds), or types based on string
+// or an integer. NULL becomes the zero value.
+func (r *Rows) Scan(dest ...any) error {
+	if r.lite == nil {
+		return r.scanPG(dest)
+	}
+	if len(dest) != len(r.vals) {
+		return fmt.Errorf("store: %d columns into %d places", len(r.vals), len(dest))
+	}
+	for i, d := range dest {
+		if err := assign(d, r.vals[i]); err != nil {
+			return fmt.Errorf("%w (column %s)", err, r.lite.Columns()[i])
+		}
+	}
+	return nil
+}
+
+// Err is the error that ended Next, if any.
+func (r *Rows) Err() error { return r.err }
+
+// Close ends the reading; it may be called twice.
+func (r *Rows) Close() error {
+	if r.closed {
+		return r.err
+	}
+	r.closed = true
+	if r.lite == nil {
+		r.pg.Close()
+		return r.err
+	}
+	if err := r.lite.Close(); err != nil && r.err == nil {
+		r.err = explain(err)
+	}
+	r.stmt.busy = false
+	if r.stmt.loose {
+		_ = r.stmt.Close()
+	}
+	return r.err
+}

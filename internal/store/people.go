@@ -1,0 +1,201 @@
+package store
+
+import (
+	"strings"
+	"time"
+
+	"orderly.example/orderly/internal/access"
+)
+
+// Users, sessions, tokens and settings: *Tx is access.Tx.
+var _ access.Tx = (*Tx)(nil)
+
+const userColumns = "id, email, name, role, password, created, disabled"
+
+func scanUser(scan func(...any) error) (access.User, error) {
+	var u access.User
+	var created, disabled int64
+	err := scan(&u.ID, &u.Email, &u.Name, &u.Role, &u.Password, &created, &disabled)
+	u.Created, u.Disabled = fromMicros(created), disabled != 0
+	return u, err
+}
+
+// Users returns every user by mail address.
+func (tx *Tx) Users() ([]access.User, error) {
+	var out []access.User
+	err := tx.Each(func(scan func(...any) error) error {
+		u, err := scanUser(scan)
+		out = append(out, u)
+		return err
+	}, "SELECT "+userColumns+" FROM users ORDER BY email")
+	return out, err
+}
+
+func (tx *Tx) user(where, v string) (access.User, bool, error) {
+	u, err := scanUser(tx.QueryRow("SELECT "+userColumns+" FROM users WHERE "+where+" = $1", v).Scan)
+	if err == ErrNoRows {
+		return access.User{}, false, nil
+	}
+	return u, err == nil, err
+}
+
+// UserByEmail finds a user by lower-case mail address.
+func (tx *Tx) UserByEmail(email string) (access.User, bool, error) { return tx.user("email", email) }
+
+// UserByID finds a user.
+func (tx *Tx) UserByID(id string) (access.User, bool, error) { return tx.user("id", id) }
+
+// PutUser writes a user whole.
+func (tx *Tx) PutUser(u access.User) error {
+	_, err := tx.Exec(`INSERT INTO users (`+userColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (id) DO UPDATE SET email = excluded.email, name = excluded.name, role = excluded.role, password = excluded.password,
+		disabled = excluded.disabled`, u.ID, u.Email, u.Name, string(u.Role), u.Password, micros(u.Created), flag(u.Disabled))
+	return err
+}
+
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+const tokenColumns = "hash, name, scopes, created, created_by, last_used, revoked"
+
+func scanToken(scan func(...any) error) (access.APIToken, error) {
+	var t access.APIToken
+	var scopes string
+	var created, used, revoked int64
+	err := scan(&t.Hash, &t.Name, &scopes, &created, &t.CreatedBy, &used, &revoked)
+	for _, s := range strings.Fields(scopes) {
+		t.Scopes = append(t.Scopes, access.Scope(s))
+	}
+	t.Created, t.LastUsed, t.Revoked = fromMicros(created), fromMicros(used), revoked != 0
+	return t, err
+}
+
+// Tokens returns every API token by name.
+func (tx *Tx) Tokens() ([]access.APIToken, error) {
+	var out []access.APIToken
+	err := tx.Each(func(scan func(...any) error) error {
+		t, err := scanToken(scan)
+		out = append(out, t)
+		return err
+	}, "SELECT "+tokenColumns+" FROM api_token ORDER BY name")
+	return out, err
+}
+
+// TokenByHash finds a token.
+func (tx *Tx) TokenByHash(hash string) (access.APIToken, bool, error) {
+	t, err := scanToken(tx.QueryRow("SELECT "+tokenColumns+" FROM api_token WHERE hash = $1", hash).Scan)
+	if err == ErrNoRows {
+		return access.APIToken{}, false, nil
+	}
+	return t, err == nil, err
+}
+
+// PutToken writes a token whole.
+func (tx *Tx) PutToken(t access.APIToken) error {
+	scopes := make([]string, len(t.Scopes))
+	for i, s := range t.Scopes {
+		scopes[i] = string(s)
+	}
+	_, err := tx.Exec(`INSERT INTO api_token (`+tokenColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (hash) DO UPDATE SET name = excluded.name, scopes = excluded.scopes, last_used = excluded.last_used, revoked = excluded.revoked`,
+		t.Hash, t.Name, strings.Join(scopes, " "), micros(t.Created), t.CreatedBy, micros(t.LastUsed), flag(t.Revoked))
+	return err
+}
+
+// TouchToken records that a token was used.
+func (tx *Tx) TouchToken(hash string, at time.Time) error {
+	_, err := tx.Exec("UPDATE api_token SET last_used = $1 WHERE hash = $2", micros(at), hash)
+	return err
+}
+
+// Session returns the data of a session that has not expired.
+func (tx *Tx) Session(hash string, now time.Time) (string, bool, error) {
+	var data string
+	err := tx.QueryRow("SELECT data FROM session WHERE token = $1 AND expiry > $2", hash, micros(now)).Scan(&data)
+	if err == ErrNoRows {
+		return "", false, nil
+	}
+	return data, err == nil, err
+}
+
+// PutSession writes a session.
+func (tx *Tx) PutSession(hash, data string, expiry time.Time) error {
+	_, err := tx.Exec(`INSERT INTO session (token, data, expiry) VALUES ($1, $2, $3)
+		ON CONFLICT (token) DO UPDATE SET data = excluded.data, expiry = excluded.expiry`, hash, data, micros(expiry))
+	return err
+}
+
+// DeleteSession ends a session.
+func (tx *Tx) DeleteSession(hash string) error {
+	_, err := tx.Exec("DELETE FROM session WHERE token = $1", hash)
+	return err
+}
+
+// DeleteExpiredSessions removes what has expired.
+func (tx *Tx) DeleteExpiredSessions(now time.Time) error {
+	_, err := tx.Exec("DELETE FROM session WHERE expiry <= $1", micros(now))
+	return err
+}
+
+// Setting returns a named value.
+func (tx *Tx) Setting(name string) (string, bool, error) {
+	var v string
+	err := tx.QueryRow("SELECT value FROM setting WHERE name = $1", name).Scan(&v)
+	if err == ErrNoRows {
+		return "", false, nil
+	}
+	return v, err == nil, err
+}
+
+// PutSetting writes a named value.
+func (tx *Tx) PutSetting(name, value string) error {
+	_, err := tx.Exec("INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value)
+	return err
+}
+
+// DeleteSetting removes a named value.
+func (tx *Tx) DeleteSetting(name string) error {
+	_, err := tx.Exec("DELETE FROM setting WHERE name = $1", name)
+	return err
+}
+
+// Connection is a named way in or out. Config holds nothing secret; Secrets is sealed by the keyring.
+type Connection struct {
+	Name    string
+	Kind    string // inbound, webhook, smtp
+	Config  string // JSON
+	Secrets string
+	Updated time.Time
+}
+
+// Connections returns every connection by name.
+func (tx *Tx) Connections() ([]Connection, error) {
+	var out []Connection
+	err := tx.Each(func(scan func(...any) error) error {
+		var c Connection
+		var updated int64
+		err := scan(&c.Name, &c.Kind, &c.Config, &c.Secrets, &updated)
+		c.Updated = fromMicros(updated)
+		out = append(out, c)
+		return err
+	}, "SELECT name, kind, config, secrets, updated FROM connection ORDER BY name")
+	return out, err
+}
+
+// PutConnection writes a connection whole.
+func (tx *Tx) PutConnection(c Connection) error {
+	_, err := tx.Exec(`INSERT INTO connection (name, kind, config, secrets, updated) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, config = excluded.config, secrets = excluded.secrets, updated = excluded.updated`,
+		c.Name, c.Kind, c.Config, c.Secrets, micros(c.Updated))
+	return err
+}
+
+// DeleteConnection removes a connection.
+func (tx *Tx) DeleteConnection(name string) error {
+	_, err := tx.Exec("DELETE FROM connection WHERE name = $1", name)
+	return err
+}

@@ -1,0 +1,203 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+	"math"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+
+	"orderly.example/orderly/internal/fault"
+)
+
+// pgDB is a PostgreSQL database behind a pool of native connections.
+type pgDB struct {
+	pool  *pgxpool.Pool
+	river *river.Client[pgx.Tx] // inserts jobs; the client that works them is made by StartWorkers
+}
+
+func openPG(ctx context.Context, url string, conns int, log *slog.Logger) (*pgDB, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Invalid, "store.Open", "the postgres:// URL cannot be read; write it like postgres://user:password@host:5432/database")
+	}
+	if conns <= 0 {
+		conns = 16
+	}
+	cfg.MaxConns = int32(conns)
+	cfg.MaxConnIdleTime = 5 * time.Minute
+	cfg.HealthCheckPeriod = 30 * time.Second
+	set := func(name, value string) {
+		if _, ok := cfg.ConnConfig.RuntimeParams[name]; !ok { // what the URL says goes first
+			cfg.ConnConfig.RuntimeParams[name] = value
+		}
+	}
+	set("application_name", "orderly")
+	// A node that hangs between two statements must not hold its locks for ever,
+	// and the server must notice one that is gone.
+	set("idle_in_transaction_session_timeout", "30000")
+	set("tcp_keepalives_idle", "30")
+	set("tcp_keepalives_interval", "10")
+	set("tcp_keepalives_count", "3")
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Unavailable, "store.Open", "PostgreSQL cannot be reached")
+	}
+	db := &pgDB{pool: pool}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fault.Wrap(err, fault.Unavailable, "store.Open", "PostgreSQL cannot be reached at %s:%d", cfg.ConnConfig.Host, cfg.ConnConfig.Port)
+	}
+	if err := migratePG(ctx, db, log); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	if db.river, err = riverClient(pool, log); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+// run is View and Update. View sees one snapshot; Update reads what is committed
+// at each statement, after the locks it took: under a snapshot from before the
+// lock it would decide on what another node has since changed.
+func (db *pgDB) run(ctx context.Context, d *DB, write bool, fn func(*Tx) error) error {
+	opts := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	if write {
+		opts = pgx.TxOptions{IsoLevel: pgx.ReadCommitted}
+	}
+	ptx, err := db.pool.BeginTx(ctx, opts)
+	if err != nil {
+		return explain(err)
+	}
+	tx := &Tx{db: d, ctx: ctx, now: fromMicros(d.now().UnixMicro()), write: write, pg: ptx}
+	done := false
+	defer func() {
+		if !done { // ctx may be the reason: the rollback has a time of its own
+			c, stop := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			_ = ptx.Rollback(c)
+			stop()
+		}
+	}()
+	if err := fn(tx); err != nil {
+		return err
+	}
+	if err := tx.flush(); err != nil {
+		return err
+	}
+	if err := ptx.Commit(ctx); err != nil {
+		return explain(err)
+	}
+	done = true
+	for _, f := range tx.after {
+		f()
+	}
+	return nil
+}
+
+// flush sends the writes that were put off in one round trip.
+func (tx *Tx) flush() error {
+	if tx.pg == nil || tx.batch.Len() == 0 {
+		return nil
+	}
+	b := tx.batch
+	tx.batch = pgx.Batch{}
+	return explain(tx.pg.SendBatch(tx.ctx, &b).Close())
+}
+
+func pgArgs(args []any) []any {
+	out := make([]any, len(args))
+	for i, a := range args {
+		out[i] = plain(a)
+	}
+	return out
+}
+
+// bulkPG puts one statement off that writes n rows from arrays, one per column.
+func (tx *Tx) bulkPG(t *table, n int, fill func(i int, r *row)) error {
+	r := row{cols: t.arrays(n)}
+	for i := range n {
+		r.col = 0
+		fill(i, &r)
+		if r.col != len(t.cols) {
+			return fault.New(fault.Internal, "store.bulk", "%d values for %d columns of %s", r.col, len(t.cols), t.name)
+		}
+	}
+	args := make([]any, len(r.cols))
+	for i, c := range r.cols {
+		switch {
+		case c.s != nil:
+			args[i] = c.s
+		case c.n != nil:
+			args[i] = c.n
+		default:
+			args[i] = c.f
+		}
+	}
+	tx.batch.Queue(t.unnest, args...)
+	return nil
+}
+
+// pgRows is the PostgreSQL side of Rows.
+type pgRows struct {
+	pg    pgx.Rows
+	types *pgtype.Map
+}
+
+// scanPG decodes the few types the schema has by hand, so that NULL becomes the
+// zero value and times and bools are read as they are on SQLite.
+func (r *pgRows) scanPG(dest []any) error {
+	raw, fields := r.pg.RawValues(), r.pg.FieldDescriptions()
+	if len(dest) != len(raw) {
+		return fmt.Errorf("store: %d columns into %d places", len(raw), len(dest))
+	}
+	for i, b := range raw {
+		if s, ok := dest[i].(*string); ok && fields[i].DataTypeOID == pgtype.TextOID {
+			*s = string(b)
+			continue
+		}
+		v, err := r.decode(b, &fields[i])
+		if err == nil {
+			err = assign(dest[i], v)
+		}
+		if err != nil {
+			return fmt.Errorf("%w (column %s)", err, fields[i].Name)
+		}
+	}
+	return nil
+}
+
+func (r *pgRows) decode(b []byte, f *pgconn.FieldDescription) (any, error) {
+	if b == nil {
+		return nil, nil
+	}
+	if f.Format == pgx.BinaryFormatCode {
+		switch f.DataTypeOID {
+		case pgtype.Int8OID:
+			return int64(binary.BigEndian.Uint64(b)), nil
+		case pgtype.Int4OID:
+			return int64(int32(binary.BigEndian.Uint32(b))), nil
+		case pgtype.Int2OID:
+			return int64(int16(binary.BigEndian.Uint16(b))), nil
+		case pgtype.Float8OID:
+			return math.Float64frombits(binary.BigEndian.Uint64(b)), nil
+		case pgtype.Float4OID:
+			return float64(math.Float32frombits(binary.BigEndian.Uint32(b))), nil
+		case pgtype.BoolOID:
+			return int64(b[0]), nil
+		case pgtype.NumericOID: // SUM of BIGINT
+			var n int64
+			err := r.types.Scan(f.DataTypeOID, f.Format, b, &n)
+			return n, err
+		}
+	}
+	return string(b), nil
+}
