@@ -1,0 +1,107 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"orderly.example/orderly/internal/access"
+	"orderly.example/orderly/internal/console/ui"
+	"orderly.example/orderly/internal/fault"
+)
+
+// toSignIn sends a stranger to the door and remembers where they wanted to go.
+func (c *Console) toSignIn(w http.ResponseWriter, r *http.Request) error {
+	if r.Header.Get("HX-Request") != "" || strings.Contains(r.Header.Get("Accept"), "application/json") || r.URL.Path == "/live" {
+		answerJSON(w, http.StatusUnauthorized, map[string]any{"ok": false, "message": "Your session has ended. Sign in again; nothing was changed."})
+		return nil
+	}
+	to := "/signin"
+	if r.Method == http.MethodGet && r.URL.Path != "/" {
+		to += "?back=" + url.QueryEscape(r.URL.RequestURI())
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
+	return nil
+}
+
+func (c *Console) signInPage(w http.ResponseWriter, r *http.Request) error {
+	if _, ok := access.UserFrom(r.Context()); ok {
+		http.Redirect(w, r, local(firstOf(r.URL.Query().Get("back"), "/")), http.StatusSeeOther)
+		return nil
+	}
+	return c.show(w, r, http.StatusOK, signInView(doorView{Page: c.bareFrame(w, r, "Sign in"), Back: r.URL.Query().Get("back")}))
+}
+
+func (c *Console) signIn(w http.ResponseWriter, r *http.Request) error {
+	email, password := r.PostFormValue("email"), r.PostFormValue("password")
+	if _, err := c.Sessions.SignIn(r, email, password); err != nil {
+		status := http.StatusForbidden
+		if locked, ok := errors.AsType[*access.LockedError](err); ok {
+			status = http.StatusTooManyRequests
+			w.Header().Set("Retry-After", ui.Itoa(int(locked.Wait.Seconds())+1))
+		}
+		v := doorView{Page: c.bareFrame(w, r, "Sign in"), Error: capital(fault.Message(err)) + ".", Email: email, Back: r.PostFormValue("back")}
+		return c.show(w, r, status, signInView(v))
+	}
+	http.Redirect(w, r, local(firstOf(r.PostFormValue("back"), "/")), http.StatusSeeOther)
+	return nil
+}
+
+func (c *Console) signOut(w http.ResponseWriter, r *http.Request) error {
+	if err := c.Sessions.SignOut(r); err != nil {
+		return err
+	}
+	return c.back(w, r, "/signin", ui.Flash{Meaning: ui.Done, Text: "You are signed out."})
+}
+
+func (c *Console) setUpPage(w http.ResponseWriter, r *http.Request) error {
+	token := r.URL.Query().Get("token")
+	v := doorView{Page: c.bareFrame(w, r, "Set up"), Token: token}
+	status := http.StatusOK
+	if err := c.People.SetupValid(r.Context(), token); err != nil {
+		if fault.KindOf(err) != fault.Denied {
+			return err
+		}
+		v.Bad, v.Error, status = true, capital(fault.Message(err))+".", http.StatusForbidden
+	}
+	return c.show(w, r, status, setUpView(v))
+}
+
+func (c *Console) setUp(w http.ResponseWriter, r *http.Request) error {
+	token := r.PostFormValue("token")
+	n := access.NewUser{Email: r.PostFormValue("email"), Name: r.PostFormValue("name"), Password: r.PostFormValue("password"), Role: access.Admin}
+	if _, err := c.Sessions.SetUp(r, token, n); err != nil {
+		v := doorView{Page: c.bareFrame(w, r, "Set up"), Token: token, Email: n.Email, Name: n.Name, Error: capital(fault.Message(err)) + "."}
+		switch fault.KindOf(err) {
+		case fault.Denied:
+			v.Bad = true
+			return c.show(w, r, http.StatusForbidden, setUpView(v))
+		case fault.Invalid, fault.Conflict:
+			return c.show(w, r, http.StatusUnprocessableEntity, setUpView(v))
+		}
+		return err
+	}
+	return c.back(w, r, "/", ui.Flash{Meaning: ui.Done, Text: "Welcome. You can add the others under Settings."})
+}
+
+// theme keeps the choice in a cookie, so that the first paint has it without a script in the page.
+func (c *Console) theme(w http.ResponseWriter, r *http.Request) error {
+	ck := &http.Cookie{Name: themeCookie, Path: "/", MaxAge: 365 * 24 * 3600, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	switch v := r.PostFormValue("theme"); v {
+	case "dark", "light":
+		ck.Value = v
+	default:
+		ck.MaxAge = -1
+	}
+	http.SetCookie(w, ck)
+	http.Redirect(w, r, local(r.PostFormValue("back")), http.StatusSeeOther)
+	return nil
+}
+
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}

@@ -1,0 +1,134 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"orderly.example/orderly/internal/automation"
+	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/store"
+)
+
+// automationDays is how far back the counts of automations go.
+const automationDays = 14
+
+// kindAutomation is the kind of automations among the texts of the policy.
+const kindAutomation = "automation"
+
+func (c *Console) automations(w http.ResponseWriter, r *http.Request) error {
+	v := automationsView{Days: automationDays}
+	now := c.Now()
+	err := c.Read.View(r.Context(), func(tx *store.Tx) error {
+		texts, err := tx.PolicyTexts(kindAutomation)
+		if err != nil {
+			return err
+		}
+		for _, t := range texts {
+			a := readAutomation(t)
+			if err := c.countAutomation(tx, &a, now); err != nil {
+				return err
+			}
+			v.Rows = append(v.Rows, a)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if v.Page, err = c.frame(w, r, "Automations", "Automations"); err != nil {
+		return err
+	}
+	return c.show(w, r, http.StatusOK, automationsPage(v))
+}
+
+// readAutomation reads a stored text. One that no longer parses is shown with its problem.
+func readAutomation(t store.PolicyText) automationView {
+	v := automationView{Name: t.Name, Text: t.Text, Hash: t.Hash, Author: t.Author, Created: t.Created}
+	a, err := automation.Parse(t.Name+".yaml", []byte(t.Text))
+	if err != nil {
+		v.Problem = "This version of the program cannot read the text: " + problemText(err)
+		return v
+	}
+	v.Name, v.Owner, v.Why, v.On, v.When, v.Mode, v.Share = a.Name, a.Owner, a.Why, a.On, a.When, string(a.Mode), a.Share
+	for _, s := range a.Steps {
+		v.Do = append(v.Do, fmt.Sprint(s))
+	}
+	return v
+}
+
+func (c *Console) countAutomation(tx *store.Tx, a *automationView, now time.Time) error {
+	first := midnight(now, c.Shop().Zone).AddDate(0, 0, 1-automationDays)
+	hours, err := tx.AutomationCounts(a.Name, first)
+	if err != nil {
+		return err
+	}
+	a.SparkC, a.SparkF = make([]int64, automationDays), make([]int64, automationDays)
+	for _, h := range hours {
+		a.Considered += h.Considered
+		a.Fired += h.Fired
+		a.Unknown += h.Unknown
+		if d := int(h.Hour.Sub(first) / (24 * time.Hour)); d >= 0 && d < automationDays {
+			a.SparkC[d] += h.Considered
+			a.SparkF[d] += h.Fired
+		}
+	}
+	return nil
+}
+
+func (c *Console) automation(w http.ResponseWriter, r *http.Request) error {
+	name := r.PathValue("name")
+	v := automationPage{Looked: store.FiredWindow}
+	found := false
+	err := c.Read.View(r.Context(), func(tx *store.Tx) error {
+		texts, err := tx.PolicyTexts(kindAutomation)
+		if err != nil {
+			return err
+		}
+		for _, t := range texts {
+			if t.Name == name {
+				v.A, found = readAutomation(t), true
+			}
+		}
+		if !found {
+			return nil
+		}
+		if err := c.countAutomation(tx, &v.A, c.Now()); err != nil {
+			return err
+		}
+		evs, err := tx.Fired(name, 50)
+		if err != nil {
+			return err
+		}
+		var ids []string
+		for _, e := range evs {
+			for _, a := range parseTrace(e.Trace).Automations {
+				if a.Name == name {
+					v.Recent = append(v.Recent, firedRow{Ev: e, C: a})
+					ids = append(ids, e.Subject)
+				}
+			}
+		}
+		rows, err := tx.OrderRows(ids)
+		for i := range rows {
+			for j := range v.Recent {
+				if v.Recent[j].Ev.Subject == rows[i].ID {
+					v.Recent[j].Row = &rows[i]
+				}
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if !found {
+		return fault.New(fault.NotFound, "console.automation", "there is no automation %q in the current policy", name)
+	}
+	v.Lines = strings.Split(strings.TrimRight(v.A.Text, "\n"), "\n")
+	if v.Page, err = c.frame(w, r, title(name), "Automations"); err != nil {
+		return err
+	}
+	return c.show(w, r, http.StatusOK, automationPageView(v))
+}

@@ -1,0 +1,240 @@
+package console
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"orderly.example/orderly/internal/access"
+	"orderly.example/orderly/internal/console/ui"
+	"orderly.example/orderly/internal/customer"
+	"orderly.example/orderly/internal/event"
+	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/rule"
+	"orderly.example/orderly/internal/store"
+)
+
+// CSP is the content security policy that the pages are made for: no inline
+// script, no inline style, nothing from elsewhere.
+const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// Reader is the read side of the store.
+type Reader interface {
+	View(ctx context.Context, fn func(*store.Tx) error) error
+}
+
+// Writer keeps what belongs to a person and not to the shop's history: saved filters.
+type Writer interface {
+	Update(ctx context.Context, fn func(*store.Tx) error) error
+}
+
+// Outcome is what became of a submitted event.
+type Outcome struct {
+	EventID string
+	Status  string // decided, duplicate, refused, quarantined, conflict
+	Reason  string
+}
+
+// Submitter is the one door for changes. It returns when the events are
+// durable and decided, with one outcome for each, in their order.
+type Submitter interface {
+	Submit(ctx context.Context, evs []event.Event) ([]Outcome, error)
+}
+
+// Sessions signs people in and out; access.Web implements it. The signed-in
+// user of a request is access.UserFrom of its context.
+type Sessions interface {
+	SignIn(r *http.Request, email, password string) (access.User, error)
+	SetUp(r *http.Request, token string, n access.NewUser) (access.User, error)
+	SignOut(r *http.Request) error
+	ChangePassword(r *http.Request, old, password string) error
+}
+
+// Directory is who may enter: users and API tokens; access.Service implements it.
+type Directory interface {
+	SetupValid(ctx context.Context, token string) error
+	Users(ctx context.Context) ([]access.User, error)
+	AddUser(ctx context.Context, n access.NewUser) (access.User, error)
+	TokenList(ctx context.Context) ([]access.APIToken, error)
+	CreateToken(ctx context.Context, name string, scopes []access.Scope, by string) (string, access.APIToken, error)
+	RevokeToken(ctx context.Context, name string) error
+}
+
+// Topic names what changed, for live pages.
+type Topic string
+
+// The topics.
+const (
+	Orders      Topic = "orders"
+	Tasks       Topic = "tasks"
+	Stock       Topic = "stock"
+	Effects     Topic = "effects"
+	Automations Topic = "automations"
+)
+
+// Live tells what changes. The channel is closed when ctx ends; a reader that
+// is slow may miss repetitions of a topic, never the topic.
+type Live interface {
+	Subscribe(ctx context.Context) <-chan Topic
+}
+
+// Explanation is why an automation fired for an order, or why it did not.
+type Explanation struct {
+	Automation string
+	Mode       string // the automation's mode
+	Why        string // the sentence its owner gave
+	EventType  string
+	EventID    string
+	At         time.Time
+	Outcome    string   // true, false or unknown
+	Fired      bool     // true and applied
+	Reason     string   // one line: which part decided
+	Did        []string // what it did, or would have done
+	Tree       rule.Node
+}
+
+// Explainer re-evaluates the stored facts of an order's events with tracking.
+type Explainer interface {
+	// Why explains all automations considered for an order, or one of them.
+	Why(ctx context.Context, orderID, automation string) ([]Explanation, error)
+}
+
+// Replayer tries dead letters and quarantined events again.
+type Replayer interface {
+	// ReplayEffects puts dead letters back to pending and returns how many were dead.
+	ReplayEffects(ctx context.Context, ids []string, actor string) (int, error)
+}
+
+// Keys opens personal data and hashes look-ups; store.Keyring implements it.
+type Keys interface {
+	Open(customerID, wrapped, sealed string) (customer.Personal, error)
+	Hash(kind, value string) string
+}
+
+// Postal tells the coordinates of a postal code.
+type Postal interface {
+	Lookup(country, code string) (lat, lon float64, ok bool)
+}
+
+// Shop is what pages say about the shop itself.
+type Shop struct {
+	Name     string
+	Zone     *time.Location
+	Currency string
+	BaseURL  string // how commands in help texts name this server
+}
+
+// Deps is what the console is built on. Postal, Live, Why and Replay may be
+// nil: their parts of the pages then say that they are not available.
+type Deps struct {
+	Read     Reader
+	Write    Writer
+	Keys     Keys
+	Submit   Submitter
+	Sessions Sessions
+	People   Directory
+	Why      Explainer
+	Replay   Replayer
+	Live     Live
+	Postal   Postal
+	Shop     func() Shop
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// Console serves the pages.
+type Console struct {
+	Deps
+	mux *http.ServeMux
+	hub *hub
+}
+
+// New returns the console. It expects to run below access.Web.Handler, which
+// puts the signed-in user into the request and refuses forged requests.
+func New(d Deps) *Console {
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	if d.Shop == nil {
+		d.Shop = func() Shop { return Shop{Name: "Orderly", Zone: time.UTC} }
+	}
+	c := &Console{Deps: d, mux: http.NewServeMux(), hub: newHub(d.Live)}
+	c.routes()
+	return c
+}
+
+// ServeHTTP implements http.Handler.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Security-Policy", CSP)
+	c.mux.ServeHTTP(w, r)
+}
+
+// page is a handler that may fail; fail writes its error page.
+type page func(w http.ResponseWriter, r *http.Request) error
+
+func (c *Console) routes() {
+	open := func(pattern string, p page) {
+		c.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			noStore(w)
+			if err := p(w, r); err != nil {
+				c.fail(w, r, err)
+			}
+		})
+	}
+	signed := func(pattern string, act access.Action, p page) {
+		open(pattern, func(w http.ResponseWriter, r *http.Request) error {
+			u, ok := access.UserFrom(r.Context())
+			if !ok {
+				return c.toSignIn(w, r)
+			}
+			if err := access.Require(u, act); err != nil {
+				return err
+			}
+			return p(w, r)
+		})
+	}
+	c.mux.Handle("GET "+ui.AssetPrefix, ui.Assets())
+	open("GET /signin", c.signInPage)
+	open("POST /signin", c.signIn)
+	open("POST /signout", c.signOut)
+	open("GET /setup", c.setUpPage)
+	open("POST /setup", c.setUp)
+	open("POST /theme", c.theme)
+
+	signed("GET /{$}", access.See, c.today)
+	signed("GET /orders", access.See, c.orders)
+	signed("GET /orders.csv", access.See, c.ordersCSV)
+	signed("POST /orders/bulk", access.ChangeOrder, c.bulk)
+	signed("POST /filters", access.See, c.saveFilter)
+	signed("POST /filters/{id}/delete", access.See, c.deleteFilter)
+	signed("GET /orders/{id}", access.See, c.order)
+	signed("POST /orders/{id}/{action}", access.ChangeOrder, c.actOnOrder)
+	signed("GET /review", access.See, c.review)
+	signed("GET /review/{id}", access.See, c.review)
+	signed("POST /review/{id}", access.DecideTask, c.decide)
+	signed("POST /review/{id}/assign", access.DecideTask, c.assign)
+	signed("GET /stock", access.See, c.stock)
+	signed("GET /stock/{sku}", access.See, c.ledger)
+	signed("POST /stock/{sku}/{action}", access.ChangeStock, c.actOnStock)
+	signed("GET /automations", access.See, c.automations)
+	signed("GET /automations/{name}", access.See, c.automation)
+	signed("GET /effects", access.See, c.effects)
+	signed("POST /effects/replay", access.ReplayEffect, c.replay)
+	signed("GET /settings", access.See, c.settings)
+	signed("POST /settings/password", access.See, c.changePassword)
+	signed("POST /settings/tokens", access.ManageTokens, c.createToken)
+	signed("POST /settings/tokens/{name}/revoke", access.ManageTokens, c.revokeToken)
+	signed("POST /settings/users", access.ManageUsers, c.addUser)
+	signed("GET /palette", access.See, c.palette)
+	signed("GET /live", access.See, c.live)
+	signed("GET /", access.See, func(http.ResponseWriter, *http.Request) error {
+		return fault.New(fault.NotFound, "console", "there is no such page")
+	})
+}
+
+func noStore(w http.ResponseWriter) { w.Header().Set("Cache-Control", "no-store") }

@@ -1,0 +1,571 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/url"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"orderly.example/orderly/internal/access"
+	"orderly.example/orderly/internal/console/ui"
+	"orderly.example/orderly/internal/event"
+	"orderly.example/orderly/internal/money"
+	"orderly.example/orderly/internal/order"
+	"orderly.example/orderly/internal/routing"
+	"orderly.example/orderly/internal/stock"
+	"orderly.example/orderly/internal/store"
+	"orderly.example/orderly/internal/task"
+)
+
+// Small functions that the templates use.
+
+func pathEscape(s string) string  { return url.PathEscape(s) }
+func queryEscape(s string) string { return url.QueryEscape(s) }
+
+func dash(s string) string {
+	if s == "" {
+		return "–"
+	}
+	return s
+}
+
+func firstOf(ss ...string) string {
+	for _, s := range ss {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+func contains(ss []string, s string) bool { return slices.Contains(ss, s) }
+
+func sortedKeys(m map[string]string) []string {
+	ks := make([]string, 0, len(m))
+	for k := range m {
+		ks = append(ks, k)
+	}
+	sort.Strings(ks)
+	return ks
+}
+
+func tabAttr(on bool) templ.Attributes {
+	if on {
+		return templ.Attributes{"aria-current": "true"}
+	}
+	return nil
+}
+
+func zoneName(t time.Time, ctx context.Context) string {
+	name, off := ui.Local(ctx, t).Zone()
+	if strings.HasPrefix(name, "+") || strings.HasPrefix(name, "-") {
+		return "UTC" + name
+	}
+	if off == 0 {
+		return name
+	}
+	return fmt.Sprintf("%s (UTC%+03d:%02d)", name, off/3600, int(math.Abs(float64(off%3600)))/60)
+}
+
+// live triggers: only the first page of a list refreshes by itself, so that nothing moves under a reader further back.
+func liveIfFirst(first bool) string {
+	if first {
+		return "live:orders from:body"
+	}
+	return "none"
+}
+
+func liveStock(first bool) string {
+	if first {
+		return "live:stock from:body"
+	}
+	return "none"
+}
+
+func liveEffects(first bool) string {
+	if first {
+		return "live:effects from:body"
+	}
+	return "none"
+}
+
+func nextHref(next string, f filterView) string {
+	if next == "" {
+		return ""
+	}
+	return "/orders" + f.query("after", next)
+}
+
+func ordersFoot(ctx context.Context, v ordersView) string {
+	s := ui.Plural(int64(len(v.Rows)), "order", "orders") + " on this page"
+	if v.Filter.Sort == string(store.SortTotal) {
+		s += fmt.Sprintf(", the largest among the newest %s that fit", ui.Number(store.ScanCap))
+	}
+	if !v.Back.IsZero() {
+		s += fmt.Sprintf("; looked through %s orders back to %s", ui.Number(int64(v.Looked)), ui.Local(ctx, v.Back).Format("2 January 2006"))
+	}
+	return s
+}
+
+func cancelText(o *order.Order) string {
+	s := "What is reserved is given back, and waiting messages are withdrawn."
+	if o.Captured.Minor > o.Refunded.Minor {
+		s += " " + ui.Amount(o.Captured.Sub(o.Refunded)) + " " + o.Currency + " was captured: a refund task is opened."
+	}
+	return s + " A cancelled order does not come back."
+}
+
+func allocationsOf(o *order.Order, sku string) []order.Allocation {
+	var out []order.Allocation
+	for _, a := range o.Allocations {
+		if a.SKU == sku {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// componentAllocations are those of SKUs that are no line of their own: parts of kits.
+func componentAllocations(o *order.Order) []order.Allocation {
+	var out []order.Allocation
+	for _, a := range o.Allocations {
+		if !slices.ContainsFunc(o.Lines, func(l order.Line) bool { return l.SKU == a.SKU }) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func noAllocation(o *order.Order, sku string) string {
+	for _, m := range o.Missing {
+		if m.SKU == sku {
+			return "missing " + ui.Number(m.Qty)
+		}
+	}
+	switch o.State {
+	case order.Held:
+		return "not yet: the order is held"
+	case order.Cancelled:
+		return "nothing: cancelled"
+	case order.Unfillable, order.Backordered:
+		return "nothing reserved"
+	}
+	if len(componentAllocations(o)) > 0 {
+		return "as a kit, see below"
+	}
+	return "nothing"
+}
+
+func locationName(names map[string]string, id string) string {
+	if n := names[id]; n != "" {
+		return n
+	}
+	if id == stock.Opening {
+		return "Opening"
+	}
+	return id
+}
+
+func automatonText(c considered) string {
+	if c.Outcome == "unknown" {
+		return "could not be decided: " + c.Error
+	}
+	did := strings.Join(c.Did, "; ")
+	if c.Mode != "" && c.Mode != "active" {
+		if did == "" {
+			return "fired in " + c.Mode + " mode: nothing was done"
+		}
+		return "in " + c.Mode + " mode, would have done: " + did
+	}
+	if did == "" {
+		return "fired"
+	}
+	return "did: " + did
+}
+
+func planText(p *routing.Plan) string {
+	s := ui.Plural(int64(p.Parcels), "parcel", "parcels")
+	if p.CostMinor.Currency != "" {
+		s += ", " + ui.Amount(p.CostMinor) + " " + p.CostMinor.Currency
+	}
+	if p.DistanceKnown && p.DistanceKM > 0 {
+		s += fmt.Sprintf(", %s km", ui.Number(int64(p.DistanceKM+0.5)))
+	}
+	if p.Exact {
+		s += ", proved best"
+	}
+	return s
+}
+
+func verdictName(v routing.Verdict) string { return firstOf(v.Name, v.Location) }
+
+func scoreText(ss []routing.Score) string {
+	parts := make([]string, 0, len(ss))
+	for _, s := range ss {
+		v := strings.TrimSuffix(fmt.Sprintf("%.1f", s.Value), ".0")
+		if s.Value < 0 {
+			v = "not known"
+		}
+		parts = append(parts, string(s.Goal)+" "+v)
+	}
+	return strings.Join(parts, " · ")
+}
+
+func withCurrency(a money.Amount, cur string) money.Amount {
+	if a.Currency == "" {
+		a.Currency = cur
+	}
+	return a
+}
+
+func lineName(l order.Line) string { return firstOf(l.Title, l.SKU) }
+
+// tasks
+
+func taskKind(k task.Kind) string {
+	switch k {
+	case task.Unfillable:
+		return "Unfillable"
+	case task.General:
+		return "Task"
+	}
+	return title(string(k))
+}
+
+func taskMeaning(t task.Task) ui.Meaning {
+	switch {
+	case t.State == task.Decided:
+		return ui.Done
+	case t.State == task.Closed:
+		return ui.Neutral
+	case t.State == task.Asked:
+		return ui.Attention
+	case t.Kind == task.Incident || t.Kind == task.Unfillable:
+		return ui.Danger
+	}
+	return ui.Held
+}
+
+func taskState(t task.Task) string {
+	switch t.State {
+	case task.Asked:
+		return "Asked the customer"
+	case task.Decided:
+		return "Decided"
+	case task.Closed:
+		return "Closed"
+	}
+	return "Open"
+}
+
+func firstReason(t task.Task) string {
+	if len(t.Reasons) > 0 {
+		return t.Reasons[0].Text
+	}
+	return t.Title
+}
+
+func slaClass(ctx context.Context, due time.Time) string {
+	switch left := due.Sub(ui.Now(ctx)); {
+	case left < 0:
+		return "late"
+	case left < time.Hour:
+		return "soon"
+	}
+	return ""
+}
+
+func slaText(ctx context.Context, due time.Time) string {
+	left := due.Sub(ui.Now(ctx))
+	if left < 0 {
+		return slaSpan(-left) + " late"
+	}
+	return slaSpan(left) + " left"
+}
+
+func slaSpan(d time.Duration) string {
+	h, m := int(d.Hours()), int(d.Minutes())%60
+	switch {
+	case h >= 48:
+		return fmt.Sprintf("%d d", h/24)
+	case h > 0:
+		return fmt.Sprintf("%d h %02d min", h, m)
+	}
+	return fmt.Sprintf("%d min", m)
+}
+
+func decidedText(t task.Task) string {
+	if t.State == task.Closed {
+		return "Closed: it was no longer needed."
+	}
+	s := "Decided: " + title(t.Outcome)
+	if t.By != "" {
+		s += " by " + t.By
+	}
+	if t.Note != "" {
+		s += ", «" + t.Note + "»"
+	}
+	return s + "."
+}
+
+func needsNote(o option) templ.Attributes {
+	if o.Value == "ask" {
+		return templ.Attributes{"data-needs-note": ""}
+	}
+	return nil
+}
+
+func assignTo(d *dossier) string {
+	if d.Mine {
+		return "nobody"
+	}
+	return "me"
+}
+
+func assignLabel(d *dossier) string {
+	if d.Mine {
+		return "Put it back"
+	}
+	return "Take it over"
+}
+
+// options are the decisions a task offers, with the key that takes each.
+func options(t task.Task) []option {
+	known := map[string]option{
+		"approve": {Label: "Approve", Key: "a", Class: "primary", Did: "Approved"},
+		"reject":  {Label: "Reject", Key: "r", Class: "danger", Did: "Rejected"},
+		"ask":     {Label: "Ask the customer", Key: "q", Did: "Asked"},
+		"done":    {Label: "Done", Key: "a", Class: "primary", Did: "Done"},
+		"retry":   {Label: "Try again", Key: "a", Class: "primary", Did: "Tried again"},
+		"reroute": {Label: "Route again", Key: "a", Class: "primary", Did: "Routed again"},
+		"cancel":  {Label: "Cancel the order", Key: "r", Class: "danger", Did: "Cancelled"},
+		"wait":    {Label: "Wait for stock", Key: "q", Did: "Left waiting"},
+		"refund":  {Label: "Refunded", Key: "a", Class: "primary", Did: "Refunded"},
+	}
+	values := t.Options
+	if len(values) == 0 {
+		switch t.Kind {
+		case task.Review:
+			values = []string{"approve", "reject", "ask"}
+		default:
+			values = []string{"done"}
+		}
+	}
+	used := map[string]bool{}
+	out := make([]option, 0, len(values))
+	for i, v := range values {
+		o, ok := known[v]
+		if !ok {
+			o = option{Label: title(v), Did: title(v)}
+			if i == 0 {
+				o.Key, o.Class = "a", "primary"
+			}
+		}
+		o.Value = v
+		if used[o.Key] {
+			o.Key = ""
+		}
+		used[o.Key] = true
+		out = append(out, o)
+	}
+	return out
+}
+
+// stock
+
+func stockQuery(search, location string, low bool, after string) string {
+	q := url.Values{}
+	if search != "" {
+		q.Set("q", search)
+	}
+	if location != "" {
+		q.Set("location", location)
+	}
+	if low {
+		q.Set("low", "1")
+	}
+	if after != "" {
+		q.Set("after", after)
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
+}
+
+func stockNext(v stockView) string {
+	if v.Next == "" {
+		return ""
+	}
+	return "/stock" + stockQuery(v.Search, v.Location, v.LowOnly, v.Next)
+}
+
+func boundedText(v stockView) string {
+	s := ui.Plural(int64(len(v.Rows)), "product", "products") + " on this page"
+	if v.Bounded {
+		s += "; the search by title looked at a part of the products, the next page goes on"
+	}
+	return s
+}
+
+func ledgerHref(sku, location, after string) string {
+	return "/stock/" + pathEscape(sku) + stockQuery("", location, false, after)
+}
+
+func nextLedger(v ledgerView) string {
+	if v.Next == "" {
+		return ""
+	}
+	return ledgerHref(v.Row.SKU, v.Location, v.Next)
+}
+
+func ledgerTitle(v ledgerView) string {
+	if v.Location == "" {
+		return "Ledger, all locations"
+	}
+	return "Ledger, " + locationName(v.Names, v.Location)
+}
+
+func ledgerWho(r store.LedgerRow) string {
+	return strings.Join(slices.DeleteFunc([]string{r.Note, r.Type, r.Actor}, func(s string) bool { return s == "" }), " · ")
+}
+
+func accountName(names map[string]string, loc, bucket string) string {
+	if loc == "" {
+		return bucket
+	}
+	if bucket == string(stock.Available) {
+		return locationName(names, loc)
+	}
+	return locationName(names, loc) + " " + bucket
+}
+
+func lowMeaning(low bool) ui.Meaning {
+	if low {
+		return ui.Danger
+	}
+	return ui.Done
+}
+
+func lowNote(r store.StockRow) string {
+	s := ui.Number(r.OnHand) + " on hand, " + ui.Number(r.Reserved) + " reserved"
+	if r.LowAt > 0 {
+		s += ", low at " + ui.Number(r.LowAt)
+	}
+	return s
+}
+
+func qtyLabel(verb string) string {
+	switch verb {
+	case "adjust":
+		return "Change (+ or −)"
+	case "count":
+		return "Counted"
+	}
+	return "Units"
+}
+
+func chosen(v ledgerView, name string) string {
+	if s := v.Values.Get(name); s != "" {
+		return s
+	}
+	if name == "to" && len(v.Options) > 1 {
+		return v.Options[1].Value
+	}
+	if name != "to" {
+		return v.Location
+	}
+	return ""
+}
+
+// automations
+
+func modeText(a automationView) string {
+	if a.Mode == "canary" && a.Share > 0 {
+		return fmt.Sprintf("Canary, %d %%", a.Share)
+	}
+	return title(a.Mode)
+}
+
+func sparkLabel(a automationView, days int) string {
+	return fmt.Sprintf("%d days: considered %d, fired %d", days, a.Considered, a.Fired)
+}
+
+func firedHref(r firedRow) string { return eventHref(r.Ev) }
+
+func firedName(r firedRow) string {
+	if r.Row != nil {
+		return r.Row.Number
+	}
+	return ui.ShortID(firstOf(r.Ev.Subject, r.Ev.ID))
+}
+
+func eventHref(e store.EventRow) string {
+	switch {
+	case strings.HasPrefix(e.Subject, "ord_"):
+		return "/orders/" + e.Subject
+	case strings.HasPrefix(e.Type, "stock."):
+		return "/stock/" + pathEscape(e.Subject)
+	case strings.HasPrefix(e.Type, "task."):
+		return "/review/" + pathEscape(e.Subject)
+	}
+	return "/effects?tab=quarantine"
+}
+
+// effects
+
+func effectHref(e store.EffectRow) string {
+	if e.OrderID != "" {
+		return "/orders/" + e.OrderID
+	}
+	return "/effects?tab=" + map[bool]string{true: "dead", false: "waiting"}[e.State == "dead"]
+}
+
+func nextEffects(v effectsView) string {
+	if v.Next == "" {
+		return ""
+	}
+	return "/effects?tab=" + v.Tab + "&after=" + queryEscape(v.Next)
+}
+
+// settings
+
+func scopeText(s access.Scope) string {
+	switch s {
+	case access.EventsWrite:
+		return "send events"
+	case access.Read:
+		return "read"
+	}
+	return "do everything"
+}
+
+func roleOptions() []ui.Option {
+	var out []ui.Option
+	text := map[access.Role]string{
+		access.Viewer: "sees everything, changes nothing", access.Agent: "works reviews and orders",
+		access.Operator: "stock, automations, dead letters", access.Admin: "people, tokens, settings",
+	}
+	for _, r := range access.Roles() {
+		out = append(out, ui.Option{Value: string(r), Label: title(string(r)) + ": " + text[r]})
+	}
+	return out
+}
+
+func addressesDiffer(o *order.Order) addressDiff {
+	s, b := o.Shipping, o.Billing
+	d := addressDiff{
+		Country: b.Country != "" && b.Country != s.Country,
+		Postal:  b.Postal != "" && !strings.EqualFold(b.Postal, s.Postal),
+		City:    b.City != "" && !strings.EqualFold(b.City, s.City),
+		Line:    b.Line1 != "" && !strings.EqualFold(b.Line1, s.Line1),
+	}
+	d.Any = b != (event.Address{}) && (d.Country || d.Postal || d.City || d.Line)
+	return d
+}
