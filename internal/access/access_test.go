@@ -409,3 +409,27 @@ func TestRandomTokensDiffer(t *testing.T) {
 		t.Error("two equal random tokens")
 	}
 }
+
+func TestDisable(t *testing.T) {
+	s, _, _ := newService(t)
+	ctx := t.Context()
+	for _, u := range []NewUser{{Email: "root@shop.example", Role: Admin}, {Email: "kim@shop.example", Role: Agent}} {
+		u.Password = goodPassword
+		if _, err := s.AddUser(ctx, u); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantKind(t, s.Disable(ctx, "root@shop.example", true), fault.Conflict)
+	wantKind(t, s.Disable(ctx, "nobody@shop.example", true), fault.NotFound)
+	if err := s.Disable(ctx, "kim@shop.example", true); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.SignIn(ctx, "kim@shop.example", goodPassword, "a")
+	wantKind(t, err, fault.Denied)
+	if err := s.Disable(ctx, "kim@shop.example", false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.SignIn(ctx, "kim@shop.example", goodPassword, "a"); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -365,3 +365,36 @@ func hashToken(token string) string {
 
 // RetryAfter says when another attempt is looked at; the HTTP answer becomes 429 with it.
 func (e *LockedError) RetryAfter() time.Duration { return e.Wait }
+
+// Disable keeps a user from signing in and ends their sessions, or lets them in
+// again. The last admin stays.
+func (s *Service) Disable(ctx context.Context, email string, off bool) error {
+	const op = "access.Disable"
+	email, err := NormalEmail(email)
+	if err != nil {
+		return err
+	}
+	return s.store.Update(ctx, func(tx Tx) error {
+		us, err := tx.Users()
+		if err != nil {
+			return err
+		}
+		var u User
+		admins := 0
+		for _, o := range us {
+			if o.Email == email {
+				u = o
+			} else if o.Role == Admin && !o.Disabled {
+				admins++
+			}
+		}
+		switch {
+		case u.ID == "":
+			return fault.New(fault.NotFound, op, "there is no user %s", email)
+		case off && u.Role == Admin && admins == 0:
+			return fault.New(fault.Conflict, op, "%s is the last admin; make another one first", email)
+		}
+		u.Disabled = off
+		return tx.PutUser(u)
+	})
+}
