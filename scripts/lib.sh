@@ -1,21 +1,22 @@
 # shellcheck shell=bash
 # Sourced by the other scripts: where the tools of the tests are.
 
-# find_postgres prints the folder that holds initdb and postgres.
+# find_postgres prints the folder that holds the server's programs, where internal/pgtest looks for them. With
+# ORDERLY_TEST_PG set, the tests use that server and need no programs.
 find_postgres() {
-  local dir path
-  if [ -n "${ORDERLY_TEST_PG_BIN:-}" ]; then
-    [ -x "$ORDERLY_TEST_PG_BIN/initdb" ] && { printf '%s\n' "$ORDERLY_TEST_PG_BIN"; return 0; }
-    return 1
+  local dir
+  if [ -n "${ORDERLY_TEST_PG:-}" ]; then
+    printf '%s\n' "$ORDERLY_TEST_PG"
+    return 0
   fi
-  for dir in $(printf '%s\n' /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /opt/homebrew/opt/postgresql@*/bin /usr/local/opt/postgresql@*/bin | sort -rV); do
+  for dir in /usr/lib/postgresql/*/bin; do
     if [ -x "$dir/initdb" ] && [ -x "$dir/postgres" ]; then
       printf '%s\n' "$dir"
       return 0
     fi
   done
-  if path=$(command -v initdb) && command -v postgres >/dev/null; then
-    dirname "$path"
+  if command -v initdb >/dev/null && dir=$(command -v postgres); then
+    dirname "$dir"
     return 0
   fi
   return 1

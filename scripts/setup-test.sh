@@ -21,8 +21,9 @@ advise() {
     echo "                  (where Ubuntu offers Chromium as a snap only: Google's google-chrome-stable package)"
     echo "  Fedora          sudo dnf install gcc postgresql-server chromium"
     echo "  Arch            sudo pacman -S gcc postgresql chromium"
-    echo "  macOS           xcode-select --install; brew install postgresql@15; brew install --cask chromium"
-    echo "A tool at an unusual place is named with ORDERLY_TEST_PG_BIN (folder of initdb) or ORDERLY_TEST_CHROMIUM (program)."
+    echo "  macOS           xcode-select --install; brew install postgresql@15 (and put its bin folder into PATH);"
+    echo "                  brew install --cask chromium"
+    echo "Or set ORDERLY_TEST_PG to the postgres:// URL of a server whose superuser may make databases."
     echo "Without them: make test-short"
   } >&2
 }

@@ -30,6 +30,9 @@ var exact = []string{"money", "stock", "order", "event", "task", "effect", "cust
 // own, with the reason.
 var background = map[string]string{
 	"internal/engine/engine.go": "a group commit serves many callers: none of them may cancel it for the others",
+	"internal/store/lite.go":    "BEGIN, COMMIT and ROLLBACK must not be torn apart by a caller who goes away",
+	"internal/store/tx.go":      "watching a context costs a goroutine per SQLite statement, too much for the short ones of a commit group",
+	"internal/console/order.go": "carries the page's zone to a formatter; nothing runs under it",
 }
 
 // allowedPrints lists the files below internal/ that may print to standard output.
