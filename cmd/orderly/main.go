@@ -1,0 +1,146 @@
+// Command orderly runs the back office of an online shop. `orderly demo` shows
+// it with a sample shop, `orderly serve` runs it for real; `orderly help` tells
+// the rest.
+//
+// wire.go is the one place where the packages meet.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"orderly.example/orderly/internal/config"
+	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/observe"
+)
+
+// Exit codes.
+const (
+	exitOK       = 0
+	exitFailure  = 1
+	exitUsage    = 2 // the command line or the settings are wrong
+	exitOffender = 3 // doctor found a law broken
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := Main(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ())
+	stop()
+	os.Exit(code)
+}
+
+// Main runs one command and returns its exit code. It uses nothing of the
+// process but the file system and the network, so that a test can run it.
+func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string) int {
+	p := &program{stdin: stdin, stdout: stdout, stderr: stderr, environ: environ, now: time.Now}
+	root := p.root()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	if _, silent := errors.AsType[*exitError](err); !silent {
+		p.tell(err)
+	}
+	return codeOf(err)
+}
+
+// program is one run of the command.
+type program struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	environ        []string
+	now            func() time.Time
+}
+
+// exitError ends the command with a code after it has said everything itself.
+type exitError struct{ code int }
+
+func (e *exitError) Error() string { return fmt.Sprintf("exit %d", e.code) }
+
+// usageError is a wrong command line.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fault.New(fault.Invalid, "", format, args...)}
+}
+
+func codeOf(err error) int {
+	if e, ok := errors.AsType[*exitError](err); ok {
+		return e.code
+	}
+	if _, ok := errors.AsType[*usageError](err); ok {
+		return exitUsage
+	}
+	return exitFailure
+}
+
+// tell prints an error for the person at the terminal: what is wrong, each
+// problem on a line, and the cause when it is ours.
+func (p *program) tell(err error) {
+	var b strings.Builder
+	fe, ok := errors.AsType[*fault.Error](err)
+	switch {
+	case !ok:
+		fmt.Fprintf(&b, "orderly: %s\n", err)
+	default:
+		msg := fe.Message
+		if msg == "" {
+			msg = "something went wrong on our side"
+		}
+		fmt.Fprintf(&b, "orderly: %s\n", msg)
+		for _, q := range fe.Problems {
+			fmt.Fprintf(&b, "  %s: %s\n", q.Pointer, q.Message)
+		}
+		if fe.Err != nil && !strings.Contains(msg, fe.Err.Error()) {
+			fmt.Fprintf(&b, "  cause: %s\n", fe.Err)
+		}
+	}
+	if _, ok := errors.AsType[*usageError](err); ok && !strings.Contains(b.String(), "--help") {
+		b.WriteString("  add --help to see how it is used\n")
+	}
+	_, _ = io.WriteString(p.stderr, observe.Clean(b.String())) // nowhere else to say it
+}
+
+func (p *program) env(name string) string {
+	for i := len(p.environ) - 1; i >= 0; i-- {
+		if k, v, ok := strings.Cut(p.environ[i], "="); ok && k == name {
+			return v
+		}
+	}
+	return ""
+}
+
+// printf writes to standard output.
+func (p *program) printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(p.stdout, format, args...) // a closed pipe is the reader's wish
+}
+
+// notef writes to standard error: what is not the result.
+func (p *program) notef(format string, args ...any) {
+	_, _ = fmt.Fprintf(p.stderr, format, args...)
+}
+
+// settings loads the configuration with a command's flags.
+func (p *program) settings(cmd *cobra.Command) (*config.Config, error) {
+	cfg, err := config.Load(config.Source{Flags: cmd.Flags(), Environ: p.environ})
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	for _, w := range cfg.Warnings {
+		p.notef("orderly: %s\n", w)
+	}
+	return cfg, nil
+}

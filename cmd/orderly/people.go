@@ -1,0 +1,263 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"orderly.example/orderly/internal/access"
+)
+
+// secretFrom reads a secret from an environment variable or the first line of
+// standard input: never from an argument, which every user of the machine can
+// read in the list of processes.
+func (p *program) secretFrom(variable, what string) (string, error) {
+	if v := p.env(variable); v != "" {
+		return v, nil
+	}
+	line, err := bufio.NewReader(io.LimitReader(p.stdin, 64<<10)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", err
+	}
+	if line = strings.TrimRight(line, "\r\n"); line == "" {
+		return "", usagef("%s is missing: write it to standard input, or set %s", what, variable)
+	}
+	return line, nil
+}
+
+// withShop opens the shop of a command's settings for fn.
+func (p *program) withShop(cmd *cobra.Command, create bool, fn func(*shop) error) error {
+	cfg, err := p.settings(cmd)
+	if err != nil {
+		return err
+	}
+	s, err := p.openShop(cmd.Context(), cfg, create)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	return fn(s)
+}
+
+const tokenHelp = `API tokens let programs in: your shop's system that sends events, a report that
+reads orders, Prometheus. A token has scopes:
+  events:write   submit events of channels and warehouses
+  read           read orders, stock and explanations
+  admin          both, people's decisions, and /metrics from afar
+It is shown once, when it is made; only its hash is stored.`
+
+func (p *program) tokenCommand() *cobra.Command {
+	var scopes string
+	var asJSON bool
+	create := &cobra.Command{
+		Use: "create NAME", Short: "Make a token and print it, once", Long: tokenHelp, Args: cobra.ExactArgs(1),
+		Example: examples("orderly token create my-shop --scopes events:write", "TOKEN=$(orderly token create report --scopes read)"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			sc, err := access.ParseScopes(scopes)
+			if err != nil {
+				return &usageError{err}
+			}
+			return p.withShop(cmd, true, func(s *shop) error {
+				tok, rec, err := s.access.CreateToken(cmd.Context(), args[0], sc, "terminal")
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return p.printJSON(map[string]any{"name": rec.Name, "scopes": rec.Scopes, "token": tok})
+				}
+				p.notef("The token %s (%s). It is not shown again:\n", rec.Name, joinScopes(rec.Scopes))
+				p.printf("%s\n", tok)
+				return nil
+			})
+		},
+	}
+	create.Flags().StringVar(&scopes, "scopes", "", "`SCOPES` separated by commas: events:write, read, admin (required)")
+	bindJSON(create.Flags(), &asJSON)
+
+	list := &cobra.Command{
+		Use: "list", Short: "List the tokens, without their text", Args: cobra.NoArgs,
+		Example: examples("orderly token list", "orderly token list --json"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.withShop(cmd, false, func(s *shop) error {
+				ts, err := s.access.TokenList(cmd.Context())
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return p.printJSON(tokenRows(ts))
+				}
+				var rows [][]string
+				for _, t := range ts {
+					rows = append(rows, []string{t.Name, joinScopes(t.Scopes), day(t.Created), t.CreatedBy, day(t.LastUsed), yes(t.Revoked)})
+				}
+				p.table([]string{"NAME", "SCOPES", "MADE", "BY", "LAST USED", "REVOKED"}, rows)
+				return nil
+			})
+		},
+	}
+	bindJSON(list.Flags(), &asJSON)
+
+	revoke := &cobra.Command{
+		Use: "revoke NAME", Short: "End a token for good", Args: cobra.ExactArgs(1),
+		Long:    "End a token for good. A running server notices within half a minute.",
+		Example: examples("orderly token revoke my-shop"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withShop(cmd, false, func(s *shop) error {
+				if err := s.access.RevokeToken(cmd.Context(), args[0]); err != nil {
+					return err
+				}
+				p.printf("The token %s is revoked.\n", args[0])
+				return nil
+			})
+		},
+	}
+	for _, c := range []*cobra.Command{create, list, revoke} {
+		bindCommon(c.Flags())
+	}
+	return group("token", "Make, list and revoke API tokens", tokenHelp, create, list, revoke)
+}
+
+// tokenRow is a token in JSON.
+type tokenRow struct {
+	Name      string         `json:"name"`
+	Scopes    []access.Scope `json:"scopes"`
+	Created   time.Time      `json:"created"`
+	CreatedBy string         `json:"created_by"`
+	LastUsed  *time.Time     `json:"last_used"`
+	Revoked   bool           `json:"revoked"`
+}
+
+func tokenRows(ts []access.APIToken) []tokenRow {
+	rows := []tokenRow{}
+	for _, t := range ts {
+		r := tokenRow{Name: t.Name, Scopes: t.Scopes, Created: t.Created, CreatedBy: t.CreatedBy, Revoked: t.Revoked}
+		if !t.LastUsed.IsZero() {
+			r.LastUsed = &t.LastUsed
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+func joinScopes(ss []access.Scope) string {
+	var out []string
+	for _, s := range ss {
+		out = append(out, string(s))
+	}
+	return strings.Join(out, ",")
+}
+
+func day(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.UTC().Format("2006-01-02 15:04Z")
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return ""
+}
+
+const userHelp = `People who sign in to the console. Roles, each with all of the one before:
+  viewer     sees everything but customers' names and addresses
+  agent      works the review queue and single orders
+  operator   stock, automations, dead letters
+  admin      users, tokens, connections, settings
+The first user is made with the link that "orderly serve" prints. Passwords have
+at least 12 characters; they come from standard input or ORDERLY_PASSWORD.`
+
+func (p *program) userCommand() *cobra.Command {
+	var name, role string
+	var asJSON bool
+	add := &cobra.Command{
+		Use: "add EMAIL", Short: "Make a user", Long: userHelp, Args: cobra.ExactArgs(1),
+		Example: examples("orderly user add kim@shop.example --role agent --name \"Kim\" < password.txt"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !access.Role(role).Valid() {
+				return usagef("unknown role %q; the roles are viewer, agent, operator and admin", role)
+			}
+			pw, err := p.secretFrom("ORDERLY_PASSWORD", "the password")
+			if err != nil {
+				return err
+			}
+			return p.withShop(cmd, true, func(s *shop) error {
+				u, err := s.access.AddUser(cmd.Context(), access.NewUser{Email: args[0], Name: name, Password: pw, Role: access.Role(role)})
+				if err != nil {
+					return err
+				}
+				p.printf("%s may sign in as %s.\n", u.Email, u.Role)
+				return nil
+			})
+		},
+	}
+	add.Flags().StringVar(&name, "name", "", "`NAME` as shown to others (default: from the mail address)")
+	add.Flags().StringVar(&role, "role", "", "`ROLE`: viewer, agent, operator or admin (required)")
+
+	reset := &cobra.Command{
+		Use: "reset-password EMAIL", Short: "Set a new password and end the user's sessions", Args: cobra.ExactArgs(1),
+		Long:    "Set a new password, from standard input or ORDERLY_PASSWORD, and end the user's sessions.",
+		Example: examples("orderly user reset-password kim@shop.example < password.txt"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			pw, err := p.secretFrom("ORDERLY_PASSWORD", "the password")
+			if err != nil {
+				return err
+			}
+			return p.withShop(cmd, false, func(s *shop) error {
+				if err := s.access.ResetPassword(cmd.Context(), args[0], pw); err != nil {
+					return err
+				}
+				p.printf("The password of %s is changed; their sessions have ended.\n", args[0])
+				return nil
+			})
+		},
+	}
+	list := &cobra.Command{
+		Use: "list", Short: "List the users", Args: cobra.NoArgs, Example: examples("orderly user list"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.withShop(cmd, false, func(s *shop) error {
+				us, err := s.access.Users(cmd.Context())
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					out := []map[string]any{}
+					for _, u := range us {
+						out = append(out, map[string]any{"email": u.Email, "name": u.Name, "role": u.Role, "created": u.Created, "disabled": u.Disabled})
+					}
+					return p.printJSON(out)
+				}
+				var rows [][]string
+				for _, u := range us {
+					rows = append(rows, []string{u.Email, u.Name, string(u.Role), day(u.Created), yes(u.Disabled)})
+				}
+				p.table([]string{"EMAIL", "NAME", "ROLE", "MADE", "DISABLED"}, rows)
+				return nil
+			})
+		},
+	}
+	bindJSON(list.Flags(), &asJSON)
+	disable := &cobra.Command{
+		Use: "disable EMAIL", Short: "Keep a user from signing in, and end their sessions", Args: cobra.ExactArgs(1),
+		Example: examples("orderly user disable kim@shop.example"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withShop(cmd, false, func(s *shop) error {
+				if err := s.access.Disable(cmd.Context(), args[0], true); err != nil {
+					return err
+				}
+				p.printf("%s can no longer sign in.\n", args[0])
+				return nil
+			})
+		},
+	}
+	for _, c := range []*cobra.Command{add, list, reset, disable} {
+		bindCommon(c.Flags())
+	}
+	return group("user", "Make users and reset their passwords", userHelp, add, list, reset, disable)
+}
