@@ -40,3 +40,9 @@ type Location struct {
 	Closed      bool     // takes no new orders
 	HandlingH   int      // hours from request to hand-over, 0 = same day
 }
+
+// LocationDay names a location's local day, for what it was given to do on it.
+type LocationDay struct {
+	Location string
+	Day      string // 2006-01-02 in the location's zone
+}

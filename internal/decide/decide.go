@@ -19,6 +19,7 @@ import (
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/order"
+	"orderly.example/orderly/internal/risk"
 	"orderly.example/orderly/internal/routing"
 	"orderly.example/orderly/internal/stock"
 	"orderly.example/orderly/internal/task"
@@ -110,10 +111,7 @@ type Mark struct {
 }
 
 // LocationDay names a location's local day.
-type LocationDay struct {
-	Location string
-	Day      string // 2006-01-02 in the location's zone
-}
+type LocationDay = catalog.LocationDay
 
 // Timer is an event to submit at Due.
 type Timer struct {
@@ -144,11 +142,8 @@ type Product struct {
 	Low bool
 }
 
-// VelocityQuery counts the events under a key in [From, To), microseconds UTC.
-type VelocityQuery struct {
-	Key      string
-	From, To int64
-}
+// VelocityQuery counts the events under a key in a window.
+type VelocityQuery = risk.VelocityQuery
 
 // NewSnapshot returns an empty snapshot.
 func NewSnapshot() *Snapshot {

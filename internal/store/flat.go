@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql/driver"
 	"strings"
 	"sync"
 )
@@ -30,6 +31,12 @@ func (tx *Tx) bulkFlat(head string, cols int, tail string, flat []any) error {
 		v, _ = flatTables.LoadOrStore(head, bulkInto(name, strings.Join(spec, ","), tail))
 	}
 	return tx.bulk(v.(*table), len(flat)/cols, func(i int, r *row) {
+		if r.cols == nil { // SQLite takes the values as they are
+			for _, x := range flat[i*cols : (i+1)*cols] {
+				r.lite = append(r.lite, driver.NamedValue{Ordinal: len(r.lite) + 1, Value: x})
+			}
+			return
+		}
 		for _, x := range flat[i*cols : (i+1)*cols] {
 			switch x := x.(type) {
 			case string:

@@ -142,11 +142,14 @@ type ProductDoc struct {
 	Low     bool
 }
 
-// Products returns the products of the SKUs that exist.
+// Products returns the products of the SKUs that exist. An Update holds their SKUs from then on.
 func Products(tx *Tx, skus []string) (map[string]ProductDoc, error) {
 	out := make(map[string]ProductDoc, len(skus))
 	if len(skus) == 0 {
 		return out, nil
+	}
+	if err := tx.Lock(LockSKU, skus); err != nil {
+		return nil, err
 	}
 	op, arg := tx.in(1, skus)
 	err := tx.Each(func(scan func(...any) error) error {
@@ -161,16 +164,19 @@ func Products(tx *Tx, skus []string) (map[string]ProductDoc, error) {
 		}
 		out[r.Product.SKU] = r
 		return nil
-	}, "SELECT doc, is_low FROM product WHERE sku "+op+" ORDER BY sku"+tx.forUpdate(), arg)
+	}, "SELECT doc, is_low FROM product WHERE sku "+op, arg)
 	return out, err
 }
 
-// Balances returns every balance of the SKUs by SKU, ordered by location. One
-// who will write them holds LockSKU, which also guards balances that do not exist yet.
+// Balances returns every balance of the SKUs by SKU, ordered by location. An
+// Update holds the SKUs from then on, with the balances that do not exist yet.
 func Balances(tx *Tx, skus []string) (map[string][]stock.Balance, error) {
 	out := make(map[string][]stock.Balance, len(skus))
 	if len(skus) == 0 {
 		return out, nil
+	}
+	if err := tx.Lock(LockSKU, skus); err != nil {
+		return nil, err
 	}
 	op, arg := tx.in(1, skus)
 	err := tx.Each(func(scan func(...any) error) error {
@@ -178,7 +184,7 @@ func Balances(tx *Tx, skus []string) (map[string][]stock.Balance, error) {
 		err := scan(&b.SKU, &b.Location, &b.OnHand, &b.Reserved)
 		out[b.SKU] = append(out[b.SKU], b)
 		return err
-	}, "SELECT sku, location, on_hand, reserved FROM stock_balance WHERE sku "+op+" ORDER BY sku, location"+tx.forUpdate(), arg)
+	}, "SELECT sku, location, on_hand, reserved FROM stock_balance WHERE sku "+op+" ORDER BY sku, location", arg)
 	return out, err
 }
 
@@ -188,17 +194,12 @@ func LocationDays(tx *Tx, days []catalog.LocationDay) (map[catalog.LocationDay]i
 	if len(days) == 0 {
 		return out, nil
 	}
-	if tx.pg != nil && tx.write { // a row to lock: the capacity left is shared by every node
-		var flat []any
-		slices.SortFunc(days, func(a, b catalog.LocationDay) int {
-			return slices.Compare([]string{a.Location, a.Day}, []string{b.Location, b.Day})
-		})
-		for _, d := range slices.Compact(slices.Clone(days)) {
-			flat = append(flat, d.Location, d.Day, int64(0))
-		}
-		if err := tx.bulkFlat("INSERT INTO location_day (location, day, parcels)", 3, "ON CONFLICT (location, day) DO NOTHING", flat); err != nil {
-			return nil, err
-		}
+	keys := make([]string, len(days)) // the capacity left is shared by every node
+	for i, d := range days {
+		keys[i] = d.Location + "\x00" + d.Day
+	}
+	if err := tx.Lock(LockDay, keys); err != nil {
+		return nil, err
 	}
 	locs := make([]string, len(days))
 	for i, d := range days {
@@ -213,7 +214,7 @@ func LocationDays(tx *Tx, days []catalog.LocationDay) (map[catalog.LocationDay]i
 		err := scan(&d.Location, &d.Day, &n)
 		out[d] = n
 		return err
-	}, "SELECT location, day, parcels FROM location_day WHERE location "+op+" AND day "+op2+" ORDER BY location, day"+tx.forUpdate(), arg, arg2)
+	}, "SELECT location, day, parcels FROM location_day WHERE location "+op+" AND day "+op2, arg, arg2)
 	return out, err
 }
 

@@ -63,6 +63,20 @@ func (tx *Tx) Exec(sql string, args ...any) (int64, error) {
 	return tag.RowsAffected(), explain(err)
 }
 
+// later runs a statement whose result nobody needs. On PostgreSQL it is sent
+// together with others before the next read or the commit.
+func (tx *Tx) later(sql string, args ...any) error {
+	if tx.lite != nil {
+		_, err := tx.Exec(sql, args...)
+		return err
+	}
+	if err := tx.mayWrite(); err != nil {
+		return err
+	}
+	tx.batch.Queue(sql, pgArgs(args)...)
+	return nil
+}
+
 // Query runs a statement that returns rows. Close the rows, or read them to the end.
 func (tx *Tx) Query(sql string, args ...any) (*Rows, error) {
 	if tx.lite != nil {

@@ -217,8 +217,7 @@ func WithdrawEffects(tx *Tx, ids []string) error {
 		return nil
 	}
 	op, arg := tx.in(2, ids)
-	_, err := tx.Exec("UPDATE effect SET state = 'cancelled', done_at = $1 WHERE state = 'pending' AND id "+op, micros(tx.now), arg)
-	return err
+	return tx.later("UPDATE effect SET state = 'cancelled', done_at = $1 WHERE state = 'pending' AND id "+op, micros(tx.now), arg)
 }
 
 // StockWait is an order that waits for units of a SKU.
@@ -232,7 +231,7 @@ type StockWait struct {
 func ReplaceWaits(tx *Tx, orders []string, rows []StockWait) error {
 	if len(orders) > 0 {
 		op, arg := tx.in(1, orders)
-		if _, err := tx.Exec("DELETE FROM stock_wait WHERE order_id "+op, arg); err != nil {
+		if err := tx.later("DELETE FROM stock_wait WHERE order_id "+op, arg); err != nil {
 			return err
 		}
 	}
@@ -261,7 +260,7 @@ func SetLow(tx *Tx, low map[string]bool) error {
 		if low[sku] {
 			n = 1
 		}
-		if _, err := tx.Exec("UPDATE product SET is_low = $1 WHERE sku = $2", n, sku); err != nil {
+		if err := tx.later("UPDATE product SET is_low = $1 WHERE sku = $2", n, sku); err != nil {
 			return err
 		}
 	}
@@ -322,8 +321,7 @@ func DeleteTimers(tx *Tx, ids []string) error {
 		return nil
 	}
 	op, arg := tx.in(1, ids)
-	_, err := tx.Exec("DELETE FROM timer WHERE id "+op, arg)
-	return err
+	return tx.later("DELETE FROM timer WHERE id "+op, arg)
 }
 
 // DueTimers returns timers due at now, the oldest first.

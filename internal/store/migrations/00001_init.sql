@@ -54,7 +54,6 @@ CREATE TABLE event (
 CREATE INDEX event_order ON event (order_id, seq) WHERE order_id <> '';
 CREATE INDEX event_subject ON event (subject, seq) WHERE order_id = '';
 CREATE INDEX event_undecided ON event (state, seq) WHERE state <> 'decided';
-CREATE INDEX event_received ON event (received);
 
 CREATE TABLE orders (
     id          TEXT PRIMARY KEY,
@@ -112,6 +111,8 @@ CREATE TABLE product (
     is_low    INTEGER NOT NULL DEFAULT 0, -- below the line since the last stock.low
     doc       TEXT NOT NULL
 ) /*sqlite: WITHOUT ROWID */;
+
+CREATE INDEX product_low ON product (sku) WHERE is_low = 1;
 
 CREATE TABLE location (
     id  TEXT PRIMARY KEY,
@@ -180,6 +181,7 @@ CREATE TABLE task (
     doc      TEXT NOT NULL
 );
 CREATE INDEX task_open ON task (queue, due, id) WHERE state IN ('open', 'asked');
+CREATE INDEX task_incident ON task (created, id) WHERE kind = 'incident' AND state IN ('open', 'asked');
 CREATE INDEX task_order ON task (order_id) WHERE order_id <> '';
 CREATE INDEX task_subject ON task (subject);
 
@@ -204,7 +206,7 @@ CREATE TABLE effect (
     due         BIGINT NOT NULL,
     claimed_at  BIGINT NOT NULL DEFAULT 0,
     done_at     BIGINT NOT NULL DEFAULT 0
-);
+) /*sqlite: WITHOUT ROWID */;
 CREATE INDEX effect_order ON effect (order_id) WHERE order_id <> '';
 CREATE INDEX effect_live ON effect (due, id) WHERE state IN ('pending', 'claimed');
 CREATE INDEX effect_dead ON effect (created, id) WHERE state = 'dead';

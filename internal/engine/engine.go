@@ -1,0 +1,225 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"orderly.example/orderly/internal/connect"
+	"orderly.example/orderly/internal/decide"
+	"orderly.example/orderly/internal/event"
+	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/store"
+)
+
+// Status says what became of a submitted event.
+type Status string
+
+// The statuses. Refused is for a clerk's own action that contradicts what is
+// recorded: nothing is kept of it, the person corrects it and tries again.
+const (
+	Decided     Status = "decided"
+	Duplicate   Status = "duplicate"   // known before, with the same payload: nothing changed
+	Conflict    Status = "conflict"    // known before with another payload: refused, recorded, never applied
+	Quarantined Status = "quarantined" // kept, but its decision failed; a person must look
+	Refused     Status = "refused"
+)
+
+// Outcome is the answer for one event.
+type Outcome struct {
+	EventID string
+	Status  Status
+	Reason  string
+	Subject string
+}
+
+// Options of an engine. DB and Keyring are required.
+type Options struct {
+	DB       *store.DB
+	Keyring  *store.Keyring
+	Now      func() time.Time // the node's clock
+	Logger   *slog.Logger
+	Ports    Ports             // where effects go
+	Schedule *connect.Schedule // of delivery attempts; nil = connect.Default
+	// StallAfter is the age of the oldest waiting effect at which an incident opens; 0 = 15 min.
+	StallAfter time.Duration
+	BaseURL    string // of the console, for links in messages
+}
+
+// Engine decides events and delivers effects. Make it with New, stop it with Close.
+type Engine struct {
+	db      *store.DB
+	keys    *store.Keyring
+	now     func() time.Time
+	log     *slog.Logger
+	opts    Options
+	loaded  atomic.Pointer[loaded]
+	tables  atomic.Pointer[tables]
+	queue   chan *submission
+	done    chan struct{}
+	wg      sync.WaitGroup
+	watch   watchers
+	stats   Stats
+	workers func(context.Context) error
+	cancel  context.CancelFunc
+}
+
+// Stats counts since the start.
+type Stats struct {
+	Groups, Events, Duplicates, Quarantined, EffectsDone, EffectsFailed atomic.Int64
+}
+
+// submission is a list of prepared events whose caller waits. They are decided
+// in one commit, in order.
+type submission struct {
+	ctx   context.Context
+	evs   []prepared
+	out   []Outcome
+	err   error
+	ready chan struct{}
+}
+
+// maxGroup bounds the events of one commit; a larger submission is a group of its own.
+const maxGroup = 400
+
+// New starts an engine on an open store: it loads the policy and begins to take events.
+func New(ctx context.Context, o Options) (*Engine, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.StallAfter == 0 {
+		o.StallAfter = 15 * time.Minute
+	}
+	e := &Engine{
+		db: o.DB, keys: o.Keyring, now: o.Now, log: o.Logger, opts: o,
+		queue: make(chan *submission, 1024), done: make(chan struct{}),
+	}
+	if err := e.Reload(ctx); err != nil {
+		return nil, err
+	}
+	e.wg.Add(1)
+	go e.commitLoop()
+	return e, nil
+}
+
+// Close stops taking events, finishes the commit that is running, and stops the workers.
+func (e *Engine) Close(ctx context.Context) error {
+	close(e.done)
+	var err error
+	if e.cancel != nil {
+		e.cancel()
+	}
+	if e.workers != nil {
+		err = e.workers(ctx)
+	}
+	e.wg.Wait()
+	return err
+}
+
+// Stats returns the live counters.
+func (e *Engine) Stats() *Stats { return &e.stats }
+
+// Policy returns the policy that decisions are made under now.
+func (e *Engine) Policy() *decide.Policy { return e.loaded.Load().policy }
+
+// Submit makes the events durable and decided, in their order and in one
+// commit, and returns an outcome for each. On an error nothing of the
+// submission was kept. Submitting again what was answered, or may have been,
+// is safe: the natural key makes it a duplicate.
+func (e *Engine) Submit(ctx context.Context, evs []event.Event) ([]Outcome, error) {
+	if len(evs) == 0 {
+		return nil, nil
+	}
+	s := &submission{ctx: ctx, ready: make(chan struct{}), evs: make([]prepared, len(evs))}
+	for i := range evs {
+		if err := e.prepare(&evs[i], &s.evs[i]); err != nil {
+			return nil, err
+		}
+	}
+	select {
+	case e.queue <- s:
+	case <-e.done:
+		return nil, fault.New(fault.Unavailable, "engine.Submit", "the server is stopping; send it again in a moment")
+	case <-ctx.Done():
+		return nil, fault.Wrap(ctx.Err(), fault.Unavailable, "engine.Submit", "too busy to take the event in time; send it again")
+	}
+	select {
+	case <-s.ready:
+		return s.out, s.err
+	case <-e.done:
+		select { // the last commit may just have answered
+		case <-s.ready:
+			return s.out, s.err
+		case <-time.After(5 * time.Second):
+			return nil, fault.New(fault.Unavailable, "engine.Submit", "the server stopped before it answered; send it again")
+		}
+	}
+}
+
+// commitLoop takes what waits, as one group, commits it, and begins again.
+func (e *Engine) commitLoop() {
+	defer e.wg.Done()
+	ctx := context.WithoutCancel(context.Background())
+	for {
+		var first *submission
+		select {
+		case first = <-e.queue:
+		case <-e.done:
+			for { // answer those who got in before the end
+				select {
+				case s := <-e.queue:
+					e.commitGroup(ctx, []*submission{s})
+				default:
+					return
+				}
+			}
+		}
+		group, n := []*submission{first}, len(first.evs)
+		limit := min(maxGroup, e.db.MaxGroup())
+	gather:
+		for n < limit {
+			select {
+			case s := <-e.queue:
+				group = append(group, s)
+				n += len(s.evs)
+			default:
+				break gather
+			}
+		}
+		e.commitGroup(ctx, group)
+	}
+}
+
+// commitGroup decides and commits a group, and answers its callers. When the
+// group fails as a whole, its submissions are committed one by one, so that the
+// one that cannot be stored fails alone.
+func (e *Engine) commitGroup(ctx context.Context, group []*submission) {
+	err := e.commit(ctx, group)
+	if err != nil && len(group) > 1 {
+		e.log.Warn("a group failed; its submissions are committed one by one", "err", err)
+		for _, s := range group {
+			e.commitGroup(ctx, []*submission{s})
+		}
+		return
+	}
+	for _, s := range group {
+		if err != nil {
+			s.out, s.err = nil, e.unavailable(err)
+		}
+		close(s.ready)
+	}
+}
+
+func (e *Engine) unavailable(err error) error {
+	if _, ok := errors.AsType[*fault.Error](err); ok {
+		return err
+	}
+	e.log.Error("a commit failed", "err", err)
+	return fault.Wrap(err, fault.Unavailable, "engine.commit", "the event could not be stored; nothing was changed; send it again")
+}

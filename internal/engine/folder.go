@@ -1,0 +1,229 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"orderly.example/orderly/internal/automation"
+	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/store"
+)
+
+// A policy folder:
+//
+//	shop.yaml              settings of the shop
+//	routing.yaml           where orders ship from
+//	automations/*.yaml     one automation a file
+//	templates/*.liquid     messages that replace the built-in ones
+
+// ReadFolder reads the texts of a policy folder. What it does not know is an error: a typo
+// in a file name must not switch an automation off silently.
+func ReadFolder(fsys fs.FS) ([]store.Text, error) {
+	var out []store.Text
+	var ps []fault.Problem
+	err := fs.WalkDir(fsys, ".", func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if e.IsDir() || strings.HasPrefix(e.Name(), ".") || strings.HasSuffix(e.Name(), ".md") {
+			return nil
+		}
+		dir, file := filepath.Dir(path), e.Name()
+		name, ext := strings.TrimSuffix(file, filepath.Ext(file)), filepath.Ext(file)
+		var kind string
+		switch {
+		case path == "shop.yaml":
+			kind = KindShop
+		case path == "routing.yaml":
+			kind = KindRouting
+		case dir == "automations" && ext == ".yaml":
+			kind = KindAutomation
+		case dir == "templates" && ext == ".liquid":
+			kind = KindTemplate
+		default:
+			ps = append(ps, fault.Problem{Pointer: path, Message: "is not part of a policy folder: shop.yaml, routing.yaml, automations/*.yaml and templates/*.liquid are"})
+			return nil
+		}
+		text, err := fs.ReadFile(fsys, path)
+		if err != nil {
+			return err
+		}
+		if len(text) > 256<<10 {
+			ps = append(ps, fault.Problem{Pointer: path, Message: "is larger than 256 KiB"})
+			return nil
+		}
+		out = append(out, store.Text{Kind: kind, Name: name, Text: string(text)})
+		return nil
+	})
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Invalid, "engine.ReadFolder", "the policy folder cannot be read: %v", err)
+	}
+	if len(out) == 0 && len(ps) == 0 {
+		return nil, fault.New(fault.Invalid, "engine.ReadFolder", "the folder holds no policy: put automations into automations/NAME.yaml; see examples/shop")
+	}
+	return out, fault.Problems("engine.ReadFolder", ps)
+}
+
+// Applied says what an apply changed.
+type Applied struct {
+	Revision int64    `json:"revision"`
+	Changed  bool     `json:"changed"`
+	Added    []string `json:"added,omitempty"` // kind/name
+	Updated  []string `json:"updated,omitempty"`
+	Removed  []string `json:"removed,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Apply makes texts the whole policy, after checking all of them. With dry set it only says what it would do.
+func (e *Engine) Apply(ctx context.Context, texts []store.Text, author, note string, dry bool) (Applied, error) {
+	l, err := Compile(texts)
+	if err != nil {
+		return Applied{}, err
+	}
+	var a Applied
+	err = e.db.Update(ctx, func(tx *store.Tx) error {
+		a = Applied{}
+		rev, _, err := tx.CurrentPolicy()
+		if err != nil {
+			return err
+		}
+		before, err := tx.Policy(rev)
+		if err != nil {
+			return err
+		}
+		a.compare(before, texts)
+		if a.Warnings, err = warnings(tx, l); err != nil {
+			return err
+		}
+		a.Revision = rev
+		if dry {
+			a.Changed = len(a.Added)+len(a.Updated)+len(a.Removed) > 0
+			return nil
+		}
+		a.Revision, a.Changed, err = tx.PutPolicy(texts, author, note)
+		return err
+	})
+	if err != nil || dry {
+		return a, err
+	}
+	if err := e.Reload(ctx); err != nil {
+		return a, err
+	}
+	e.watch.tell(Topic{Kind: "policy"})
+	return a, nil
+}
+
+func (a *Applied) compare(before, after []store.Text) {
+	key := func(t store.Text) string { return t.Kind + "/" + t.Name }
+	old := map[string]string{}
+	for _, t := range before {
+		old[key(t)] = t.Text
+	}
+	for _, t := range after {
+		was, ok := old[key(t)]
+		switch {
+		case !ok:
+			a.Added = append(a.Added, key(t))
+		case was != t.Text:
+			a.Updated = append(a.Updated, key(t))
+		}
+		delete(old, key(t))
+	}
+	for k := range old {
+		a.Removed = append(a.Removed, k)
+	}
+	slices.Sort(a.Added)
+	slices.Sort(a.Updated)
+	slices.Sort(a.Removed)
+}
+
+// warnings are names that nothing stands behind yet. They are no errors: a
+// connection may be set up after the policy that uses it.
+func warnings(tx *store.Tx, l *loaded) ([]string, error) {
+	conns, err := tx.Connections()
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]bool{"": true}
+	for _, c := range conns {
+		known[c.Name] = true
+	}
+	locations, err := tx.AllLocations()
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	conn := func(who, name string) {
+		if !known[name] {
+			out = append(out, fmt.Sprintf("%s names the connection %q, which does not exist yet: orderly connection set %s …", who, name, name))
+		}
+	}
+	s := l.policy.Settings
+	conn("shop.yaml (mail)", s.Mail)
+	conn("shop.yaml (fulfilment)", s.Fulfilment)
+	conn("shop.yaml (alert)", s.Alert)
+	loc := func(who, id string) {
+		if _, ok := locations[id]; !ok {
+			out = append(out, fmt.Sprintf("%s names the location %q, which does not exist yet: orderly import locations …", who, id))
+		}
+	}
+	for _, a := range l.policy.Automations.All() {
+		for _, st := range a.Steps {
+			switch x := st.Action.(type) {
+			case automation.Webhook:
+				conn("automation "+a.Name, x.Connection)
+			case automation.Prefer:
+				loc("automation "+a.Name, x.Location)
+			case automation.Exclude:
+				loc("automation "+a.Name, x.Location)
+			case automation.Message:
+				if !l.templates.Has(x.Template) {
+					out = append(out, fmt.Sprintf("automation %s names the template %q, which does not exist; known: %s", a.Name, x.Template, strings.Join(l.templates.Names(), ", ")))
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// WriteFolder writes the current policy as a folder.
+func (e *Engine) WriteFolder(ctx context.Context, dir string) ([]string, error) {
+	var texts []store.Text
+	err := e.db.View(ctx, func(tx *store.Tx) error {
+		rev, _, err := tx.CurrentPolicy()
+		if err != nil {
+			return err
+		}
+		texts, err = tx.Policy(rev)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, t := range texts {
+		var path string
+		switch t.Kind {
+		case KindAutomation:
+			path = filepath.Join("automations", t.Name+".yaml")
+		case KindTemplate:
+			path = filepath.Join("templates", t.Name+".liquid")
+		default:
+			path = t.Name + ".yaml"
+		}
+		full := filepath.Join(dir, path)
+		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+			return files, fault.Wrap(err, fault.Invalid, "engine.WriteFolder", "the folder %s cannot be made", filepath.Dir(full))
+		}
+		if err := os.WriteFile(full, []byte(t.Text), 0o644); err != nil {
+			return files, fault.Wrap(err, fault.Invalid, "engine.WriteFolder", "%s cannot be written", full)
+		}
+		files = append(files, path)
+	}
+	return files, nil
+}

@@ -1,0 +1,219 @@
+package engine
+
+import (
+	"slices"
+
+	"orderly.example/orderly/internal/decide"
+	"orderly.example/orderly/internal/stock"
+	"orderly.example/orderly/internal/store"
+)
+
+// load reads what the decisions of a group need, in rounds of bulk reads; see decide/needs.go.
+// Locks are taken in class order, then key order, before the rows are read.
+func (e *Engine) load(tx *store.Tx, pol *decide.Policy, items []*item, b *batch) (*decide.Snapshot, error) {
+	snap := decide.NewSnapshot()
+	var first decide.First
+	for _, it := range items {
+		n := decide.NeedsFirst(it.p.ev, pol, it.at)
+		merge(&first, n)
+	}
+	if len(first.Tasks) > 0 { // tasks name their subject and order
+		tasks, err := store.Tasks(tx, uniq(first.Tasks))
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range tasks {
+			merge(&first, decide.NeedsTask(t))
+		}
+	}
+	orders, customers := uniq(first.Orders), uniq(first.Customers)
+	if err := lockAll(tx, orders, customers, uniq(first.Keys)); err != nil {
+		return nil, err
+	}
+	if err := e.loadOrders(tx, snap, orders, b); err != nil {
+		return nil, err
+	}
+	if err := loadTasks(tx, snap, uniq(first.Subjects)); err != nil {
+		return nil, err
+	}
+	var err error
+	if snap.Effects, err = store.EffectsOfOrders(tx, uniq(first.Effects)); err != nil {
+		return nil, err
+	}
+	if len(first.Velocities) > 0 {
+		if snap.Velocity, err = store.VelocityCounts(tx, first.Velocities); err != nil {
+			return nil, err
+		}
+	}
+
+	var second decide.Second
+	perItem := make([][]string, len(items))
+	for i, it := range items {
+		n := decide.NeedsSecond(snap, it.p.ev)
+		perItem[i] = n.Products
+		second.Products = append(second.Products, n.Products...)
+		customers = append(customers, n.Customers...)
+	}
+	for _, it := range items {
+		if it.p.customer != "" {
+			customers = append(customers, it.p.customer)
+		}
+	}
+	rows, err := store.Customers(tx, uniq(customers))
+	if err != nil {
+		return nil, err
+	}
+	for id, r := range rows {
+		snap.Customers[id] = r.Customer
+		b.keys[id] = r.Key
+	}
+	skus := uniq(second.Products)
+	if err := loadProducts(tx, snap, skus); err != nil {
+		return nil, err
+	}
+	if parts := uniq(decide.Components(snap, skus)); len(parts) > 0 {
+		if err := loadProducts(tx, snap, parts); err != nil {
+			return nil, err
+		}
+		skus = uniq(append(skus, parts...))
+	}
+	if err := tx.Lock(store.LockSKU, skus); err != nil {
+		return nil, err
+	}
+	if snap.Stock, err = store.Balances(tx, skus); err != nil {
+		return nil, err
+	}
+	return snap, e.loadThird(tx, snap, pol, items, perItem, b)
+}
+
+func (e *Engine) loadThird(tx *store.Tx, snap *decide.Snapshot, pol *decide.Policy, items []*item, perItem [][]string, b *batch) error {
+	var third decide.Third
+	for i, it := range items {
+		skus := append(perItem[i], decide.Components(snap, perItem[i])...)
+		n := decide.NeedsThird(snap, it.p.ev, pol, it.at, skus)
+		third.Days = append(third.Days, n.Days...)
+		third.Waiting = append(third.Waiting, n.Waiting...)
+		third.Reserving = append(third.Reserving, n.Reserving...)
+	}
+	var err error
+	if len(third.Days) > 0 {
+		if snap.Days, err = store.LocationDays(tx, third.Days); err != nil {
+			return err
+		}
+	}
+	if len(third.Waiting) > 0 {
+		if snap.Waiting, err = store.WaitingOrders(tx, uniq(third.Waiting), waitingPerSKU); err != nil {
+			return err
+		}
+	}
+	for _, k := range third.Reserving {
+		if _, done := snap.Reserving[k]; done {
+			continue
+		}
+		if err := e.loadReserving(tx, snap, k, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waitingPerSKU bounds how many waiting orders one delivery lets try again; the next delivery takes the next ones.
+const waitingPerSKU = 200
+
+// loadReserving loads the orders that hold units at a place, newest first, with all that reopening them needs.
+func (e *Engine) loadReserving(tx *store.Tx, snap *decide.Snapshot, k stock.Key, b *batch) error {
+	ids, err := store.ReservingOrders(tx, k)
+	if err != nil {
+		return err
+	}
+	snap.Reserving[k] = ids
+	fresh := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return snap.Orders[id] != nil })
+	slices.Sort(fresh)
+	if err := tx.Lock(store.LockOrder, fresh); err != nil {
+		return err
+	}
+	if err := e.loadOrders(tx, snap, fresh, b); err != nil {
+		return err
+	}
+	if err := loadTasks(tx, snap, fresh); err != nil {
+		return err
+	}
+	effects, err := store.EffectsOfOrders(tx, fresh)
+	if err != nil {
+		return err
+	}
+	for id, es := range effects {
+		snap.Effects[id] = es
+	}
+	var skus []string
+	for _, id := range fresh {
+		if o := snap.Orders[id]; o != nil {
+			for _, a := range o.Allocations {
+				if _, ok := snap.Products[a.SKU]; !ok {
+					skus = append(skus, a.SKU)
+				}
+			}
+		}
+	}
+	return loadProducts(tx, snap, uniq(skus))
+}
+
+func (e *Engine) loadOrders(tx *store.Tx, snap *decide.Snapshot, ids []string, b *batch) error {
+	rows, err := store.Orders(tx, ids)
+	if err != nil {
+		return err
+	}
+	for id, r := range rows {
+		snap.Orders[id] = r.Order
+		b.sealed[id] = r.Sealed
+	}
+	return nil
+}
+
+func loadTasks(tx *store.Tx, snap *decide.Snapshot, subjects []string) error {
+	tasks, err := store.TasksOfSubjects(tx, subjects)
+	for subject, ts := range tasks {
+		snap.Tasks[subject] = ts
+	}
+	return err
+}
+
+func loadProducts(tx *store.Tx, snap *decide.Snapshot, skus []string) error {
+	rows, err := store.Products(tx, skus)
+	for sku, r := range rows {
+		snap.Products[sku] = decide.Product{Product: r.Product, Low: r.Low}
+	}
+	return err
+}
+
+func lockAll(tx *store.Tx, orders, customers, keys []string) error {
+	for _, l := range []struct {
+		class store.LockClass
+		keys  []string
+	}{{store.LockOrder, orders}, {store.LockCustomer, customers}, {store.LockVelocity, keys}} {
+		if err := tx.Lock(l.class, l.keys); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func merge(to *decide.First, n decide.First) {
+	to.Orders = append(to.Orders, n.Orders...)
+	to.Customers = append(to.Customers, n.Customers...)
+	to.Tasks = append(to.Tasks, n.Tasks...)
+	to.Subjects = append(to.Subjects, n.Subjects...)
+	to.Effects = append(to.Effects, n.Effects...)
+	to.Velocities = append(to.Velocities, n.Velocities...)
+	to.Keys = append(to.Keys, n.Keys...)
+}
+
+// uniq sorts and removes doubles and "".
+func uniq(s []string) []string {
+	slices.Sort(s)
+	s = slices.Compact(s)
+	if len(s) > 0 && s[0] == "" {
+		s = s[1:]
+	}
+	return s
+}

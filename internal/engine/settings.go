@@ -1,0 +1,87 @@
+package engine
+
+import (
+	"net/mail"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"orderly.example/orderly/internal/decide"
+	"orderly.example/orderly/internal/event"
+	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/money"
+)
+
+// shopFile is shop.yaml: what the shop has settled for all its orders.
+type shopFile struct {
+	Shop       string `yaml:"shop"`
+	TimeZone   string `yaml:"time_zone"`
+	Currency   string `yaml:"currency"`
+	FulfilOn   string `yaml:"fulfil_on"`
+	ReviewSLA  string `yaml:"review_sla"`
+	OpsOwner   string `yaml:"ops_owner"`
+	Fulfilment string `yaml:"fulfilment"`
+	Mail       string `yaml:"mail"`
+	Alert      string `yaml:"alert"`
+}
+
+// DefaultSettings are those of a shop that has settled nothing: nothing leaves it.
+func DefaultSettings() decide.Settings {
+	return decide.Settings{Name: "Orderly", TimeZone: time.UTC, Currency: "EUR", FulfilOn: event.PaymentAuthorized, ReviewSLA: 4 * time.Hour}
+}
+
+// ParseSettings reads shop.yaml. Problems carry file:line:column.
+func ParseSettings(name string, text []byte) (decide.Settings, error) {
+	s := DefaultSettings()
+	var f shopFile
+	if err := yaml.UnmarshalWithOptions(text, &f, yaml.Strict()); err != nil {
+		return s, &fault.Error{
+			Kind: fault.Invalid, Op: "engine.ParseSettings", Message: "the shop's settings are not valid",
+			Problems: []fault.Problem{{Pointer: name, Message: strings.TrimSpace(yaml.FormatError(err, false, false))}},
+		}
+	}
+	var ps []fault.Problem
+	bad := func(key, message string) {
+		ps = append(ps, fault.Problem{Pointer: name + ": " + key, Message: message})
+	}
+	if f.Shop != "" {
+		s.Name = f.Shop
+	}
+	if f.TimeZone != "" {
+		z, err := time.LoadLocation(f.TimeZone)
+		if err != nil {
+			bad("time_zone", "is not an IANA time zone like Europe/Berlin")
+		} else {
+			s.TimeZone = z
+		}
+	}
+	if f.Currency != "" {
+		if _, ok := money.Digits(f.Currency); !ok {
+			bad("currency", "is not an ISO 4217 code like EUR")
+		}
+		s.Currency = f.Currency
+	}
+	switch f.FulfilOn {
+	case "":
+	case event.PaymentAuthorized, event.PaymentPaid:
+		s.FulfilOn = f.FulfilOn
+	default:
+		bad("fulfil_on", "is authorized or paid")
+	}
+	if f.ReviewSLA != "" {
+		d, err := time.ParseDuration(f.ReviewSLA)
+		if err != nil || d <= 0 {
+			bad("review_sla", "is a duration like 4h")
+		}
+		s.ReviewSLA = d
+	}
+	if f.OpsOwner != "" {
+		if a, err := mail.ParseAddress(f.OpsOwner); err != nil || a.Address != f.OpsOwner {
+			bad("ops_owner", "is not a mail address")
+		}
+		s.OpsOwner = f.OpsOwner
+	}
+	s.Fulfilment, s.Mail, s.Alert = f.Fulfilment, f.Mail, f.Alert
+	return s, fault.Problems("engine.ParseSettings", ps)
+}

@@ -1,0 +1,154 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"orderly.example/orderly/internal/automation"
+	"orderly.example/orderly/internal/decide"
+	"orderly.example/orderly/internal/event"
+	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/rule"
+	"orderly.example/orderly/internal/store"
+)
+
+// Explanation says for one automation and one event whether it fired, and which
+// part of its condition had which value. It is made when somebody asks, from the
+// facts and the version that were stored with the decision.
+type Explanation struct {
+	Automation string          `json:"automation"`
+	Version    string          `json:"version"`
+	Owner      string          `json:"owner"`
+	Why        string          `json:"why"` // the reason the automation exists
+	EventID    string          `json:"event_id"`
+	EventType  string          `json:"event_type"`
+	At         time.Time       `json:"at"`
+	Mode       automation.Mode `json:"mode"`
+	Fired      bool            `json:"fired"`
+	Outcome    string          `json:"outcome"` // fired, not fired, unknown
+	Did        []string        `json:"did,omitempty"`
+	Condition  string          `json:"condition,omitempty"`
+	Reasons    []string        `json:"reasons"` // the decisive parts in words, with their values
+	Tree       rule.Node       `json:"tree"`
+}
+
+// Why explains every automation (or one, by name) on every event of an order, in the order they were decided.
+func (e *Engine) Why(ctx context.Context, orderID, name string) ([]Explanation, error) {
+	var out []Explanation
+	err := e.db.View(ctx, func(tx *store.Tx) error {
+		out = nil
+		events, _, err := tx.OrderStory(orderID, 1000)
+		if err != nil {
+			return err
+		}
+		if len(events) == 0 {
+			return fault.New(fault.NotFound, "engine.Why", "there is no order %s", orderID)
+		}
+		sets := map[int64]*automation.Set{}
+		for _, ev := range events {
+			set, ok := sets[ev.Policy]
+			if !ok {
+				if set, err = e.policyThen(tx, ev.Policy); err != nil {
+					return err
+				}
+				sets[ev.Policy] = set
+			}
+			xs, err := e.explain(tx, ev, set, name)
+			if err != nil {
+				return err
+			}
+			out = append(out, xs...)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// policyThen are the automations of a past revision.
+func (e *Engine) policyThen(tx *store.Tx, rev int64) (*automation.Set, error) {
+	if p := e.Policy(); p.Revision == rev {
+		return p.Automations, nil
+	}
+	texts, err := tx.Policy(rev)
+	if err != nil {
+		return nil, err
+	}
+	l, err := Compile(texts)
+	if err != nil {
+		return nil, err
+	}
+	return l.policy.Automations, nil
+}
+
+func (e *Engine) explain(tx *store.Tx, ev store.EventRow, set *automation.Set, name string) ([]Explanation, error) {
+	asked := set.On(ev.Type)
+	if len(asked) == 0 || ev.State != store.EventDecided {
+		return nil, nil
+	}
+	facts, err := decide.DecodeFacts([]byte(ev.Facts))
+	if err != nil {
+		return nil, err
+	}
+	if len(facts) == 0 && ev.Trace == "" {
+		return nil, nil // the event changed nothing (told twice), so nobody was asked
+	}
+	if err := e.addPersonal(tx, ev, facts); err != nil {
+		return nil, err
+	}
+	var trace decide.Trace
+	if ev.Trace != "" {
+		if err := json.Unmarshal([]byte(ev.Trace), &trace); err != nil {
+			return nil, fault.Wrap(err, fault.Internal, "engine.explain", "the trace of event %s cannot be read", ev.ID)
+		}
+	}
+	var out []Explanation
+	for _, a := range asked {
+		if name != "" && a.Name != name {
+			continue
+		}
+		x := Explanation{
+			Automation: a.Name, Version: a.Hash[:10], Owner: a.Owner, Why: a.Why, EventID: ev.ID, EventType: ev.Type, At: ev.At,
+			Mode: a.Mode, Outcome: "not fired", Condition: a.Condition.Source(), Tree: a.Condition.Explain(facts),
+		}
+		for _, c := range trace.Automations {
+			if c.Name == a.Name {
+				x.Did = c.Did
+				x.Fired = c.Outcome == decide.Fired
+				x.Outcome = c.Outcome
+			}
+		}
+		for _, leaf := range x.Tree.Leaves() {
+			x.Reasons = append(x.Reasons, leaf.Sentence())
+		}
+		out = append(out, x)
+	}
+	return out, nil
+}
+
+// addPersonal reads the facts that were not stored because they name a person, from the sealed data.
+func (e *Engine) addPersonal(tx *store.Tx, ev store.EventRow, facts decide.Facts) error {
+	if ev.Type != "order.placed" {
+		return nil
+	}
+	data, err := event.Decode(ev.Type, []byte(ev.Data))
+	if err != nil {
+		return err
+	}
+	p := data.(*event.OrderPlaced)
+	if p.Device != "" {
+		facts["order.device"] = p.Device
+	}
+	keys, err := store.Customers(tx, []string{ev.CustomerID})
+	if err != nil {
+		return err
+	}
+	pd, err := e.keys.Open(ev.CustomerID, keys[ev.CustomerID].Key, ev.Sealed)
+	if err != nil {
+		return err
+	}
+	if pd.Email != "" {
+		facts["customer.email"] = pd.Email
+	}
+	return nil
+}
