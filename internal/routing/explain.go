@@ -319,7 +319,8 @@ func (s *solver) shipsText(i int) string {
 // first figure that is worse.
 func (s *solver) lostBecause(i int, win *vector) (reason string, figures vector, known bool) {
 	if s.bestMask == 0 {
-		return s.notWhole(i), figures, false
+		units, _ := s.alone(i)
+		return s.givesOnly(units) + ", and the policy ships whole orders only", figures, false
 	}
 	var mask uint64
 	switch {
@@ -333,7 +334,7 @@ func (s *solver) lostBecause(i int, win *vector) (reason string, figures vector,
 		mask = s.bestMask | 1<<i
 		figures = s.vectorOf(mask)
 	default:
-		return s.fillsOnly(s.fillAlone(i)), figures, false
+		return s.givesOnly(s.fillAlone(i)), figures, false
 	}
 	return s.worse(&figures, win) + s.together(mask, i), figures, true
 }
@@ -348,20 +349,28 @@ func (s *solver) helps(i int) bool {
 	return false
 }
 
-// beyondPool explains a site that was not in the pool: by what it is alone.
-func (s *solver) beyondPool(i int, win *vector) (reason string, figures vector, known bool) {
+// alone is what a site can give by itself, and its weight, without the tables of the pool.
+func (s *solver) alone(i int) (units, grams int64) {
 	c := s.sites[i].c
-	var fill, grams int64
 	for k := range s.demand {
 		d := &s.demand[k]
 		if d.Pinned == "" || d.Pinned == c.ID {
 			n := min(d.Qty, s.available(c, d.SKU))
-			fill += n
+			units += n
 			grams += n * d.WeightG
 		}
 	}
-	if fill < s.bestFill {
-		return s.fillsOnly(fill), figures, false
+	return units, grams
+}
+
+// beyondPool explains a site that was not in the pool: by what it is alone.
+func (s *solver) beyondPool(i int, win *vector) (reason string, figures vector, known bool) {
+	units, grams := s.alone(i)
+	if units < s.bestFill {
+		return s.givesOnly(units), figures, false
+	}
+	if s.sites[i].prefer {
+		figures[0] = -units
 	}
 	for g, goal := range s.goals {
 		if goal == Cost {
@@ -374,13 +383,8 @@ func (s *solver) beyondPool(i int, win *vector) (reason string, figures vector, 
 	return s.worse(&figures, win), figures, true
 }
 
-func (s *solver) fillsOnly(n int64) string {
+func (s *solver) givesOnly(n int64) string {
 	return "can give " + strconv.FormatInt(n, 10) + " of " + strconv.FormatInt(s.wanted, 10) + " units"
-}
-
-// notWhole explains a survivor when nothing is planned at all.
-func (s *solver) notWhole(i int) string {
-	return "the order cannot be filled whole, and partial shipments are not allowed"
 }
 
 // together names the other locations of an alternative.

@@ -29,15 +29,24 @@ func (s *solver) searchMany(limit int) string {
 	}
 	s.improve()
 	text := strconv.Itoa(n) + " locations can ship this: "
+	searched := limit
 	if picked <= limit {
 		text += "the best " + strconv.Itoa(limit) + " by " + s.goalWords() + " were searched exactly"
 	} else {
+		searched = picked
 		text += strconv.Itoa(picked) + " were chosen one after another by what they fill"
 	}
-	return text + ", then exchanged one at a time with " + strconv.Itoa(pool-min(limit, pool)) + " others"
+	if pool > searched {
+		text += ", then exchanged one at a time with " + strconv.Itoa(pool-searched) + " others"
+	}
+	return text
 }
 
+// goalWords names the goals, by which the survivors are ordered.
 func (s *solver) goalWords() string {
+	if len(s.goals) == 0 {
+		return "units"
+	}
 	words := make([]string, len(s.goals))
 	for i, g := range s.goals {
 		words[i] = string(g)

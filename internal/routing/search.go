@@ -181,49 +181,93 @@ func (s *solver) needed(m int) bool {
 	return true
 }
 
-// priceAtLeast is a lower bound of the cost of a set: every parcel costs what
-// its pinned units cost, and what only one member can give is in that parcel.
-func (s *solver) priceAtLeast(mask uint64) int64 {
+// priceAtLeast is a lower bound of the cost of a set: every parcel costs what its pinned
+// units cost, and the rest of the order's weight must go into these parcels somehow.
+func (s *solver) priceAtLeast(mask uint64, rest int64) int64 {
+	p := &s.pack
+	p.s, p.mask = s, mask
 	var sum int64
 	for m := mask; m != 0; m &= m - 1 {
 		i := bits.TrailingZeros64(m)
+		p.weight[i] = s.pinGram[i]
 		sum += priceOf(s.sites[i].rates, s.pinGram[i])
+	}
+	return sum + p.atLeast(rest)
+}
+
+// emptyPrice is the sum of the prices of the parcels with their pinned units only.
+func (s *solver) emptyPrice(mask uint64) int64 {
+	var sum int64
+	for m := mask; m != 0; m &= m - 1 {
+		sum += s.empty[bits.TrailingZeros64(m)]
+	}
+	return sum
+}
+
+// freeGrams is what the free demands weigh at least when they are filled as far as can be.
+func (s *solver) freeGrams() int64 {
+	if s.bestFill < s.wanted {
+		return 0 // which units are missing differs from set to set
+	}
+	var sum int64
+	for e := range s.entries {
+		sum += s.entries[e].qty * s.entries[e].weight
 	}
 	return sum
 }
 
 // cheapest chooses among the tied sets by cost, then by the goals behind it, then parcels.
+// One of the smallest sets is packed first: its price rules most of the others out.
 func (s *solver) cheapest(costAt int) {
+	rest := s.freeGrams()
+	first := tiedBound{lower: noLimit}
+	for _, m := range s.tied {
+		switch k := bits.OnesCount64(m) - bits.OnesCount64(first.mask); {
+		case first.mask == 0 || k < 0:
+			first = tiedBound{m, s.priceAtLeast(m, rest)}
+		case k == 0 && s.emptyPrice(m) < first.lower:
+			if lower := s.priceAtLeast(m, rest); lower < first.lower {
+				first = tiedBound{m, lower}
+			}
+		}
+	}
+	cost := s.packTied(first.mask, noLimit, costAt)
 	s.bounds = s.bounds[:0]
 	for _, m := range s.tied {
-		s.bounds = append(s.bounds, tiedBound{m, s.priceAtLeast(m)})
+		if m != first.mask && s.emptyPrice(m) <= cost {
+			if lower := s.priceAtLeast(m, rest); lower <= cost {
+				s.bounds = append(s.bounds, tiedBound{m, lower})
+			}
+		}
 	}
 	slices.SortFunc(s.bounds, func(a, b tiedBound) int {
-		switch {
-		case a.lower != b.lower:
+		if a.lower != b.lower {
 			return sign(a.lower - b.lower)
-		case bits.OnesCount64(a.mask) != bits.OnesCount64(b.mask):
-			return bits.OnesCount64(a.mask) - bits.OnesCount64(b.mask)
 		}
 		return sign(int64(a.mask) - int64(b.mask))
 	})
-	cost := int64(noLimit)
 	for _, b := range s.bounds {
 		if b.lower > cost {
 			break
 		}
-		// At equal cost a set wins only by what comes behind the cost.
-		limit := cost
-		if cost < noLimit && s.laterLess(b.mask, s.bestMask, costAt) {
-			limit = cost + 1
-		}
-		c, found, proved := s.pack.assign(s, b.mask, limit, true)
-		s.exact = s.exact && proved
-		if found {
-			cost, s.bestMask = c, b.mask
-			s.best = append(s.best[:0], s.pack.result...)
-		}
+		cost = s.packTied(b.mask, cost, costAt)
 	}
+}
+
+// packTied packs one of the tied sets and keeps it if it is better than the best so far, which costs cost.
+func (s *solver) packTied(mask uint64, cost int64, costAt int) int64 {
+	limit := cost
+	if cost < noLimit && s.laterLess(mask, s.bestMask, costAt) {
+		limit = cost + 1 // at equal cost it wins by what comes behind
+	}
+	c, found, proved := s.pack.assign(s, mask, limit, true)
+	s.exact = s.exact && proved
+	if !found {
+		return cost
+	}
+	s.bestMask = mask
+	s.best = append(s.best[:0], s.pack.result...)
+	return c
 }
 
 func sign(v int64) int {

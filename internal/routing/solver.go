@@ -47,6 +47,7 @@ type solver struct {
 	pinFill []int64 // units that pinned demands take at a site
 	pinGram []int64 // and their weight
 	pinPref []int64 // and how many of them count as preferred
+	empty   []int64 // price of the parcel with its pinned units only
 	prefer  uint64
 	wanted  int64 // units asked for
 	maxUsed int   // most parcels
@@ -97,6 +98,16 @@ func Route(req Request, p *Policy) Plan {
 }
 
 func (s *solver) route(req Request, p *Policy) Plan {
+	s.start(req, p)
+	bound := s.search()
+	plan := s.plan()
+	plan.Exact, plan.Bound = bound == "", bound
+	s.explain(&plan)
+	return plan
+}
+
+// start filters the candidates and puts the survivors in order.
+func (s *solver) start(req Request, p *Policy) {
 	s.req, s.pol, s.shop = req, p, req.Zone
 	if s.shop == nil {
 		s.shop = time.UTC
@@ -119,11 +130,6 @@ func (s *solver) route(req Request, p *Policy) Plan {
 	if s.maxUsed <= 0 {
 		s.maxUsed = len(s.sites)
 	}
-	bound := s.search()
-	plan := s.plan()
-	plan.Exact, plan.Bound = bound == "", bound
-	s.explain(&plan)
-	return plan
 }
 
 // sumDemand adds up entries with the same SKU and pin.
@@ -287,6 +293,10 @@ func (s *solver) prepare(n int) {
 				s.avail[e*n+j] = min(s.available(s.sites[j].c, d.SKU)-t, en.qty)
 			}
 		}
+	}
+	s.empty = zeroed(s.empty, n)
+	for i := range n {
+		s.empty[i] = priceOf(s.sites[i].rates, s.pinGram[i])
 	}
 	for e := range s.entries {
 		en := &s.entries[e]
