@@ -175,6 +175,7 @@ func (r *Receiver) close() {
 	r.once.Do(func() {
 		close(r.done)
 		_ = r.srv.Close()
+		_ = r.ln.Close() // the library does not know it yet when Close comes right after the start
 	})
 	<-r.served
 }

@@ -211,6 +211,7 @@ func (s *SMTP) close() {
 	s.once.Do(func() {
 		close(s.done)
 		_ = s.srv.Close()
+		_ = s.ln.Close() // the library does not know it yet when Close comes right after the start
 	})
 	<-s.served
 }
