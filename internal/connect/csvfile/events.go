@@ -1,6 +1,7 @@
 package csvfile
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -334,7 +335,7 @@ func sortProducts(ps []catalog.Product) {
 }
 
 func asRejection(err error) (*rejection, bool) {
-	if r, ok := err.(*rejection); ok {
+	if r, ok := errors.AsType[*rejection](err); ok {
 		return r, true
 	}
 	if fault.KindOf(err) == fault.Invalid {

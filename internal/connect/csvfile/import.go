@@ -131,7 +131,7 @@ func (r *run) main() error {
 	}
 	r.size = size
 	if r.head, err = readHeader(src, r.m.File, r.o.Path); err != nil {
-		src.Close()
+		_ = src.Close() // the error that counts is told
 		return err
 	}
 	r.rej.header = r.head.names
@@ -139,7 +139,7 @@ func (r *run) main() error {
 	_, r.nums.raw = src.(*xlsxReader)
 	b, err := newBinder(r.m, r.head, &r.nums, filepath.Dir(r.o.Path), r.o.With)
 	if err != nil {
-		src.Close()
+		_ = src.Close() // the error that counts is told
 		return err
 	}
 	var plan *ordersPlan
@@ -150,7 +150,7 @@ func (r *run) main() error {
 		simple = b.bindSimple()
 	}
 	if len(b.ps) > 0 {
-		src.Close()
+		_ = src.Close() // the error that counts is told
 		return fault.Problems("csvfile.Import", b.ps)
 	}
 	last, err := r.scan(src, plan)

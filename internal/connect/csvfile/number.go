@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"math/big"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -261,4 +262,26 @@ func (d decimal) add(e decimal) (decimal, bool) {
 		return decimal{}, false
 	}
 	return decimal{s, d.scale}, true
+}
+
+// text writes the number in the format, so that it reads back the same.
+func (d decimal) text(f *NumberFormat) string {
+	neg := d.coef < 0
+	u := uint64(d.coef)
+	if neg {
+		u = -u
+	}
+	b := []byte(nil)
+	for i := 0; u > 0 || i <= d.scale; i++ {
+		if i == d.scale && d.scale > 0 {
+			b = append(b, f.point())
+		}
+		b = append(b, byte('0'+u%10))
+		u /= 10
+	}
+	if neg {
+		b = append(b, '-')
+	}
+	slices.Reverse(b)
+	return string(b)
 }

@@ -47,30 +47,30 @@ func openRows(path string, f FileFormat) (rowSource, int64, error) {
 		err = errors.New("it is a folder")
 	}
 	if err != nil {
-		file.Close()
+		_ = file.Close() // the error that counts is told
 		return nil, 0, fault.Wrap(err, fault.Invalid, "csvfile.open", "cannot read %s: %s", path, pathCause(err))
 	}
 	head := make([]byte, 4)
 	n, _ := io.ReadFull(file, head)
 	head = head[:n]
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		file.Close()
+		_ = file.Close() // the error that counts is told
 		return nil, 0, fault.Wrap(err, fault.Invalid, "csvfile.open", "cannot read %s twice: it must be a file, not a pipe", path)
 	}
 	if bytes.HasPrefix(head, []byte("PK\x03\x04")) {
 		src, err := openXLSX(file, st.Size(), f)
 		if err != nil {
-			file.Close()
+			_ = file.Close() // the error that counts is told
 		}
 		return src, st.Size(), err
 	}
 	if bytes.HasPrefix(head, []byte{0xd0, 0xcf, 0x11, 0xe0}) {
-		file.Close()
+		_ = file.Close() // the error that counts is told
 		return nil, 0, fault.New(fault.Invalid, "csvfile.open", "%s is an old Excel file (.xls) or is protected by a password; save it as .xlsx or CSV", path)
 	}
 	src, err := newTextRows(file, bytes.HasPrefix(head, []byte{0x1f, 0x8b}), f)
 	if err != nil {
-		file.Close()
+		_ = file.Close() // the error that counts is told
 		return nil, 0, err
 	}
 	src.closer = file

@@ -41,7 +41,7 @@ type Sink interface {
 
 // Sizes of what is held back and handed over at once.
 const (
-	batchEvents = 500
+	batchEvents = 400
 	batchLines  = 10_000 // order lines; invoices with a thousand lines exist
 	windowLines = 500_000
 	putBatch    = 1_000

@@ -3,6 +3,7 @@ package csvfile
 import (
 	"compress/gzip"
 	"encoding/csv"
+	"errors"
 	"io"
 	"math/big"
 	"os"
@@ -76,7 +77,7 @@ func eachRow(t *testing.T, path string, f func(row map[string]string, again bool
 	seen := map[string]bool{}
 	for {
 		fields, err := cr.Read()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return
 		}
 		if err != nil {

@@ -205,8 +205,8 @@ func (f *rejectFile) close() (string, error) {
 
 func (f *rejectFile) abandon() {
 	if f.w != nil {
-		f.tmp.Close()
-		os.Remove(f.tmp.Name())
+		_ = f.tmp.Close() // thrown away
+		_ = os.Remove(f.tmp.Name())
 	}
 }
 

@@ -1,6 +1,7 @@
 package csvfile
 
 import (
+	"errors"
 	"math/big"
 	"strings"
 	"testing"
@@ -169,7 +170,7 @@ func TestAmbiguousDates(t *testing.T) {
 	if d, err := first.parse("03/04/2024"); err != nil || d.Month() != time.April {
 		t.Error(d, err)
 	}
-	if _, err := strict.parse("03/04/2024"); err != errAmbiguousDate {
+	if _, err := strict.parse("03/04/2024"); !errors.Is(err, errAmbiguousDate) {
 		t.Error("an ambiguous date is taken", err)
 	}
 	if d, err := strict.parse("04/04/2024"); err != nil || d.Day() != 4 {

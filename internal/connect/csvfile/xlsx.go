@@ -73,7 +73,7 @@ func newXLSX(r io.ReaderAt, size int64, f FileFormat) (_ *xlsxReader, err error)
 	}
 	rows, err := book.Rows(sheet)
 	if err != nil {
-		book.Close()
+		_ = book.Close() // the error that counts is told
 		return nil, fault.Wrap(err, fault.Invalid, "csvfile.xlsx", "no sheet %q; the workbook has: %s", sheet, strings.Join(names, ", "))
 	}
 	return &xlsxReader{book: book, rows: rows, size: size}, nil
