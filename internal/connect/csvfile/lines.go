@@ -2,7 +2,6 @@ package csvfile
 
 import (
 	"math/big"
-	"strings"
 
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/money"
