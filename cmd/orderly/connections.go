@@ -108,7 +108,7 @@ old one.`,
 	for _, c := range []*cobra.Command{set, list, rotate, remove} {
 		bindCommon(c.Flags())
 	}
-	return group("connection", "Set up the ways in and out: webhooks and mail", connectionHelp, set, list, rotate, remove)
+	return group(&cobra.Command{Use: "connection", Short: "Set up the ways in and out: webhooks and mail", Long: connectionHelp}, set, list, rotate, remove)
 }
 
 func errNoSuchConnection(name string) error {

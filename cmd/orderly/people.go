@@ -118,7 +118,7 @@ func (p *program) tokenCommand() *cobra.Command {
 	for _, c := range []*cobra.Command{create, list, revoke} {
 		bindCommon(c.Flags())
 	}
-	return group("token", "Make, list and revoke API tokens", tokenHelp, create, list, revoke)
+	return group(&cobra.Command{Use: "token", Short: "Make, list and revoke API tokens", Long: tokenHelp}, create, list, revoke)
 }
 
 // tokenRow is a token in JSON.
@@ -259,5 +259,5 @@ func (p *program) userCommand() *cobra.Command {
 	for _, c := range []*cobra.Command{add, list, reset, disable} {
 		bindCommon(c.Flags())
 	}
-	return group("user", "Make users and reset their passwords", userHelp, add, list, reset, disable)
+	return group(&cobra.Command{Use: "user", Short: "Make users and reset their passwords", Long: userHelp}, add, list, reset, disable)
 }

@@ -63,12 +63,13 @@ type Hook struct {
 	Verify func(h http.Header, body []byte) error
 }
 
-// Deps is what the API is built on. Read may be nil: then there are no reads.
+// Deps is what the API is built on. Read and Why may be nil: then there are no such reads.
 type Deps struct {
 	Engine  Engine
 	Tokens  Tokens
 	Hooks   Hooks
 	Read    Reader
+	Why     Explainer
 	Log     *slog.Logger
 	Metrics *observe.Metrics
 	Now     func() time.Time

@@ -87,6 +87,9 @@ func (a *API) describe() error {
 	if a.Read != nil {
 		a.reads(h)
 	}
+	if a.Why != nil {
+		a.describeWhy(h)
+	}
 	a.describeDoors(h)
 	page, err := docsPage(h.OpenAPI())
 	if err != nil {
@@ -165,13 +168,15 @@ func (a *API) reads(h huma.API) {
 			s, err := a.Read.Stock(ctx, in.SKU)
 			return answerOf(ctx, s, err)
 		})
+}
 
+func (a *API) describeWhy(h huma.API) {
 	huma.Register(h, readOp("why", "/v1/orders/{order}/why", "Which automations fired for an order, and why the others did not"),
 		func(ctx context.Context, in *struct {
 			orderInput
 			Automation string `query:"automation" maxLength:"200" doc:"Only this one"`
 		}) (*body[[]Why], error) {
-			ws, err := a.Read.Why(ctx, OrderID(in.Order), in.Automation)
+			ws, err := a.Why.Why(ctx, OrderID(in.Order), in.Automation)
 			if ws == nil {
 				ws = []Why{}
 			}

@@ -9,14 +9,18 @@ import (
 	"orderly.example/orderly/internal/money"
 )
 
-// Reader answers the reads. References to orders are Orderly's id or
-// "channel:number"; what does not exist is fault.NotFound.
+// Reader answers the reads. Orders are named by Orderly's id; what does not
+// exist is fault.NotFound.
 type Reader interface {
-	Order(ctx context.Context, ref string) (Order, error)
+	Order(ctx context.Context, id string) (Order, error)
 	Orders(ctx context.Context, q OrdersQuery) (OrderList, error)
 	Stock(ctx context.Context, sku string) (Stock, error)
+}
+
+// Explainer tells whether automations fired for an order, and why.
+type Explainer interface {
 	// Why tells about one automation, or about all that were considered when automation is "".
-	Why(ctx context.Context, ref, automation string) ([]Why, error)
+	Why(ctx context.Context, order, automation string) ([]Why, error)
 }
 
 // Order is an order as the API shows it: without names, mail addresses and street lines.
@@ -128,7 +132,7 @@ type Why struct {
 	Tree       json.RawMessage `json:"tree,omitempty" doc:"The condition part by part with the values read"`
 }
 
-// parseRef splits a reference to an order into Orderly's id.
+// orderID turns a reference to an order into Orderly's id.
 func orderID(ref string) (id string, ok bool) {
 	for i := range len(ref) {
 		if ref[i] == ':' && i > 0 && i < len(ref)-1 {

@@ -51,7 +51,7 @@ func (f *fakeReader) Why(_ context.Context, _, automation string) ([]Why, error)
 func newReadDoor(t *testing.T) (func(path string, header ...string) *httptest.ResponseRecorder, *fakeReader) {
 	t.Helper()
 	f := &fakeReader{}
-	a, err := New(Deps{Engine: &fakeEngine{}, Hooks: fakeHooks{}, Read: f, Version: "9.9",
+	a, err := New(Deps{Engine: &fakeEngine{}, Hooks: fakeHooks{}, Read: f, Why: f, Version: "9.9",
 		Tokens: fakeTokens{"read": {access.Read}, "write": {access.EventsWrite}}})
 	if err != nil {
 		t.Fatal(err)
