@@ -31,7 +31,7 @@ rows are written to a file with their line and the reason. Importing the same fi
 again changes nothing; try --dry-run first.`
 
 func (p *program) importCommand() *cobra.Command {
-	return group("import", "Bring in orders, stock, products or locations from CSV or XLSX", importHelp,
+	return group(&cobra.Command{Use: "import", Short: "Bring in orders, stock, products or locations from CSV or XLSX", Long: importHelp},
 		p.importKind(csvfile.Orders, "Import orders, returns and payments"),
 		p.importKind(csvfile.Stock, "Import what is on hand"),
 		p.importKind(csvfile.Products, "Import products with title, weight and low-stock line"),
