@@ -1,7 +1,6 @@
 package console
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -53,7 +52,7 @@ func readAutomation(t store.PolicyText) automationView {
 	}
 	v.Name, v.Owner, v.Why, v.On, v.When, v.Mode, v.Share = a.Name, a.Owner, a.Why, a.On, a.When, string(a.Mode), a.Share
 	for _, s := range a.Steps {
-		v.Do = append(v.Do, fmt.Sprint(s))
+		v.Do = append(v.Do, stepText(s))
 	}
 	return v
 }

@@ -28,8 +28,9 @@
 
   const span = (s) => s < 60 ? Math.floor(s) + " s" : s < 3600 ? Math.floor(s / 60) + " min" : s < 172800 ? Math.floor(s / 3600) + " h"
     : s < 63072000 ? Math.floor(s / 86400) + " d" : Math.floor(s / 31536000) + " y";
+  const skew = Date.parse(document.documentElement.dataset.now) - Date.now(); // ages follow the server's clock
   function ages() {
-    const now = Date.now();
+    const now = Date.now() + (skew || 0);
     for (const el of $$("[data-age]")) {
       const s = (now - Date.parse(el.dataset.age)) / 1000;
       if (isNaN(s)) continue;

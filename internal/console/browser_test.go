@@ -1,0 +1,245 @@
+package console_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"orderly.example/orderly/internal/console/consoletest"
+)
+
+// browser is one headless Chromium with the sample shop.
+type browser struct {
+	t    *testing.T
+	ctx  context.Context
+	base string
+	shop *consoletest.Shop
+
+	mu       sync.Mutex
+	problems []string // console errors, exceptions, refused by the content security policy
+}
+
+// findChromium skips the test where there is no Chromium; in CI it must be there.
+func findChromium(t *testing.T) string {
+	for _, name := range []string{os.Getenv("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"} {
+		if name == "" {
+			continue
+		}
+		if p, err := exec.LookPath(name); err == nil {
+			return p
+		}
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatal("no Chromium found: CI must run the browser tests")
+	}
+	t.Skip("no Chromium found: the browser tests are left out")
+	return ""
+}
+
+func openShop(t *testing.T, orders int) *consoletest.Shop {
+	t.Helper()
+	s, err := consoletest.Open(t.Context(), t.TempDir(), orders)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.DB.Close() })
+	if err := s.AddAdmin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func startBrowser(t *testing.T, orders int) *browser {
+	t.Helper()
+	path := findChromium(t)
+	s := openShop(t, orders)
+	srv := httptest.NewServer(s.Handler)
+	t.Cleanup(srv.Close)
+	opts := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1440, 1000),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true), chromedp.Flag("hide-scrollbars", true),
+	)
+	actx, stop := chromedp.NewExecAllocator(context.Background(), opts...)
+	ctx, cancel := chromedp.NewContext(actx)
+	t.Cleanup(func() { cancel(); stop() })
+	b := &browser{t: t, ctx: ctx, base: srv.URL, shop: s}
+	b.do(chromedp.Navigate("about:blank")) // starts the browser
+	messages := chromedp.Console(ctx)
+	go func() {
+		for m, err := range messages {
+			if err != nil {
+				return
+			}
+			if text := m.String(); m.IsException() || strings.Contains(strings.ToLower(string(m.Type)), "error") || strings.Contains(text, "Content Security Policy") {
+				b.problem(text)
+			}
+		}
+	}()
+	b.eval(`1`, nil)
+	return b
+}
+
+func (b *browser) problem(s string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.problems = append(b.problems, s)
+}
+
+// clean fails the test when the browser complained about anything.
+func (b *browser) clean() {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range b.problems {
+		b.t.Error(p)
+	}
+}
+
+func (b *browser) do(as ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, as...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *browser) open(path string) {
+	b.t.Helper()
+	b.do(chromedp.Navigate(b.base + path))
+	b.until(`document.documentElement.classList.contains("js") && document.readyState === "complete"`)
+}
+
+func (b *browser) signIn() {
+	b.t.Helper()
+	b.open("/signin")
+	b.do(chromedp.SendKeys(chromedp.CSS(`input[name=email]`), consoletest.AdminMail),
+		chromedp.SendKeys(chromedp.CSS(`input[name=password]`), consoletest.AdminPassword+"\r"))
+	b.until(`!!document.querySelector("#today")`)
+}
+
+// eval runs an expression; into, when given, receives its value by JSON.
+func (b *browser) eval(expr string, into any) {
+	b.t.Helper()
+	raw, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]byte](expr, chromedp.EvalAwaitPromise))
+	if err != nil {
+		b.t.Fatalf("%s: %v", expr, err)
+	}
+	if into != nil {
+		if err := json.Unmarshal(raw, into); err != nil {
+			b.t.Fatalf("%s gave %s: %v", expr, raw, err)
+		}
+	}
+}
+
+// until waits for an expression to become true, over navigations too.
+func (b *browser) until(expr string) {
+	b.t.Helper()
+	wait := fmt.Sprintf(`new Promise((done) => { const end = performance.now() + 4000;
+		const look = () => { let ok = false; try { ok = !!(%s); } catch { } if (ok) done(true); else if (performance.now() > end) done(false); else setTimeout(look, 20); }; look(); })`, expr)
+	for range 4 {
+		raw, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]byte](wait, chromedp.EvalAwaitPromise))
+		if err == nil && string(raw) == "true" {
+			return
+		}
+	}
+	body, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string](`location.href + "\n" + document.body.innerText.slice(0, 1200)`))
+	b.t.Fatalf("never true: %s\n%s", expr, body)
+}
+
+func (b *browser) press(keys string) { b.t.Helper(); b.do(chromedp.KeyEvent(keys)) }
+
+func (b *browser) size(w, h int64, mobile bool) {
+	b.t.Helper()
+	_, err := chromedp.Run(b.ctx, chromedp.Action[cdp.Empty](func(ctx context.Context, t *chromedp.Target) (cdp.Empty, error) {
+		return cdp.Call(ctx, t, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: w, Height: h, DeviceScaleFactor: 1, Mobile: mobile})
+	}))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// pagePaths are all pages, with an order of each kind of story.
+func (b *browser) pagePaths() map[string]string {
+	return map[string]string{
+		"today": "/", "orders": "/orders", "order-held": b.first("/orders?state=held", "#orders-list td a.lead"),
+		"order-shipped": b.first("/orders?state=shipped", "#orders-list td a.lead"), "order-unfillable": b.first("/orders?state=unfillable", "#orders-list td a.lead"),
+		"review": "/review", "incident": "/review?kind=incident", "stock": "/stock", "ledger": "/stock/MUG-BLU-01", "automations": "/automations",
+		"automation": b.first("/automations", "#automations td a.lead"), "effects": "/effects", "quarantine": "/effects?tab=quarantine", "settings": "/settings",
+		"none": "/orders?q=nothing-like-this",
+	}
+}
+
+func (b *browser) first(path, selector string) string {
+	b.t.Helper()
+	b.open(path)
+	var href string
+	b.eval(fmt.Sprintf(`(document.querySelector(%q)||{getAttribute(){return ""}}).getAttribute("href")`, selector), &href)
+	if href == "" {
+		b.t.Fatalf("%s has no %s", path, selector)
+	}
+	return href
+}
+
+// TestShots writes pictures of every page when ORDERLY_SHOTS names a folder.
+func TestShots(t *testing.T) {
+	dir := os.Getenv("ORDERLY_SHOTS")
+	if dir == "" {
+		t.Skip("ORDERLY_SHOTS names no folder for pictures")
+	}
+	b := startBrowser(t, 420)
+	shot := func(name string, full bool) {
+		act := chromedp.CaptureScreenshot()
+		if full {
+			act = chromedp.FullScreenshot(100)
+		}
+		png, err := chromedp.Run(b.ctx, act)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	only := os.Getenv("ORDERLY_SHOT")
+	b.open("/signin")
+	shot("signin", false)
+	b.signIn()
+	paths := b.pagePaths()
+	for name, path := range paths {
+		if only != "" && !strings.Contains(only, name) {
+			continue
+		}
+		b.size(1440, 1000, false)
+		b.open(path)
+		shot(name+"-1440", true)
+		b.size(390, 844, true)
+		b.open(path)
+		shot(name+"-390", false)
+		shot(name+"-390-full", true)
+		b.size(1440, 1000, false)
+	}
+	if only == "" || strings.Contains(only, "dark") {
+		for _, name := range []string{"today", "order-held", "review", "orders"} {
+			b.open(paths[name])
+			b.eval(`document.documentElement.dataset.theme = "dark"`, nil)
+			shot(name+"-dark-1440", false)
+		}
+		b.open("/orders")
+		b.eval(`document.querySelector(".side-search").click()`, nil)
+		b.do(chromedp.SendKeys(chromedp.CSS("#palette input"), "sample customer 1"))
+		b.until(`document.querySelectorAll("#palette-list [role=option]").length > 3`)
+		shot("palette-1440", false)
+	}
+	b.clean()
+}
