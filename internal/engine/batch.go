@@ -21,6 +21,7 @@ type batch struct {
 	eventKeys  []store.EventKey
 	events     []store.EventRecord
 	conflicts  []store.EventConflict
+	replayed   []string // ids of quarantined events that are decided now
 	orders     map[string]*order.Order
 	customers  map[string]*customer.Customer
 	balances   map[stock.Key]stock.Balance
@@ -63,9 +64,15 @@ func (b *batch) add(p *prepared, d *decide.Decision, outside bool) {
 	if !d.Trace.Empty() {
 		row.Trace = jsonText(&d.Trace)
 	}
+	if !outside && len(d.Moves) == 0 && row.Trace == "" {
+		// A derived event to which nobody reacted says nothing that its cause does not; a replay derives it again.
+		b.count(d)
+		return
+	}
 	b.events = append(b.events, row)
-	b.eventKeys = append(b.eventKeys, store.EventKey{Source: ev.Source, ID: ev.Key, PayloadHash: ev.Hash, EventID: ev.ID})
 	if outside {
+		// Derived events come from us, once; only what comes through a door can come twice.
+		b.key(ev, p.again)
 		b.personal(p)
 		if ev.Source == timerSource {
 			b.timersDone = append(b.timersDone, ev.Key)
@@ -121,6 +128,15 @@ func (b *batch) add(p *prepared, d *decide.Decision, outside bool) {
 	b.count(d)
 }
 
+// key remembers the identity of an event, unless it is known already because the event is decided again.
+func (b *batch) key(ev event.Event, again bool) {
+	if again {
+		b.replayed = append(b.replayed, ev.ID)
+		return
+	}
+	b.eventKeys = append(b.eventKeys, store.EventKey{Source: ev.Source, ID: ev.Key, PayloadHash: ev.Hash, EventID: ev.ID})
+}
+
 // count adds what the automations did to the counts of the hour.
 func (b *batch) count(d *decide.Decision) {
 	if d.Considered == 0 {
@@ -153,11 +169,13 @@ func (b *batch) personal(p *prepared) {
 }
 
 // quarantine keeps an event with the reason why it was not decided.
-func (b *batch) quarantine(ev event.Event, reason string) {
+func (b *batch) quarantine(ev event.Event, again bool, reason string) {
 	row := b.row(ev)
 	row.State, row.Reason = store.EventQuarantined, reason
 	b.events = append(b.events, row)
-	b.eventKeys = append(b.eventKeys, store.EventKey{Source: ev.Source, ID: ev.Key, PayloadHash: ev.Hash, EventID: ev.ID})
+	if ev.Depth == 0 {
+		b.key(ev, again)
+	}
 	if ev.Source == timerSource {
 		b.timersDone = append(b.timersDone, ev.Key)
 	}

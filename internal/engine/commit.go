@@ -84,7 +84,7 @@ func (e *Engine) commitAlone(ctx context.Context, it *item) error {
 				if !quarantine {
 					return errUndecided
 				}
-				e.quarantine(b, it.p.ev, why)
+				e.quarantine(b, it.p.ev, it.p.again, why)
 				b.personal(it.p)
 				it.out = Outcome{EventID: it.p.ev.ID, Status: Quarantined, Reason: fault.Message(why), Subject: it.p.ev.Subject}
 			}
@@ -172,7 +172,7 @@ func (e *Engine) decideItem(snap *decide.Snapshot, pol *decide.Policy, it *item,
 			it.p.failed = err
 			return
 		case err != nil:
-			e.quarantine(b, ev, err)
+			e.quarantine(b, ev, false, err)
 			continue
 		}
 		snap.Apply(d)
@@ -203,6 +203,9 @@ func (e *Engine) dedupe(tx *store.Tx, items []*item, b *batch) error {
 		return err
 	}
 	for i, it := range items {
+		if it.p.again {
+			continue
+		}
 		have, ok := known[pairs[i]]
 		if !ok {
 			known[pairs[i]] = store.KeyRow{Hash: it.p.ev.Hash, EventID: it.p.ev.ID}
@@ -223,9 +226,9 @@ func (e *Engine) dedupe(tx *store.Tx, items []*item, b *batch) error {
 }
 
 // quarantine keeps an event that could not be decided, and sees that somebody is told.
-func (e *Engine) quarantine(b *batch, ev event.Event, why error) {
+func (e *Engine) quarantine(b *batch, ev event.Event, again bool, why error) {
 	e.stats.Quarantined.Add(1)
-	b.quarantine(ev, fault.Message(why))
+	b.quarantine(ev, again, fault.Message(why))
 	e.log.Error("an event was quarantined", "event", ev.ID, "type", ev.Type, "err", why)
 }
 

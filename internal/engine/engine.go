@@ -142,6 +142,11 @@ func (e *Engine) Submit(ctx context.Context, evs []event.Event) ([]Outcome, erro
 			return nil, err
 		}
 	}
+	return e.enqueue(ctx, s)
+}
+
+// enqueue hands a prepared submission to the committer and waits for its answer.
+func (e *Engine) enqueue(ctx context.Context, s *submission) ([]Outcome, error) {
 	select {
 	case e.queue <- s:
 	case <-e.done:

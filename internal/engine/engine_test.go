@@ -266,6 +266,29 @@ func TestUndecidableEventIsQuarantined(t *testing.T) {
 	})
 }
 
+func TestQuarantinedEventIsReplayed(t *testing.T) {
+	r := newRig(t)
+	r.products(catalog.Product{SKU: "MUG"})
+	r.decided(&event.StockReceived{SKU: "MUG", Location: "a", Qty: 5})
+	early := r.do(&event.ShipmentShipped{Channel: "web", Number: "1", Location: "a"})
+	if early.Status != engine.Quarantined {
+		t.Fatal(early)
+	}
+	if out, err := r.eng.ReplayEvent(t.Context(), early.EventID); err != nil || out.Status != engine.Quarantined {
+		t.Fatal(out, err)
+	}
+	r.decided(placed("1", "MUG", 2))
+	if out, err := r.eng.ReplayEvent(t.Context(), early.EventID); err != nil || out.Status != engine.Decided {
+		t.Fatal(out, err)
+	}
+	if o := r.order("1"); o.State != order.Shipped {
+		t.Fatal(o.State)
+	}
+	if _, err := r.eng.ReplayEvent(t.Context(), early.EventID); err == nil {
+		t.Fatal("a decided event was replayed")
+	}
+}
+
 func TestVelocityCountsAcrossAndInsideGroups(t *testing.T) {
 	r := newRig(t)
 	r.apply(store.Text{Kind: engine.KindAutomation, Name: "hold-device", Text: `automation: hold-device

@@ -20,6 +20,7 @@ type prepared struct {
 	hasPD    bool
 	customer string // whose key seals it
 	failed   error  // why its decision failed
+	again    bool   // it was quarantined and is decided again: its identity is known
 }
 
 // prepare mints the id and takes the personal data apart. It runs in the
