@@ -2,15 +2,26 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 
 	"orderly.example/orderly/internal/access"
+	"orderly.example/orderly/internal/api"
 	"orderly.example/orderly/internal/config"
+	"orderly.example/orderly/internal/console"
+	"orderly.example/orderly/internal/engine"
+	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/observe"
+	"orderly.example/orderly/internal/server"
 	"orderly.example/orderly/internal/store"
 )
 
@@ -114,4 +125,253 @@ func (a accessStore) View(ctx context.Context, fn func(access.Tx) error) error {
 
 func (a accessStore) Update(ctx context.Context, fn func(access.Tx) error) error {
 	return a.db.Update(ctx, func(tx *store.Tx) error { return fn(tx) })
+}
+
+// apiEngine is the engine as the API sees it.
+type apiEngine struct{ e *engine.Engine }
+
+func (a apiEngine) Submit(ctx context.Context, evs []event.Event) ([]api.Outcome, error) {
+	outs, err := a.e.Submit(ctx, evs)
+	if err != nil {
+		return nil, err
+	}
+	res := make([]api.Outcome, len(outs))
+	for i, o := range outs {
+		res[i] = api.Outcome{EventID: o.EventID, Status: string(o.Status), Reason: o.Reason}
+	}
+	return res, nil
+}
+
+// apiWhy explains in the API's words.
+type apiWhy struct{ e *engine.Engine }
+
+func (a apiWhy) Why(ctx context.Context, order, automation string) ([]api.Why, error) {
+	xs, err := a.e.Why(ctx, order, automation)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]api.Why, len(xs))
+	for i, x := range xs {
+		tree, err := json.Marshal(x.Tree)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = api.Why{
+			Automation: x.Automation, Mode: string(x.Mode), Why: x.Why, EventType: x.EventType, EventID: x.EventID, At: x.At,
+			Outcome: truth(x.Outcome), Fired: x.Fired, Reason: strings.Join(x.Reasons, "; "), Did: x.Did, Tree: tree,
+		}
+	}
+	return out, nil
+}
+
+// truth is an explanation's outcome as the value of the condition.
+func truth(outcome string) string {
+	switch outcome {
+	case "fired":
+		return "true"
+	case "not fired":
+		return "false"
+	}
+	return "unknown"
+}
+
+// consoleEngine is the engine as the console sees it.
+type consoleEngine struct {
+	e  *engine.Engine
+	db *store.DB
+}
+
+func (c consoleEngine) Submit(ctx context.Context, evs []event.Event) ([]console.Outcome, error) {
+	outs, err := c.e.Submit(ctx, evs)
+	if err != nil {
+		return nil, err
+	}
+	res := make([]console.Outcome, len(outs))
+	for i, o := range outs {
+		res[i] = console.Outcome{EventID: o.EventID, Status: string(o.Status), Reason: o.Reason}
+	}
+	return res, nil
+}
+
+func (c consoleEngine) Why(ctx context.Context, order, automation string) ([]console.Explanation, error) {
+	xs, err := c.e.Why(ctx, order, automation)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]console.Explanation, len(xs))
+	for i, x := range xs {
+		out[i] = console.Explanation{
+			Automation: x.Automation, Mode: string(x.Mode), Why: x.Why, EventType: x.EventType, EventID: x.EventID, At: x.At,
+			Outcome: truth(x.Outcome), Fired: x.Fired, Reason: strings.Join(x.Reasons, "; "), Did: x.Did, Tree: x.Tree,
+		}
+	}
+	return out, nil
+}
+
+// ReplayEffects implements console.Replayer.
+func (c consoleEngine) ReplayEffects(ctx context.Context, ids []string, _ string) (n int, err error) {
+	err = c.db.Update(ctx, func(tx *store.Tx) error {
+		n, err = store.ReplayEffects(tx, ids)
+		return err
+	})
+	return n, err
+}
+
+// topics are the console's names for what the engine tells.
+var topics = map[string]console.Topic{
+	"order": console.Orders, "task": console.Tasks, "stock": console.Stock, "effect": console.Effects, "policy": console.Automations,
+}
+
+// Subscribe implements console.Live.
+func (c consoleEngine) Subscribe(ctx context.Context) <-chan console.Topic {
+	in, out := c.e.Subscribe(ctx), make(chan console.Topic, 16)
+	go func() {
+		defer close(out)
+		for t := range in {
+			topic, ok := topics[t.Kind]
+			if !ok {
+				continue
+			}
+			select {
+			case out <- topic:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	return out
+}
+
+// Lookup implements console.Postal.
+func (c consoleEngine) Lookup(country, code string) (lat, lon float64, ok bool) {
+	if postal := c.e.Policy().Postal; postal != nil {
+		return postal.Lookup(country, code)
+	}
+	return 0, 0, false
+}
+
+// console builds the pages of a running shop.
+func (p *program) console(r *running, web *access.Web) *console.Console {
+	eng := consoleEngine{r.engine, r.db}
+	return console.New(console.Deps{
+		Read: r.db, Write: r.db, Keys: r.keys, Submit: eng, Sessions: web, People: r.access, Why: eng, Replay: eng, Live: eng, Postal: eng,
+		Shop: func() console.Shop {
+			s := r.engine.Policy().Settings
+			return console.Shop{Name: s.Name, Zone: s.TimeZone, Currency: s.Currency, BaseURL: r.base}
+		},
+		Now: p.now, Log: r.log,
+	})
+}
+
+// running is a shop that takes events and serves its doors.
+type running struct {
+	*shop
+	engine  *engine.Engine
+	ports   *ports
+	metrics *observe.Metrics
+	server  *server.Server
+	ln      net.Listener
+	base    string // URL of the console, without a slash at the end
+}
+
+// start brings a shop to life on its address. Requests are answered by serve.
+func (p *program) start(ctx context.Context, s *shop) (_ *running, err error) {
+	r := &running{shop: s, metrics: observe.NewMetrics(buildVersion())}
+	if r.ln, err = (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Listen); err != nil {
+		return nil, fault.Wrap(err, fault.Unavailable, "serve", "cannot listen on %s", s.cfg.Listen)
+	}
+	defer func() {
+		if err != nil {
+			_ = r.ln.Close() // the first error counts
+		}
+	}()
+	r.base = s.cfg.BaseURL
+	if r.base == "" {
+		scheme := "http://"
+		if s.cfg.TLS() {
+			scheme = "https://"
+		}
+		r.base = scheme + shown(r.ln.Addr())
+	}
+	r.ports = newPorts(s.db, s.keys, p.now)
+	r.engine, err = engine.New(ctx, engine.Options{DB: s.db, Keyring: s.keys, Now: p.now, Logger: s.log, Ports: outPorts{r.ports}, BaseURL: r.base})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.engine.Close(context.WithoutCancel(ctx)))
+		}
+	}()
+	web, err := access.NewWeb(s.access, access.WebOptions{Secure: server.HTTPS, Address: server.Address, Error: server.Fail, BaseURL: s.cfg.BaseURL})
+	if err != nil {
+		return nil, err
+	}
+	doors, err := api.New(api.Deps{
+		Engine: apiEngine{r.engine}, Tokens: s.access, Hooks: r.ports, Read: api.Stored{DB: s.db}, Why: apiWhy{r.engine},
+		Log: s.log, Metrics: r.metrics, Now: p.now,
+		Version: buildVersion(), MaxEventBytes: s.cfg.MaxEventBytes, MaxBatchBytes: s.cfg.MaxBatchBytes,
+	})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	doors.Mount(mux)
+	mux.Handle("/", web.Handler(p.console(r, web)))
+	if s.cfg.TLS() {
+		// Read now, so that a wrong file is told before anything is promised.
+		if _, err := tls.LoadX509KeyPair(s.cfg.TLSCert, s.cfg.TLSKey); err != nil {
+			return nil, fault.Wrap(err, fault.Invalid, "serve", "tls_cert and tls_key cannot be used")
+		}
+	}
+	r.server = server.New(server.Options{
+		Handler: mux, Log: s.log, Metrics: r.metrics, AdminToken: doors.AdminToken,
+		Ready:          func(ctx context.Context) error { return s.db.View(ctx, func(*store.Tx) error { return nil }) },
+		TrustedProxies: s.cfg.TrustedProxies, TLSCert: s.cfg.TLSCert, TLSKey: s.cfg.TLSKey,
+		HeaderTimeout: s.cfg.HeaderTimeout, ReadTimeout: s.cfg.ReadTimeout, WriteTimeout: s.cfg.WriteTimeout,
+		IdleTimeout: s.cfg.IdleTimeout, DrainTimeout: s.cfg.DrainTimeout,
+	})
+	return r, nil
+}
+
+// serve answers requests until ctx ends, then ends in order: no new requests,
+// the running ones finish, the engine commits what it has taken, workers stop.
+func (r *running) serve(ctx context.Context) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	inside, stop := context.WithCancel(context.WithoutCancel(ctx)) // outlives the last request
+	defer stop()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := r.access.Run(inside); err != nil {
+			r.log.Error("housekeeping ended", "error", err)
+		}
+	})
+	wg.Go(func() {
+		if err := r.engine.Run(inside); err != nil {
+			fail(err)
+		}
+	})
+	err := r.server.Serve(ctx, r.ln)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		err = errors.Join(cause, err)
+	}
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.cfg.DrainTimeout)
+	defer cancel()
+	err = errors.Join(err, r.engine.Close(end))
+	stop()
+	wg.Wait()
+	r.ports.close()
+	return err
+}
+
+// shown returns an address that a person can open: a wildcard is this machine.
+func shown(a net.Addr) string {
+	host, port, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return a.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
 }

@@ -173,7 +173,7 @@ func (a *API) reads(h huma.API) {
 func (a *API) describeWhy(h huma.API) {
 	huma.Register(h, readOp("why", "/v1/orders/{order}/why", "Which automations fired for an order, and why the others did not"),
 		func(ctx context.Context, in *struct {
-			orderInput
+			Order      string `path:"order" maxLength:"500" doc:"Orderly's id, or channel:number" example:"shop:1001"`
 			Automation string `query:"automation" maxLength:"200" doc:"Only this one"`
 		}) (*body[[]Why], error) {
 			ws, err := a.Why.Why(ctx, OrderID(in.Order), in.Automation)

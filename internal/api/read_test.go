@@ -44,7 +44,10 @@ func (f *fakeReader) Stock(_ context.Context, sku string) (Stock, error) {
 	return Stock{SKU: sku, OnHand: 5, Reserved: 2, Available: 3, Locations: []StockLevel{}}, nil
 }
 
-func (f *fakeReader) Why(_ context.Context, _, automation string) ([]Why, error) {
+func (f *fakeReader) Why(ctx context.Context, id, automation string) ([]Why, error) {
+	if _, err := f.Order(ctx, id); err != nil {
+		return nil, err
+	}
 	return []Why{{Automation: automation, Outcome: "false", Reason: "order.total was 129.90 EUR"}}, nil
 }
 
@@ -86,6 +89,7 @@ func TestReads(t *testing.T) {
 		{"/v1/stock/JACKET-M", 200, `"available":3`},
 		{"/v1/stock/slow", 503, "busy"},
 		{"/v1/orders/shop:1001/why?automation=hold-large", 200, "order.total was"},
+		{"/v1/orders/shop:1002/why", 404, "there is no order ord_"},
 	} {
 		w := get(tc.path)
 		if w.Code != tc.status || !strings.Contains(w.Body.String(), tc.want) {
