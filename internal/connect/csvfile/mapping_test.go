@@ -370,3 +370,48 @@ func FuzzMapping(f *testing.F) {
 }
 
 func row1(fields []string) row { return row{line: 2, fields: fields} }
+
+func TestMappingsOfTheManualAreValid(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "import.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for part := range strings.SplitSeq(string(b), "```yaml\n") {
+		text, _, ok := strings.Cut(part, "\n```")
+		if !ok || !strings.Contains(text, "kind: ") || strings.HasPrefix(text, "# Importing") {
+			continue
+		}
+		n++
+		if _, err := ParseMapping("import.md", []byte(text)); err != nil {
+			t.Errorf("%v\n%s", err, text)
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d mappings found in the manual", n)
+	}
+	for kind, secs := range sections { // the manual names every field
+		for _, fields := range secs {
+			for _, f := range fields {
+				name := f.name[strings.IndexByte(f.name, '.')+1:]
+				if !strings.Contains(string(b), name) {
+					t.Errorf("the manual does not name %s of %s", f.name, kind)
+				}
+			}
+		}
+	}
+}
+
+func BenchmarkImport(b *testing.B) {
+	path := dataFile(b, "online_retail/online_retail_2010-12_2011-06.csv.gz")
+	m := example(b, "online_retail/mapping.yaml", Orders)
+	var rows int64
+	for b.Loop() {
+		rep, err := Import(b.Context(), Options{Path: path, Mapping: m, DryRun: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		rows += rep.Rows
+	}
+	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
+}
