@@ -436,14 +436,40 @@ func ledgerWho(r store.LedgerRow) string {
 	return strings.Join(slices.DeleteFunc([]string{r.Note, r.Type, r.Actor}, func(s string) bool { return s == "" }), " · ")
 }
 
-func accountName(names map[string]string, loc, bucket string) string {
-	if loc == "" {
-		return bucket
+// route says from where to where a move went: the place once when it stayed there.
+func route(names map[string]string, r store.LedgerRow) string {
+	if r.FromLoc == r.ToLoc {
+		return locationName(names, r.FromLoc) + ": " + r.FromBuck + " → " + r.ToBuck
 	}
-	if bucket == string(stock.Available) {
+	end := func(loc, bucket string) string {
+		if loc == "" {
+			return bucket
+		}
 		return locationName(names, loc)
 	}
-	return locationName(names, loc) + " " + bucket
+	return end(r.FromLoc, r.FromBuck) + " → " + end(r.ToLoc, r.ToBuck)
+}
+
+func orderNumber(numbers map[string]string, id string) string {
+	return firstOf(numbers[id], ui.ShortID(id))
+}
+
+// dateType shows a moment of a day with its clock.
+func dateType(value string) string {
+	if strings.Contains(value, "T") {
+		return "datetime-local"
+	}
+	return "date"
+}
+
+// named reports whether an automation is one of the task's reasons.
+func named(t task.Task, automation string) bool {
+	for _, r := range t.Reasons {
+		if r.Automation == automation {
+			return true
+		}
+	}
+	return false
 }
 
 func lowMeaning(low bool) ui.Meaning {

@@ -84,6 +84,9 @@ func (c *Console) showLedger(w http.ResponseWriter, r *http.Request, status int,
 			return err
 		}
 		v.Rows, v.Next = page.Rows, page.Next
+		if v.Orders, err = orderNumbers(tx, page.Rows); err != nil {
+			return err
+		}
 		v.Options, v.Names, err = locationOptions(tx)
 		return err
 	})
@@ -143,4 +146,19 @@ func (c *Console) actOnStock(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return c.back(w, r, "/stock/"+pathEscape(sku), ui.Flash{Meaning: ui.Done, Text: done})
+}
+
+func orderNumbers(tx *store.Tx, rows []store.LedgerRow) (map[string]string, error) {
+	out := map[string]string{}
+	var ids []string
+	for _, r := range rows {
+		if r.OrderID != "" {
+			ids = append(ids, r.OrderID)
+		}
+	}
+	os, err := tx.OrderRows(ids)
+	for _, o := range os {
+		out[o.ID] = o.Number
+	}
+	return out, err
 }

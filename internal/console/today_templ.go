@@ -187,7 +187,7 @@ func todayPage(v todayView) templ.Component {
 						return templ_7745c5c3_Err
 					}
 				} else {
-					templ_7745c5c3_Err = orderTable(v.Recent, false).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = orderTable(v.Recent, false, true).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

@@ -272,7 +272,7 @@ type ledgerView struct {
 	Names     map[string]string
 	Keys      [4]string
 	CanAct    bool
-	Waiting   []store.OrderRow
+	Orders    map[string]string // numbers by id
 	Form      string
 	FormError string
 	Values    url.Values

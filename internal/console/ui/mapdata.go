@@ -82,8 +82,8 @@ type mapDot struct {
 
 // layMap fits the points with a margin and draws the outlines around them in
 // Mercator's projection, which keeps shapes at any size of map.
-func layMap(points []MapPoint) mapLayout {
-	m := mapLayout{w: 400, h: 240}
+func layMap(points []MapPoint, w, h float64) mapLayout {
+	m := mapLayout{w: w, h: h}
 	if len(points) == 0 {
 		return m
 	}

@@ -114,7 +114,7 @@ func DayTitle(ctx context.Context, t time.Time) string {
 	return l.Format("Monday 2 January 2006")
 }
 
-// Number groups the digits of n with thin spaces: 12 345.
+// Number groups the digits of n with narrow no-break spaces: 12 345.
 func Number(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	neg := strings.HasPrefix(s, "-")
@@ -133,7 +133,7 @@ func group(digits string) string {
 	var b strings.Builder
 	for i, r := range digits {
 		if i > 0 && (len(digits)-i)%3 == 0 {
-			b.WriteRune('\u2009')
+			b.WriteRune('\u202f')
 		}
 		b.WriteRune(r)
 	}
