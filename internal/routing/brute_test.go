@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -455,6 +456,12 @@ func TestTenThousandInstancesEqualBruteForce(t *testing.T) {
 		}
 		if len(plan.Candidates) != len(req.Candidates) {
 			t.Fatalf("seed %d: %d verdicts for %d candidates", seed, len(plan.Candidates), len(req.Candidates))
+		}
+		for _, v := range plan.Candidates {
+			// A proved plan has no better neighbour, so no loser may claim a better figure.
+			if v.Reason == "" || strings.Contains(v.Reason, "better") {
+				t.Fatalf("seed %d: %s lost because %q\n%+v", seed, v.Location, v.Reason, plan)
+			}
 		}
 		shuffled := req
 		shuffled.Candidates = slices.Clone(req.Candidates)

@@ -330,6 +330,8 @@ func (s *solver) lostBecause(i int, win *vector) (reason string, figures vector,
 		return s.beyondPool(i, win)
 	case s.fillAlone(i) == s.bestFill:
 		mask, figures = 1<<i, s.vectorAlone(i)
+	case s.helps(i) && bits.OnesCount64(s.bestMask) == s.maxUsed:
+		return "it would make " + strconv.Itoa(s.maxUsed+1) + " parcels; at most " + strconv.Itoa(s.maxUsed) + " are allowed", figures, false
 	case s.helps(i):
 		mask = s.bestMask | 1<<i
 		figures = s.vectorOf(mask)

@@ -129,6 +129,16 @@ func TestAlternativesOfSeveralParcels(t *testing.T) {
 	}
 }
 
+func TestTheLimitOfParcelsIsAReason(t *testing.T) {
+	req := order(at("A", func(c *Candidate) { c.ATP["b"] = 1 }), at("B", nil))
+	req.Demand = append(req.Demand, Demand{SKU: "b", Qty: 1})
+	p := DefaultPolicy()
+	p.MaxSplits = 1
+	if got := reasons(Route(req, p))["B"]; got != "it would make 2 parcels; at most 1 are allowed" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestPreferredComesBeforeTheGoals(t *testing.T) {
 	req := order(
 		at("A", func(c *Candidate) { c.Rank = 1 }),
