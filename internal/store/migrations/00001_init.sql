@@ -15,7 +15,7 @@ CREATE TABLE event_key (
     payload_hash TEXT NOT NULL,
     event_id     TEXT NOT NULL,
     PRIMARY KEY (source, id)
-) /*sqlite: WITHOUT ROWID */;
+);
 
 -- Same key, other payload: refused with 409, recorded here, never applied.
 CREATE TABLE event_conflict (
@@ -24,7 +24,7 @@ CREATE TABLE event_conflict (
     payload_hash TEXT NOT NULL,
     at           BIGINT NOT NULL,
     PRIMARY KEY (source, id, payload_hash)
-) /*sqlite: WITHOUT ROWID */;
+);
 
 -- Every event with the decision it led to. seq is decided_seq: the order of decisions.
 CREATE TABLE event (
@@ -87,7 +87,7 @@ CREATE TABLE customer (
     key     TEXT NOT NULL,               -- the customer's data key, wrapped; '' after erasure
     orders  BIGINT NOT NULL,
     doc     TEXT NOT NULL
-) /*sqlite: WITHOUT ROWID */;
+);
 
 -- Names and mail addresses for search; emptied by erasure, in no log.
 CREATE TABLE customer_search (
@@ -110,14 +110,14 @@ CREATE TABLE product (
     low_at    BIGINT NOT NULL DEFAULT 0,
     is_low    INTEGER NOT NULL DEFAULT 0, -- below the line since the last stock.low
     doc       TEXT NOT NULL
-) /*sqlite: WITHOUT ROWID */;
+);
 
 CREATE INDEX product_low ON product (sku) WHERE is_low = 1;
 
 CREATE TABLE location (
     id  TEXT PRIMARY KEY,
     doc TEXT NOT NULL
-) /*sqlite: WITHOUT ROWID */;
+);
 
 -- Parcels a location was given for one local day: the capacity left today.
 CREATE TABLE location_day (
@@ -218,7 +218,7 @@ CREATE TABLE timer (
     type  TEXT NOT NULL,
     data  TEXT NOT NULL,
     cause TEXT NOT NULL
-) /*sqlite: WITHOUT ROWID */;
+);
 CREATE INDEX timer_due ON timer (due);
 
 -- How often each automation fired, was false or unknown, by UTC hour: the counts in the console.
@@ -276,7 +276,7 @@ CREATE TABLE session (
     token  TEXT PRIMARY KEY,              -- SHA-256 of the cookie's token
     data   TEXT NOT NULL,
     expiry BIGINT NOT NULL
-) /*sqlite: WITHOUT ROWID */;
+);
 CREATE INDEX session_expiry ON session (expiry);
 CREATE TABLE api_token (
     hash      TEXT PRIMARY KEY,           -- SHA-256 of the token
@@ -299,7 +299,7 @@ CREATE TABLE saved_filter (
 CREATE TABLE setting (
     name  TEXT PRIMARY KEY,
     value TEXT NOT NULL
-) /*sqlite: WITHOUT ROWID */;
+);
 
 -- Postal codes and IP ranges come by `orderly data import`; absent means unknown.
 CREATE TABLE geo_postal (
