@@ -3,7 +3,9 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/order"
+	"orderly.example/orderly/internal/pgtest"
 	"orderly.example/orderly/internal/store"
 )
 
@@ -28,6 +31,18 @@ type rig struct {
 func newRig(t testing.TB) *rig {
 	t.Helper()
 	return openRig(t, filepath.Join(t.TempDir(), "shop.db"), engine.Options{})
+}
+
+// onBoth runs a test on SQLite and on PostgreSQL, each on a fresh database.
+func onBoth(t *testing.T, f func(t *testing.T, url string)) {
+	t.Run("sqlite", func(t *testing.T) { f(t, filepath.Join(t.TempDir(), "shop.db")) })
+	t.Run("postgres", func(t *testing.T) { f(t, pgtest.URL(t)) })
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	pgtest.Stop()
+	os.Exit(code)
 }
 
 func openRig(t testing.TB, url string, o engine.Options) *rig {
@@ -131,8 +146,10 @@ func placed(number string, sku string, qty int64) *event.OrderPlaced {
 	}
 }
 
-func TestSubmitDecidesAndRemembers(t *testing.T) {
-	r := newRig(t)
+func TestSubmitDecidesAndRemembers(t *testing.T) { onBoth(t, testSubmitDecidesAndRemembers) }
+
+func testSubmitDecidesAndRemembers(t *testing.T, url string) {
+	r := openRig(t, url, engine.Options{})
 	r.products(catalog.Product{SKU: "MUG"})
 	r.decided(&event.StockReceived{SKU: "MUG", Location: "a", Qty: 5})
 	ev := event.Event{Source: "shop", Key: "once", Data: placed("1", "MUG", 2)}
@@ -161,8 +178,10 @@ func TestSubmitDecidesAndRemembers(t *testing.T) {
 }
 
 // TestPersonalDataIsSealed looks for the buyer's name in every text of the database.
-func TestPersonalDataIsSealed(t *testing.T) {
-	r := newRig(t)
+func TestPersonalDataIsSealed(t *testing.T) { onBoth(t, testPersonalDataIsSealed) }
+
+func testPersonalDataIsSealed(t *testing.T, url string) {
+	r := openRig(t, url, engine.Options{})
 	r.products(catalog.Product{SKU: "MUG"})
 	r.decided(&event.StockReceived{SKU: "MUG", Location: "a", Qty: 5})
 	r.decided(placed("1", "MUG", 2))
@@ -193,6 +212,10 @@ func TestPersonalDataIsSealed(t *testing.T) {
 
 // TestFiftyBuyersTenUnits: concurrent buyers, exactly what is there is sold.
 func TestFiftyBuyersTenUnits(t *testing.T) {
+	onBoth(t, func(t *testing.T, _ string) { testFiftyBuyers(t) })
+}
+
+func testFiftyBuyers(t *testing.T) {
 	for name, c := range map[string]struct {
 		build func(n int) *event.OrderPlaced
 		units func(o *order.Order) int64
@@ -206,7 +229,11 @@ func TestFiftyBuyersTenUnits(t *testing.T) {
 		}, func(*order.Order) int64 { return 2 }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t)
+			url := filepath.Join(t.TempDir(), "shop.db")
+			if strings.Contains(t.Name(), "postgres") {
+				url = pgtest.URL(t)
+			}
+			r := openRig(t, url, engine.Options{})
 			r.products(catalog.Product{SKU: "MUG"}, catalog.Product{SKU: "SET", Components: []catalog.Component{{SKU: "MUG", Qty: 2}}})
 			r.decided(&event.StockReceived{SKU: "MUG", Location: "a", Qty: 10})
 			var wg sync.WaitGroup
@@ -247,8 +274,10 @@ func TestFiftyBuyersTenUnits(t *testing.T) {
 	}
 }
 
-func TestUndecidableEventIsQuarantined(t *testing.T) {
-	r := newRig(t)
+func TestUndecidableEventIsQuarantined(t *testing.T) { onBoth(t, testUndecidableEventIsQuarantined) }
+
+func testUndecidableEventIsQuarantined(t *testing.T, url string) {
+	r := openRig(t, url, engine.Options{})
 	out := r.do(&event.ShipmentShipped{Channel: "web", Number: "nobody", Location: "a"})
 	if out.Status != engine.Quarantined || out.Reason == "" {
 		t.Fatal(out)
@@ -266,8 +295,10 @@ func TestUndecidableEventIsQuarantined(t *testing.T) {
 	})
 }
 
-func TestQuarantinedEventIsReplayed(t *testing.T) {
-	r := newRig(t)
+func TestQuarantinedEventIsReplayed(t *testing.T) { onBoth(t, testQuarantinedEventIsReplayed) }
+
+func testQuarantinedEventIsReplayed(t *testing.T, url string) {
+	r := openRig(t, url, engine.Options{})
 	r.products(catalog.Product{SKU: "MUG"})
 	r.decided(&event.StockReceived{SKU: "MUG", Location: "a", Qty: 5})
 	early := r.do(&event.ShipmentShipped{Channel: "web", Number: "1", Location: "a"})
@@ -289,8 +320,10 @@ func TestQuarantinedEventIsReplayed(t *testing.T) {
 	}
 }
 
-func TestVelocityCountsAcrossAndInsideGroups(t *testing.T) {
-	r := newRig(t)
+func TestVelocityCountsAcrossAndInsideGroups(t *testing.T) { onBoth(t, testVelocityCountsAcrossAndInsideGroups) }
+
+func testVelocityCountsAcrossAndInsideGroups(t *testing.T, url string) {
+	r := openRig(t, url, engine.Options{})
 	r.apply(store.Text{Kind: engine.KindAutomation, Name: "hold-device", Text: `automation: hold-device
 owner: risk@shop.example
 why: many orders from one device
@@ -324,8 +357,10 @@ do:
 	}
 }
 
-func TestTimersFireOnce(t *testing.T) {
-	r := newRig(t)
+func TestTimersFireOnce(t *testing.T) { onBoth(t, testTimersFireOnce) }
+
+func testTimersFireOnce(t *testing.T, url string) {
+	r := openRig(t, url, engine.Options{})
 	r.products(catalog.Product{SKU: "LAMP", Backorder: true})
 	r.decided(placed("1", "LAMP", 2))
 	if s := r.order("1").State; s != order.Backordered {
