@@ -251,10 +251,12 @@ func excerpt(header []string) string {
 // numbered reads the columns of a file without a header.
 func (m PostalMapping) numbered() (cols [4]int, err error) {
 	for k, s := range [4]string{m.Country, m.Code, m.Lat, m.Lon} {
-		n, err := strconv.Atoi(s)
 		if k == 0 && s == "" && m.DefaultCountry != "" {
-			n, err = 0, nil
-		} else if err != nil || n < 1 || n > 1000 {
+			cols[k] = -1
+			continue
+		}
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 || n > 1000 {
 			return cols, fault.New(fault.Invalid, "geo.ReadPostalCSV", "%q is not a column number; a file without a header needs the numbers of all columns, from 1", s)
 		}
 		cols[k] = n - 1
