@@ -24,6 +24,8 @@ func Bar(w io.Writer, terminal bool) func(Progress) {
 		switch {
 		case p.Phase == "reading" && p.Size > 0 && p.Bytes > 0:
 			share = float64(p.Bytes) / float64(p.Size)
+		case p.Phase == "deciding" && p.AllEvents > 0:
+			share = float64(p.Events) / float64(p.AllEvents)
 		case p.Phase != "reading" && p.Total > 0:
 			share = float64(p.Rows) / float64(p.Total)
 		}
@@ -32,7 +34,10 @@ func Bar(w io.Writer, terminal bool) func(Progress) {
 			text += " of " + grouped(p.Total)
 		}
 		text += " rows"
-		if secs := p.Elapsed.Seconds(); secs > 0.05 {
+		if p.Phase == "deciding" {
+			text += fmt.Sprintf(", %s of %s events", grouped(p.Events), grouped(p.AllEvents))
+		}
+		if secs := p.Elapsed.Seconds(); secs > 0.05 && p.Phase != "deciding" {
 			text += fmt.Sprintf(", %s/s", grouped(int64(float64(p.Rows)/secs)))
 		}
 		if p.Rejected > 0 {

@@ -41,13 +41,15 @@ type Options struct {
 
 // Progress says how far an import is.
 type Progress struct {
-	Phase    string // "reading" (the first pass), "importing", "done"
-	Rows     int64
-	Total    int64 // rows of the file; 0 while reading
-	Bytes    int64 // of the file, in the phase "reading"
-	Size     int64
-	Rejected int64
-	Elapsed  time.Duration
+	Phase     string // "reading" (the first pass), "mapping", "deciding", "done"
+	Rows      int64
+	Total     int64 // rows of the file; 0 while reading
+	Bytes     int64 // of the file, in the phase "reading"
+	Size      int64
+	Events    int64 // handed over
+	AllEvents int64 // made so far
+	Rejected  int64
+	Elapsed   time.Duration
 }
 
 // RejectsPath is the default file for rejected rows: in the working folder,
@@ -55,6 +57,9 @@ type Progress struct {
 func RejectsPath(file string) string { return filepath.Base(file) + ".rejects.csv" }
 
 const progressEvery = 5_000
+
+// maxHeld bounds the rows of open orders in memory: some hundred megabytes.
+const maxHeld = 1_000_000
 
 // run is one import under way.
 type run struct {
@@ -69,6 +74,8 @@ type run struct {
 	now   func() time.Time
 	total int64
 	size  int64
+	out   *outbox
+	held  int    // rows of orders that are still open
 	sum   string // SHA-256 of the file: the revision of what it says
 }
 
@@ -241,7 +248,22 @@ func (r *run) tell(p Progress) {
 }
 
 func (r *run) progress(phase string) {
-	r.tell(Progress{Phase: phase, Rows: r.rep.Rows, Total: r.total, Bytes: r.size, Size: r.size, Rejected: r.rep.Rejected})
+	p := Progress{Phase: phase, Rows: r.rep.Rows, Total: r.total, Bytes: r.size, Size: r.size, Rejected: r.rep.Rejected}
+	if r.out != nil {
+		p.Events, p.AllEvents = r.out.gone, int64(r.out.n)
+	}
+	r.tell(p)
+}
+
+// outbox returns the way out for events, which tells how far it is once all rows are mapped.
+func (r *run) outbox() *outbox {
+	r.out = newOutbox(r.ctx, r.o.Sink, r.rep, r.o.DryRun)
+	r.out.told = func() {
+		if r.rep.Rows == r.total {
+			r.progress("deciding")
+		}
+	}
+	return r.out
 }
 
 // row counts a row and does the checks that all kinds share; ok is false when it is rejected already.
@@ -251,7 +273,7 @@ func (r *run) row(rec *record) (ok bool, err error) {
 		if err := r.ctx.Err(); err != nil {
 			return false, fault.Wrap(err, fault.Unavailable, "csvfile.Import", "the import was stopped; start it again and it goes on where it stopped")
 		}
-		r.progress("importing")
+		r.progress("mapping")
 	}
 	if rec.bad != "" {
 		return false, r.reject(rec.line, rec.fields, reject("malformed row", "%s", rec.bad))
@@ -291,7 +313,7 @@ func (r *run) orders(src rowSource, p *ordersPlan, last map[uint64]int64) error 
 			"live, this mapping moves stock: say where with --location, or live_location in the mapping")
 	}
 	p.ctx.noted = r.rep.note
-	out := newOutbox(r.ctx, r.o.Sink, r.rep, r.o.DryRun)
+	out := r.outbox()
 	open := map[string]*draft{}
 	var sum moneySum
 	nobody := newDraft("") // rows without a number: only to recognise equal ones
@@ -331,8 +353,12 @@ func (r *run) orders(src rowSource, p *ordersPlan, last map[uint64]int64) error 
 			}
 			continue
 		}
+		if r.held > maxHeld {
+			return fault.New(fault.Invalid, "csvfile.Import", "more than %d rows belong to orders that go on further down; sort the file by order number", maxHeld)
+		}
 		if last[maphash.String(p.seed, number)] <= n {
 			delete(open, number)
+			r.held -= len(d.rows)
 			if err := r.close(mk, d, out, &sum); err != nil {
 				return err
 			}
@@ -352,6 +378,9 @@ func (r *run) takeRow(p *ordersPlan, d *draft, rec *record, nerr error) error {
 	if p.again(d, row{line: rec.line, fields: rec.fields}) {
 		r.rep.Duplicates++
 		return nil
+	}
+	if d.number != "" {
+		r.held++
 	}
 	err := nerr
 	if err == nil && d.number == "" {

@@ -307,8 +307,8 @@ func TestReportForPeopleAndProgress(t *testing.T) {
 		}
 	}
 	b.Reset()
-	Bar(&b, false)(Progress{Phase: "importing", Rows: 1234567, Elapsed: time.Minute})
-	if got := b.String(); got != "importing 1,234,567 rows, 20,576/s\n" {
+	Bar(&b, false)(Progress{Phase: "mapping", Rows: 1234567, Elapsed: time.Minute})
+	if got := b.String(); got != "mapping   1,234,567 rows, 20,576/s\n" {
 		t.Errorf("%q", got)
 	}
 }

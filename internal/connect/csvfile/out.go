@@ -67,7 +67,9 @@ type outbox struct {
 	dry      bool
 	win      window
 	held     int
-	n        int
+	n        int   // events made
+	gone     int64 // events handed over
+	told     func()
 	limit    int
 	batch    []*item
 	evs      []event.Event
@@ -188,8 +190,12 @@ func (o *outbox) flush() error {
 			o.answer(o.batch[i], r)
 		}
 	}
+	o.gone += int64(len(o.batch))
 	clear(o.batch)
 	o.batch, o.lines = o.batch[:0], 0
+	if o.told != nil {
+		o.told()
+	}
 	return nil
 }
 

@@ -442,7 +442,7 @@ func (s *simpleRun) submitCounts() error {
 	if source == "" {
 		source = "import:stock"
 	}
-	out := newOutbox(s.ctx, s.o.Sink, s.rep, s.o.DryRun)
+	out := s.outbox()
 	for _, c := range s.counts {
 		s.rep.Units += c.onHand
 		p := &event.StockCounted{SKU: c.sku, Location: c.loc, OnHand: c.onHand, Note: c.note}
