@@ -152,34 +152,21 @@ func (a apiWhy) Why(ctx context.Context, order, automation string) ([]api.Why, e
 	}
 	out := make([]api.Why, len(xs))
 	for i, x := range xs {
-		tree, err := json.Marshal(x.Tree)
+		masked := maskPersonal(x.Tree)
+		tree, err := json.Marshal(masked)
 		if err != nil {
 			return nil, err
 		}
 		out[i] = api.Why{
 			Automation: x.Automation, Mode: string(x.Mode), Why: x.Why, EventType: x.EventType, EventID: x.EventID, At: x.At,
-			Outcome: truth(x.Outcome), Fired: x.Fired, Reason: strings.Join(x.Reasons, "; "), Did: x.Did, Tree: tree,
+			Outcome: x.Tree.Outcome, Fired: x.Fired, Reason: strings.Join(sentences(masked), "; "), Did: x.Did, Tree: tree,
 		}
 	}
 	return out, nil
 }
 
-// truth is an explanation's outcome as the value of the condition.
-func truth(outcome string) string {
-	switch outcome {
-	case "fired":
-		return "true"
-	case "not fired":
-		return "false"
-	}
-	return "unknown"
-}
-
 // consoleEngine is the engine as the console sees it.
-type consoleEngine struct {
-	e  *engine.Engine
-	db *store.DB
-}
+type consoleEngine struct{ e *engine.Engine }
 
 func (c consoleEngine) Submit(ctx context.Context, evs []event.Event) ([]console.Outcome, error) {
 	outs, err := c.e.Submit(ctx, evs)
@@ -198,23 +185,24 @@ func (c consoleEngine) Why(ctx context.Context, order, automation string) ([]con
 	if err != nil {
 		return nil, err
 	}
+	u, _ := access.UserFrom(ctx)
 	out := make([]console.Explanation, len(xs))
 	for i, x := range xs {
+		tree := x.Tree
+		if !access.Can(u.Role, access.SeePersonal) {
+			tree = maskPersonal(tree)
+		}
 		out[i] = console.Explanation{
 			Automation: x.Automation, Mode: string(x.Mode), Why: x.Why, EventType: x.EventType, EventID: x.EventID, At: x.At,
-			Outcome: truth(x.Outcome), Fired: x.Fired, Reason: strings.Join(x.Reasons, "; "), Did: x.Did, Tree: x.Tree,
+			Outcome: tree.Outcome, Fired: x.Fired, Reason: strings.Join(sentences(tree), "; "), Did: x.Did, Tree: tree,
 		}
 	}
 	return out, nil
 }
 
 // ReplayEffects implements console.Replayer.
-func (c consoleEngine) ReplayEffects(ctx context.Context, ids []string, _ string) (n int, err error) {
-	err = c.db.Update(ctx, func(tx *store.Tx) error {
-		n, err = store.ReplayEffects(tx, ids)
-		return err
-	})
-	return n, err
+func (c consoleEngine) ReplayEffects(ctx context.Context, ids []string, _ string) (int, error) {
+	return c.e.ReplayEffects(ctx, ids)
 }
 
 // topics are the console's names for what the engine tells.
@@ -251,7 +239,7 @@ func (c consoleEngine) Lookup(country, code string) (lat, lon float64, ok bool) 
 
 // console builds the pages of a running shop.
 func (p *program) console(r *running, web *access.Web) *console.Console {
-	eng := consoleEngine{r.engine, r.db}
+	eng := consoleEngine{r.engine}
 	return console.New(console.Deps{
 		Read: r.db, Write: r.db, Keys: r.keys, Submit: eng, Sessions: web, People: r.access, Why: eng, Replay: eng, Live: eng, Postal: eng,
 		Shop: func() console.Shop {
