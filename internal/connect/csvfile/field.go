@@ -532,6 +532,18 @@ func short200(s string) string {
 	return s
 }
 
+// besides finds a side file in the folder of the imported file: where the mapping
+// says, or right beside it, each also compressed.
+func besides(dir, file string) string {
+	first := filepath.Join(dir, file)
+	for _, p := range [...]string{first, first + ".gz", filepath.Join(dir, filepath.Base(file)), filepath.Join(dir, filepath.Base(file)) + ".gz"} {
+		if _, err := os.Stat(p); err == nil {
+			return p
+		}
+	}
+	return first
+}
+
 // newBinder loads the side files of a mapping.
 func newBinder(m *Mapping, main header, nums *NumberFormat, dataDir string, with map[string]string) (*binder, error) {
 	b := &binder{m: m, main: main, names: map[string]int{}, nums: nums}
@@ -549,12 +561,7 @@ func newBinder(m *Mapping, main header, nums *NumberFormat, dataDir string, with
 	for i, j := range m.joins {
 		path := with[j.name]
 		if path == "" {
-			path = filepath.Join(dataDir, filepath.FromSlash(j.file))
-			if _, err := os.Stat(path); err != nil {
-				if _, gz := os.Stat(path + ".gz"); gz == nil {
-					path += ".gz"
-				}
-			}
+			path = besides(dataDir, filepath.FromSlash(j.file))
 		}
 		t, err := b.loadJoin(j, i, path, FileFormat{Encoding: m.File.Encoding})
 		if err != nil {

@@ -255,14 +255,14 @@ func TestJoins(t *testing.T) {
 		return p
 	}
 	main := write("orders.csv", "id,at,who\n1,2024-01-01,7\n2,2024-01-02,8\n3,2024-01-03,9\n")
-	write("items.csv", "order,sku,price,ship\n1,MUG,2.00,1.00\n1,MUG,2.00,0.50\n2,CUP,x,1.00\n4,CUP,1.00,1.00\n,CUP,1.00,1.00\n")
+	write("i.csv", "order,sku,price,ship\n1,MUG,2.00,1.00\n1,MUG,2.00,0.50\n2,CUP,x,1.00\n4,CUP,1.00,1.00\n,CUP,1.00,1.00\n")
 	people := write("people.csv", "id,zip\n07,1067\n8,99\n")
 	m := mustMapping(t, `
 kind: orders
 channel: c
 dates: { formats: [YYYY-MM-DD] }
 joins:
-  items: { file: items.csv, key: order, on: id }
+  items: { file: sub/i.csv, key: order, on: id }
   people: { file: nowhere.csv, key: { column: id, pad: 2 }, on: { column: who, pad: 2 } }
 lines_from: items
 order:

@@ -243,6 +243,10 @@ func TestOlistAgreesWithAnIndependentCount(t *testing.T) {
 	if placed*100 < len(sink.locations)*99 {
 		t.Errorf("only %d of %d sellers have coordinates", placed, len(sink.locations))
 	}
+	full := doImport(t, Options{Path: dataFile(t, "olist/full/olist_sellers_dataset.csv"), Mapping: example(t, "olist/sellers.yaml", Locations), DryRun: true})
+	if full.Accepted != full.Rows || full.Rows <= sellers.Rows || full.Notes["no row in prefixes for the key"] > 20 {
+		t.Errorf("all sellers: %+v", full)
+	}
 	o := Options{Path: path, Mapping: example(t, "olist/orders.yaml", Orders), Sink: sink}
 	rep := doImport(t, o)
 	want.agrees(t, rep)

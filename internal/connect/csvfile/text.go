@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/money"
 )
 
@@ -33,6 +34,9 @@ func (r *Report) WriteText(w io.Writer) {
 		}
 	case Stock:
 		line("units", "%s on hand", grouped(r.Units))
+		if r.Mode == string(event.History) {
+			line("", "counted at the location \"opening\", which nothing is sold from; --as live counts stock to sell")
+		}
 	}
 	if r.Products > 0 || r.Locations > 0 {
 		line("catalogue", "%s products, %s locations; %s new or changed", grouped(r.Products), grouped(r.Locations), grouped(r.Changed))

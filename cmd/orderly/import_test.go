@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// runImport runs `orderly import` on a database of its own.
+func runImport(t *testing.T, dir string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	args = append(append([]string{"import"}, args...), "--data-dir", filepath.Join(dir, "data"), "--rejects", filepath.Join(dir, "rejects.csv"))
+	code = Main(t.Context(), args, strings.NewReader(""), &out, &errs, nil)
+	return code, out.String(), errs.String()
+}
+
+type importReport struct {
+	Rows, Accepted, Rejected, Duplicates, Orders, Units, Amount, Changed int64
+	Currency                                                             string
+	AlreadyKnown                                                         int64 `json:"already_known"`
+	Events                                                               struct{ Decided, Duplicate, Quarantined, Conflict int64 }
+}
+
+func importJSON(t *testing.T, dir string, args ...string) importReport {
+	t.Helper()
+	code, out, errs := runImport(t, dir, append(args, "--json", "--quiet")...)
+	if code != exitOK {
+		t.Fatalf("exit %d: %s", code, errs)
+	}
+	var rep importReport
+	if err := json.Unmarshal([]byte(out), &rep); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if rep.Rows != rep.Accepted+rep.Rejected+rep.Duplicates {
+		t.Errorf("%+v", rep)
+	}
+	return rep
+}
+
+func TestImportCommand(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "orders.csv")
+	if err := os.WriteFile(file, []byte("order,date,currency,sku,quantity,price,status,email\n"+
+		"1,2024-01-02,EUR,MUG,2,9.90,completed,a@example.com\n1,2024-01-02,EUR,CUP,1,5.00,completed,a@example.com\n"+
+		"2,2024-01-03,EUR,MUG,1,9.90,cancelled,b@example.com\n3,2024-01-04,EUR,MUG,x,9.90,paid,\n1,2024-01-02,EUR,CUP,1,5.00,completed,a@example.com\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dry := importJSON(t, dir, "orders", file, "--dry-run")
+	if _, err := os.Stat(filepath.Join(dir, "data")); !os.IsNotExist(err) {
+		t.Error("a dry run made a database")
+	}
+	first := importJSON(t, dir, "orders", file)
+	if first.Rows != 5 || first.Accepted != 3 || first.Rejected != 1 || first.Duplicates != 1 || first.Orders != 2 || first.Units != 4 || first.Amount != 3470 || first.Currency != "EUR" {
+		t.Errorf("%+v", first)
+	}
+	if dry.Amount != first.Amount || dry.Accepted != first.Accepted || dry.Events.Decided != 0 {
+		t.Errorf("dry %+v", dry)
+	}
+	if first.Events.Decided != 6 || first.Events.Quarantined+first.Events.Conflict != 0 || first.Changed != 2 {
+		t.Errorf("%+v", first.Events)
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "rejects.csv")); err != nil || !strings.Contains(string(b), "\n5,") {
+		t.Errorf("%v %s", err, b)
+	}
+	second := importJSON(t, dir, "orders", file)
+	if second.Events.Decided != 0 || second.Events.Duplicate != 6 || second.AlreadyKnown != 3 || second.Changed != 0 {
+		t.Errorf("a second import: %+v", second)
+	}
+	code, out, _ := runImport(t, dir, "orders", file)
+	if code != exitOK || !strings.Contains(out, "5 = 3 accepted + 1 rejected + 1 duplicates") || !strings.Contains(out, "34.70 EUR") {
+		t.Errorf("%d %s", code, out)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"orders", file, "--mapping", "shopfy"}, exitUsage, `did you mean "shopify"?`},
+		{[]string{"orders", filepath.Join(dir, "none.csv")}, exitFailure, "cannot open"},
+		{[]string{"orders", file, "--as", "lively"}, exitFailure, "history or live"},
+		{[]string{"stock", file, "--mapping", "shopify"}, exitUsage, "built in: generic"},
+		{[]string{"orders"}, exitUsage, "orderly import orders FILE"},
+		{[]string{"ordres", file}, exitUsage, ""},
+	} {
+		if code, _, errs := runImport(t, dir, c.args...); code != c.code || !strings.Contains(errs, c.want) {
+			t.Errorf("%v: exit %d: %s", c.args, code, errs)
+		}
+	}
+}
+
+// The real marketplace, through the real engine: everything is decided, nothing twice.
+func TestImportOlistThroughTheEngine(t *testing.T) {
+	data := os.Getenv("ORDERLY_DATA")
+	if data == "" {
+		data = filepath.Join("..", "..", "..", "shared", "data")
+	}
+	olist := filepath.Join(data, "olist")
+	if _, err := os.Stat(olist); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("CI needs the real data: %s (set ORDERLY_DATA)", olist)
+		}
+		t.Skipf("no real data at %s (set ORDERLY_DATA)", olist)
+	}
+	ex := filepath.Join("..", "..", "examples", "olist")
+	dir := t.TempDir()
+	sellers := importJSON(t, dir, "locations", filepath.Join(olist, "olist_sellers_dataset.csv"), "--mapping", filepath.Join(ex, "sellers.yaml"))
+	products := importJSON(t, dir, "products", filepath.Join(olist, "olist_products_dataset.csv"), "--mapping", filepath.Join(ex, "products.yaml"))
+	if sellers.Changed != sellers.Rows || products.Changed != products.Rows || sellers.Rows == 0 {
+		t.Errorf("%+v %+v", sellers, products)
+	}
+	args := []string{"orders", filepath.Join(olist, "olist_orders_dataset.csv"), "--mapping", filepath.Join(ex, "orders.yaml")}
+	first := importJSON(t, dir, args...)
+	if first.Accepted != first.Rows || first.Orders != first.Rows || first.Events.Decided < first.Rows || first.Events.Quarantined+first.Events.Conflict+first.Events.Duplicate != 0 {
+		t.Errorf("%+v", first)
+	}
+	second := importJSON(t, dir, args...)
+	if second.Events.Decided != 0 || second.Events.Duplicate != first.Events.Decided || second.Changed != 0 {
+		t.Errorf("%+v", second)
+	}
+}
