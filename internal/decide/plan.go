@@ -111,6 +111,14 @@ func (d *decider) route(o *order.Order) error {
 		Demand: demand, Candidates: d.candidates(demand), Prefer: o.Preferred,
 		Exclude: append(append([]string(nil), o.Excluded...), o.Rejected...),
 	}
+	for _, dm := range demand {
+		if d.snap.Products[dm.SKU].Backorder {
+			if req.AllowBackorder == nil {
+				req.AllowBackorder = map[string]bool{}
+			}
+			req.AllowBackorder[dm.SKU] = true
+		}
+	}
 	if d.pol.Postal != nil {
 		req.Lat, req.Lon, req.HasPoint = d.pol.Postal.Lookup(o.Shipping.Country, o.Shipping.Postal)
 	}

@@ -5,8 +5,10 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,12 +27,7 @@ func BenchmarkSubmit(b *testing.B) {
 	}
 	var texts []store.Text
 	for _, f := range files {
-		t, err := os.ReadFile(f)
-		if err != nil {
-			b.Fatal(err)
-		}
-		name := filepath.Base(f)
-		texts = append(texts, store.Text{Kind: engine.KindAutomation, Name: name[:len(name)-5], Text: string(t)})
+		texts = append(texts, store.Text{Kind: engine.KindAutomation, Name: automationName(f), Text: readFile(b, f)})
 	}
 	texts = append(texts, store.Text{Kind: engine.KindShop, Name: "shop", Text: "shop: Sample\nmail: mail\nfulfilment: warehouse\n"})
 	r.apply(texts...)
@@ -48,6 +45,7 @@ func BenchmarkSubmit(b *testing.B) {
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
+	before := cpu(b)
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range 128 {
@@ -67,6 +65,29 @@ func BenchmarkSubmit(b *testing.B) {
 		}()
 	}
 	wg.Wait()
+	b.ReportMetric(float64(cpu(b)-before)/float64(time.Microsecond)/float64(b.N), "cpu-us/order")
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "orders/s")
 	b.ReportMetric(float64(b.N)/float64(max(1, r.eng.Stats().Groups.Load())), "orders/group")
+}
+
+func readFile(t testing.TB, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// automationName is the name of an automation's file without its folder and ending.
+func automationName(path string) string { return strings.TrimSuffix(filepath.Base(path), ".yaml") }
+
+// cpu is the processor time this process has used.
+func cpu(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

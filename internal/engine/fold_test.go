@@ -1,0 +1,154 @@
+package engine_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"orderly.example/orderly/internal/decide"
+	"orderly.example/orderly/internal/engine"
+	"orderly.example/orderly/internal/event"
+	"orderly.example/orderly/internal/money"
+	"orderly.example/orderly/internal/risk"
+	"orderly.example/orderly/internal/sim"
+	"orderly.example/orderly/internal/store"
+)
+
+// TestFoldOfHistoryGivesTheSameDecisions replays what a shop stored, in decided_seq order, against
+// a working set that starts empty and is only ever changed by Apply: every trace and every fact must
+// come out byte for byte as it was stored by the live run with its groups, loads and locks.
+func TestFoldOfHistoryGivesTheSameDecisions(t *testing.T) {
+	r := newRig(t)
+	texts := []store.Text{{Kind: engine.KindShop, Name: "shop", Text: shopYAML}}
+	files, err := filepath.Glob("../../examples/bench/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no automations", err)
+	}
+	for _, f := range files {
+		a := readFile(t, f)
+		texts = append(texts, store.Text{Kind: engine.KindAutomation, Name: automationName(f), Text: a})
+	}
+	r.apply(texts...)
+	shop := sim.New(7, "f-")
+	r.products(shop.Products()...)
+	r.update(func(tx *store.Tx) error { return store.UpsertLocations(tx, shop.Locations()) })
+	var evs []event.Event
+	add := func(p event.Payload) {
+		evs = append(evs, event.Event{Source: "shop", Key: fmt.Sprintf("f%d", len(evs)), Data: p})
+	}
+	for _, s := range shop.OpeningStock(6) {
+		add(s)
+	}
+	for i := range 400 {
+		o := shop.Order(time.Now())
+		add(o)
+		switch i % 7 {
+		case 1:
+			add(&event.OrderCancelled{Channel: o.Channel, Number: o.Number, Reason: "changed my mind"})
+		case 3:
+			add(&event.OrderPaid{Channel: o.Channel, Number: o.Number, Amount: money.New(4200, "EUR"), Reference: o.Number})
+		case 5:
+			add(&event.ShipmentRejected{Channel: o.Channel, Number: o.Number, Location: "berlin", Reason: "broken"})
+		}
+	}
+	for len(evs) > 0 { // groups of changing size
+		n := min(len(evs), 1+len(evs)%37)
+		r.submit(evs[:n]...)
+		evs = evs[n:]
+	}
+
+	snap := decide.NewSnapshot()
+	for _, p := range shop.Products() {
+		snap.Products[p.SKU] = decide.Product{Product: p}
+	}
+	pol := r.eng.Policy()
+	type row struct{ id, typ, source, subject, data, sealed, customer, facts, trace string }
+	var rows []row
+	var ats []time.Time
+	r.view(func(tx *store.Tx) error {
+		return tx.Each(func(scan func(...any) error) error {
+			var x row
+			var at time.Time
+			err := scan(&x.id, &x.typ, &x.source, &x.subject, &at, &x.data, &x.sealed, &x.customer, &x.facts, &x.trace)
+			rows, ats = append(rows, x), append(ats, at)
+			return err
+		}, "SELECT id, type, source, subject, at, data, sealed, customer_id, facts, trace FROM event WHERE depth = 0 AND state = 'decided' ORDER BY seq")
+	})
+	keys := map[string]string{}
+	r.view(func(tx *store.Tx) error {
+		return tx.Each(func(scan func(...any) error) error {
+			var id, k string
+			err := scan(&id, &k)
+			keys[id] = k
+			return err
+		}, "SELECT id, key FROM customer")
+	})
+	compared, considered := 0, 0
+	for i, x := range rows {
+		data, err := event.Decode(x.typ, []byte(x.data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ev := event.Event{ID: x.id, Source: x.source, Type: x.typ, Subject: x.subject, Mode: event.Live, Data: data}
+		if pd, ok := data.(event.Personal); ok {
+			person, err := r.key.Open(x.customer, keys[x.customer], x.sealed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ev.Data = pd.Fill(person)
+			ev.Who = identity(r.key, ev.Data.(*event.OrderPlaced))
+		}
+		queue := []event.Event{ev}
+		for n := 0; n < len(queue); n++ {
+			d, err := decide.Decide(snap, queue[n], pol, ats[i])
+			if err != nil {
+				t.Fatalf("event %d (%s): %v", i, x.typ, err)
+			}
+			snap.Apply(d)
+			if n == 0 {
+				trace := ""
+				if !d.Trace.Empty() {
+					j, err := json.Marshal(&d.Trace)
+					if err != nil {
+						t.Fatal(err)
+					}
+					trace = string(j)
+				}
+				if trace != x.trace {
+					t.Fatalf("event %d (%s): trace\n%s\nstored\n%s", i, x.typ, trace, x.trace)
+				}
+				if facts := string(decide.EncodeFacts(d.Facts)); facts != x.facts {
+					t.Fatalf("event %d (%s): facts\n%s\nstored\n%s", i, x.typ, facts, x.facts)
+				}
+				compared++
+				considered += d.Considered
+			}
+			queue = append(queue, d.Derived...)
+		}
+	}
+	if compared < 500 || considered < 5000 {
+		t.Fatalf("only %d decisions with %d considered automations were compared", compared, considered)
+	}
+}
+
+// identity is what the door makes of a buyer.
+func identity(k *store.Keyring, p *event.OrderPlaced) event.Identity {
+	who := event.Identity{}
+	if m := risk.Email(p.Customer.Email); m != "" {
+		who.Email = "e" + k.Hash("email", m)
+		who.Customer = "cus_" + who.Email[1:]
+	}
+	if a := risk.Address(p.Shipping.Country, p.Shipping.Postal, p.Shipping.Line1); a != "" {
+		who.Address = "a" + k.Hash("address", a)
+	}
+	if p.Device != "" {
+		who.Device = "d" + k.Hash("device", p.Device)
+	}
+	if p.IP != "" {
+		who.IP = "i" + k.Hash("ip", p.IP)
+	}
+	return who
+}
+
