@@ -12,6 +12,8 @@ import (
 var floors = map[string]float64{
 	"fault": 1, "forecast": 1, "observe": 1,
 
+	"examples": 1, // files that the program carries
+
 	"money": 2, "stock": 2, "geo": 2, "config": 2, "server": 2,
 	"schema": 2.2, "rule": 2.4,
 	"access": 2.6,

@@ -120,7 +120,10 @@ func RateOf(at time.Time) float64 {
 }
 
 // Order makes the next order. About one in twelve looks risky in some way.
-func (s *Shop) Order(at time.Time) *event.OrderPlaced {
+func (s *Shop) Order(at time.Time) *event.OrderPlaced { return s.OrderOf(at, 0) }
+
+// OrderOf is Order with a number of lines; 0 leaves it to chance.
+func (s *Shop) OrderOf(at time.Time, lines int) *event.OrderPlaced {
 	s.n++
 	r := s.rng
 	var p *event.OrderPlaced
@@ -146,7 +149,7 @@ func (s *Shop) Order(at time.Time) *event.OrderPlaced {
 	}
 	p.Service = "standard"
 	p.Tags = []string{"sample"}
-	s.lines(p)
+	s.lines(p, lines)
 	if r.IntN(100) < 8 {
 		s.makeRisky(p)
 	}
@@ -174,11 +177,11 @@ func (s *Shop) buyer() *event.OrderPlaced {
 	}
 }
 
-func (s *Shop) lines(p *event.OrderPlaced) {
+func (s *Shop) lines(p *event.OrderPlaced, n int) {
 	r := s.rng
-	n := 1
-	for n < 5 && r.IntN(100) < 42 {
-		n++
+	if n == 0 {
+		for n = 1; n < 5 && r.IntN(100) < 42; n++ {
+		}
 	}
 	for range n {
 		i := zipf(r, len(s.products))

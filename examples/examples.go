@@ -1,0 +1,25 @@
+// Package examples carries the policy folders of examples/ inside the program, so
+// that the sample shop and the benchmark need no file beside it.
+package examples
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed shop bench/*.yaml
+var files embed.FS
+
+// Shop is the policy folder of the sample shop, examples/shop: the starter pack.
+func Shop() fs.FS { return sub("shop") }
+
+// Bench holds the automations of the benchmark, examples/bench.
+func Bench() fs.FS { return sub("bench") }
+
+func sub(dir string) fs.FS {
+	f, err := fs.Sub(files, dir)
+	if err != nil {
+		panic(err) // the names are constant
+	}
+	return f
+}
