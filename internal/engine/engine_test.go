@@ -320,7 +320,9 @@ func testQuarantinedEventIsReplayed(t *testing.T, url string) {
 	}
 }
 
-func TestVelocityCountsAcrossAndInsideGroups(t *testing.T) { onBoth(t, testVelocityCountsAcrossAndInsideGroups) }
+func TestVelocityCountsAcrossAndInsideGroups(t *testing.T) {
+	onBoth(t, testVelocityCountsAcrossAndInsideGroups)
+}
 
 func testVelocityCountsAcrossAndInsideGroups(t *testing.T, url string) {
 	r := openRig(t, url, engine.Options{})

@@ -151,4 +151,3 @@ func identity(k *store.Keyring, p *event.OrderPlaced) event.Identity {
 	}
 	return who
 }
-

@@ -181,10 +181,6 @@ func warnings(tx *store.Tx, l *loaded) ([]string, error) {
 				loc("automation "+a.Name, x.Location)
 			case automation.Exclude:
 				loc("automation "+a.Name, x.Location)
-			case automation.Message:
-				if !l.templates.Has(x.Template) {
-					out = append(out, fmt.Sprintf("automation %s names the template %q, which does not exist; known: %s", a.Name, x.Template, strings.Join(l.templates.Names(), ", ")))
-				}
 			}
 		}
 	}

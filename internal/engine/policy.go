@@ -10,6 +10,7 @@ import (
 	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/geo"
+	"orderly.example/orderly/internal/notify"
 	"orderly.example/orderly/internal/routing"
 	"orderly.example/orderly/internal/store"
 )
@@ -31,7 +32,7 @@ type tables struct {
 // loaded is a policy with what belongs to it beside decisions.
 type loaded struct {
 	policy    *decide.Policy
-	templates *templateSet
+	templates *notify.Set
 	locations int64 // count of location changes it was made at
 }
 
@@ -117,7 +118,7 @@ func Compile(texts []store.Text) (*loaded, error) {
 	l := &loaded{policy: &decide.Policy{Routing: routing.DefaultPolicy(), Settings: DefaultSettings()}}
 	var as []*automation.Automation
 	var ps []fault.Problem
-	var overrides []template
+	var own []*notify.Template
 	collect := func(err error) {
 		if err == nil {
 			return
@@ -147,10 +148,10 @@ func Compile(texts []store.Text) (*loaded, error) {
 			collect(err)
 			l.policy.Settings = s
 		case KindTemplate:
-			tpl, err := parseTemplate(t.Name, []byte(t.Text))
+			tpl, err := notify.Parse(t.Name, []byte(t.Text))
 			collect(err)
 			if err == nil {
-				overrides = append(overrides, tpl)
+				own = append(own, tpl)
 			}
 		default:
 			ps = append(ps, fault.Problem{Pointer: t.Name, Message: fmt.Sprintf("%q is no kind of policy text", t.Kind)})
@@ -161,10 +162,18 @@ func Compile(texts []store.Text) (*loaded, error) {
 		return nil, err
 	}
 	l.policy.Automations = automation.NewSet(as)
-	set, err := newTemplateSet(overrides)
-	if err != nil {
+	var err error
+	if l.templates, err = notify.NewSet(own...); err != nil {
 		return nil, err
 	}
-	l.templates = set
-	return l, nil
+	for _, a := range as {
+		for _, s := range a.Steps {
+			if m, ok := s.Action.(automation.Message); ok {
+				if problem := l.templates.Check(m.Template); problem != "" {
+					ps = append(ps, fault.Problem{Pointer: fmt.Sprintf("%s:%d", a.File, s.Line), Message: problem})
+				}
+			}
+		}
+	}
+	return l, fault.Problems("engine.Compile", ps)
 }
