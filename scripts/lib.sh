@@ -22,22 +22,12 @@ find_postgres() {
   return 1
 }
 
-# find_chromium prints the path of a Chromium or Chrome.
+# find_chromium prints the path of a Chromium or Chrome, as the browser tests look for it.
 find_chromium() {
   local name
-  if [ -n "${ORDERLY_TEST_CHROMIUM:-}" ]; then
-    [ -x "$ORDERLY_TEST_CHROMIUM" ] && { printf '%s\n' "$ORDERLY_TEST_CHROMIUM"; return 0; }
-    return 1
-  fi
-  for name in chromium chromium-browser google-chrome google-chrome-stable chrome headless-shell; do
-    if command -v "$name" >/dev/null; then
+  for name in "${CHROMIUM:-}" chromium chromium-browser google-chrome; do
+    if [ -n "$name" ] && command -v "$name" >/dev/null; then
       command -v "$name"
-      return 0
-    fi
-  done
-  for name in "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" "/Applications/Chromium.app/Contents/MacOS/Chromium"; do
-    if [ -x "$name" ]; then
-      printf '%s\n' "$name"
       return 0
     fi
   done

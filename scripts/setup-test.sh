@@ -22,7 +22,7 @@ advise() {
     echo "  Fedora          sudo dnf install gcc postgresql-server chromium"
     echo "  Arch            sudo pacman -S gcc postgresql chromium"
     echo "  macOS           xcode-select --install; brew install postgresql@15 (and put its bin folder into PATH);"
-    echo "                  brew install --cask chromium"
+    echo "                  brew install --cask chromium (and name its program in CHROMIUM)"
     echo "Or set ORDERLY_TEST_PG to the postgres:// URL of a server whose superuser may make databases."
     echo "Without them: make test-short"
   } >&2
