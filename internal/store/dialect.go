@@ -107,10 +107,12 @@ func explain(err error) error {
 		}
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "22021" {
-		return fault.Wrap(err, fault.Invalid, "store", "a text contains a NUL character, which cannot be stored")
+		return errNUL
 	}
 	return err
 }
+
+var errNUL = fault.New(fault.Invalid, "store", "a text contains a NUL character, which cannot be stored")
 
 // LockClass is what a lock is about. Classes are locked in their order.
 type LockClass int32

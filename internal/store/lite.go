@@ -9,8 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-
-	"modernc.org/sqlite"
+	"strings"
 
 	"orderly.example/orderly/internal/fault"
 )
@@ -111,32 +110,31 @@ func liteDSN(path string, pragmas ...string) string {
 }
 
 func (db *liteDB) connect(ctx context.Context, pragmas ...string) (*liteConn, error) {
-	cn, err := sqlite.NewConnector(liteDSN(db.path, pragmas...))
-	if err != nil {
-		return nil, err
+	c, err := dial(ctx, db.path, pragmas...)
+	if err == nil {
+		db.conns = append(db.conns, c)
 	}
-	c, err := cn.Connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	lc := &liteConn{c: c, stmts: map[string]*liteStmt{}, bulks: map[bulkKey]*liteStmt{}}
-	db.conns = append(db.conns, lc)
-	return lc, nil
+	return c, err
 }
 
 func (db *liteDB) close() error {
 	var errs []error
 	for _, c := range db.conns {
-		for _, s := range c.stmts {
-			errs = append(errs, s.Close())
-		}
-		for _, s := range c.bulks {
-			errs = append(errs, s.Close())
-		}
-		errs = append(errs, c.c.Close())
+		errs = append(errs, c.close())
 	}
 	db.conns = nil
 	return errors.Join(errs...)
+}
+
+func (c *liteConn) close() error {
+	var errs []error
+	for _, s := range c.stmts {
+		errs = append(errs, s.Close())
+	}
+	for _, s := range c.bulks {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(append(errs, c.c.Close())...)
 }
 
 func (db *liteDB) view(ctx context.Context, d *DB, fn func(*Tx) error) error {
@@ -219,13 +217,23 @@ func (c *liteConn) prepareText(text string) (*liteStmt, error) {
 	return &liteStmt{Stmt: s, exec: s.(driver.StmtExecContext), query: s.(driver.StmtQueryContext)}, nil
 }
 
-func (c *liteConn) bind(args []any) []driver.NamedValue {
+func (c *liteConn) bind(args []any) ([]driver.NamedValue, error) {
 	out := c.args[:0]
 	for i, a := range args {
 		out = append(out, driver.NamedValue{Ordinal: i + 1, Value: liteArg(a)})
 	}
 	c.args = out
-	return out
+	return out, noNUL(out)
+}
+
+// noNUL refuses what PostgreSQL cannot keep, so that a shop can move there.
+func noNUL(args []driver.NamedValue) error {
+	for _, a := range args {
+		if text, ok := a.Value.(string); ok && strings.IndexByte(text, 0) >= 0 {
+			return errNUL
+		}
+	}
+	return nil
 }
 
 func (c *liteConn) exec(ctx context.Context, sql string, args []any) (int64, error) {
@@ -233,10 +241,14 @@ func (c *liteConn) exec(ctx context.Context, sql string, args []any) (int64, err
 	if err != nil {
 		return 0, err
 	}
-	res, err := s.exec.ExecContext(ctx, c.bind(args))
 	if s.loose {
-		_ = s.Close()
+		defer s.Close()
 	}
+	vals, err := c.bind(args)
+	if err != nil {
+		return 0, err
+	}
+	res, err := s.exec.ExecContext(ctx, vals)
 	if err != nil {
 		return 0, explain(err)
 	}
@@ -248,7 +260,11 @@ func (c *liteConn) query(ctx context.Context, sql string, args []any) (*Rows, er
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.query.QueryContext(ctx, c.bind(args))
+	vals, err := c.bind(args)
+	var rows driver.Rows
+	if err == nil {
+		rows, err = s.query.QueryContext(ctx, vals)
+	}
 	if err != nil {
 		if s.loose {
 			_ = s.Close()
@@ -259,7 +275,7 @@ func (c *liteConn) query(ctx context.Context, sql string, args []any) (*Rows, er
 	return &Rows{lite: rows, stmt: s, vals: make([]driver.Value, len(rows.Columns()))}, nil
 }
 
-// bulkLite writes n rows with prepared statements of a few fixed sizes.
+// bulk writes n rows with prepared statements of a few fixed sizes.
 func (c *liteConn) bulk(t *table, n int, fill func(i int, r *row)) error {
 	for i := 0; i < n; {
 		size := 1
@@ -283,6 +299,9 @@ func (c *liteConn) bulk(t *table, n int, fill func(i int, r *row)) error {
 			i++
 		}
 		c.args = r.lite
+		if err := noNUL(r.lite); err != nil {
+			return err
+		}
 		if len(r.lite) != size*len(t.cols) {
 			return fault.New(fault.Internal, "store.bulk", "%d values for %d rows of %s", len(r.lite), size, t.name)
 		}

@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +36,7 @@ type Group struct {
 	Effects   map[string]effect.Effect
 	Counts    map[store.CountKey]store.Count
 	Days      map[catalog.LocationDay]int64
+	Products  []catalog.Product
 }
 
 // facts and payload fill an event to about 3 KB, the size of a real one.
@@ -43,65 +46,66 @@ var (
 	trace   = `{"from":"expected","to":"ready","notes":[` + strings.Repeat(`"a sentence about what was decided, and why",`, 6) + `"end"]}`
 )
 
-// SampleGroup makes the group of the orders first … first+n-1, with n times skus
-// different products; on hand grows without end, so that no law is broken.
-func SampleGroup(first, n, skus int) *Group {
-	g := &Group{
+func newGroup() *Group {
+	return &Group{
 		Orders: map[string]*order.Order{}, Sealed: map[string]string{}, Customers: map[string]*customer.Customer{}, CustKeys: map[string]string{},
 		Balances: map[stock.Key]stock.Balance{}, Effects: map[string]effect.Effect{}, Counts: map[store.CountKey]store.Count{},
 		Days: map[catalog.LocationDay]int64{},
 	}
-	for k := range n {
-		i := first + k
-		at := Start.Add(time.Duration(i) * time.Millisecond)
-		number := fmt.Sprint("S", i)
-		id := event.OrderID("shop", number)
-		evID := fmt.Sprintf("%08x-0000-7000-8000-%012x", i, i)
-		cus := event.Derive("cus_", number)
-		sealed := strings.Repeat("s", 300)
-		g.Keys = append(g.Keys, store.EventKey{Source: "shop", ID: "order-" + number, PayloadHash: event.Derive("", number), EventID: evID})
-		g.Events = append(g.Events, store.EventRecord{
-			ID: evID, Source: "shop", Key: "order-" + number, Type: "order.placed", Subject: id, OrderID: id, At: at, Received: at, Mode: "live",
-			State: store.EventDecided, Actor: "shop", Hash: event.Derive("", number), Data: payload, Sealed: sealed, CustomerID: cus, Facts: facts, Trace: trace,
-		})
-		o := &order.Order{
-			ID: id, Channel: "shop", Number: number, State: order.Ready, Mode: event.Live, PlacedAt: at, UpdatedAt: at, Rev: 1, CustomerID: cus,
-			Currency: "EUR", Total: money.New(4470, "EUR"), Payment: event.PaymentPaid, Captured: money.New(4470, "EUR"), Service: "standard",
-			Shipping: event.Address{City: "Lyon", Postal: "69001", Country: "FR"}, Billing: event.Address{City: "Lyon", Postal: "69001", Country: "FR"},
-			Accepted: true, Parcels: 1,
+}
+
+// order adds the i-th order of a shop as the k-th event of the group.
+func (g *Group) order(s *Shop, i, k int) {
+	at := Start.Add(time.Duration(i) * time.Millisecond)
+	number := fmt.Sprint("S", i)
+	id := event.OrderID("shop", number)
+	evID := fmt.Sprintf("%08x-0000-7000-8000-%012x", i, i)
+	cus := event.Derive("cus_", number)
+	sealed := strings.Repeat("s", 300)
+	g.Keys = append(g.Keys, store.EventKey{Source: "shop", ID: "order-" + number, PayloadHash: event.Derive("", number), EventID: evID})
+	g.Events = append(g.Events, store.EventRecord{
+		ID: evID, Source: "shop", Key: "order-" + number, Type: "order.placed", Subject: id, OrderID: id, At: at, Received: at, Mode: "live",
+		State: store.EventDecided, Actor: "shop", Hash: event.Derive("", number), Data: payload, Sealed: sealed, CustomerID: cus, Facts: facts, Trace: trace,
+	})
+	o := &order.Order{
+		ID: id, Channel: "shop", Number: number, State: order.Ready, Mode: event.Live, PlacedAt: at, UpdatedAt: at, Rev: 1, CustomerID: cus,
+		Currency: "EUR", Total: money.New(4470, "EUR"), Payment: event.PaymentPaid, Captured: money.New(4470, "EUR"), Service: "standard",
+		Shipping: event.Address{City: "Lyon", Postal: "69001", Country: "FR"}, Billing: event.Address{City: "Lyon", Postal: "69001", Country: "FR"},
+		Accepted: true, Parcels: 1,
+	}
+	for l := range 2 {
+		key := stock.Key{SKU: s.sku(i*7 + l), Location: "lyon"}
+		o.Lines = append(o.Lines, order.Line{SKU: key.SKU, Title: "A sample product", Qty: 1, UnitPrice: money.New(1990, "EUR")})
+		o.Allocations = append(o.Allocations, order.Allocation{SKU: key.SKU, Location: "lyon", Qty: 1, Asked: true})
+		g.Moves = append(g.Moves, store.MoveRow{Seq: int64(k), Ord: l, Move: stock.Move{
+			At: at, Kind: stock.Reserve, SKU: key.SKU, Qty: 1, OrderID: id,
+			From: stock.Account{Location: "lyon", Bucket: stock.Available}, To: stock.Account{Location: "lyon", Bucket: stock.Reserved},
+		}})
+		s.reserved[key]++
+		g.Balances[key] = stock.Balance{Key: key, OnHand: perSKU, Reserved: s.reserved[key]}
+	}
+	g.Orders[id], g.Sealed[id] = o, sealed
+	g.Customers[cus] = &customer.Customer{ID: cus, Orders: 1, Spent: o.Total, FirstAt: at, LastAt: at}
+	g.CustKeys[cus] = strings.Repeat("k", 86)
+	for _, dim := range []string{"e", "a", "d", "i"} {
+		g.Marks = append(g.Marks, store.VelocityMark{Key: dim + event.Derive("", number), At: at, Ref: id})
+	}
+	for _, purpose := range []string{"order-confirmation", "shipping-update"} {
+		key := "mail:" + purpose + ":" + id
+		f := effect.Effect{
+			ID: event.Derive("eff_", key), Key: key, Kind: effect.Mail, Destination: "mail", OrderID: id, CustomerID: cus, EventID: evID,
+			Payload: effect.Payload{Purpose: purpose, Template: purpose, Recipient: "customer", Data: map[string]string{"number": number}},
+			State:   effect.Pending, Created: at, Due: at,
 		}
-		for l := range 2 {
-			sku := fmt.Sprintf("SKU-%04d", (i*7+l*3)%skus)
-			o.Lines = append(o.Lines, order.Line{SKU: sku, Title: "A sample product", Qty: 1, UnitPrice: money.New(1990, "EUR")})
-			o.Allocations = append(o.Allocations, order.Allocation{SKU: sku, Location: "lyon", Qty: 1, Asked: true})
-			g.Moves = append(g.Moves, store.MoveRow{Seq: int64(k), Ord: l, Move: stock.Move{
-				At: at, Kind: stock.Reserve, SKU: sku, Qty: 1, OrderID: id,
-				From: stock.Account{Location: "lyon", Bucket: stock.Available}, To: stock.Account{Location: "lyon", Bucket: stock.Reserved},
-			}})
-			key := stock.Key{SKU: sku, Location: "lyon"}
-			g.Balances[key] = stock.Balance{Key: key, OnHand: 10_000_000, Reserved: int64(i)}
-		}
-		g.Orders[id], g.Sealed[id] = o, sealed
-		g.Customers[cus] = &customer.Customer{ID: cus, Orders: 1, Spent: o.Total, FirstAt: at, LastAt: at}
-		g.CustKeys[cus] = strings.Repeat("k", 86)
-		for _, dim := range []string{"e", "a", "d", "i"} {
-			g.Marks = append(g.Marks, store.VelocityMark{Key: dim + event.Derive("", number), At: at, Ref: id})
-		}
-		for _, purpose := range []string{"order-confirmation", "fulfilment"} {
-			key := "mail:" + purpose + ":" + id
-			f := effect.Effect{
-				ID: event.Derive("eff_", key), Key: key, Kind: effect.Mail, Destination: "mail", OrderID: id, CustomerID: cus, EventID: evID,
-				Payload: effect.Payload{Purpose: purpose, Template: purpose, Recipient: "customer", Data: map[string]string{"number": number}},
-				State:   effect.Pending, Created: at, Due: at,
-			}
-			g.Effects[f.ID] = f
-		}
+		g.Effects[f.ID] = f
 	}
 	for a := range 20 {
-		g.Counts[store.CountKey{Name: fmt.Sprint("automation-", a), Hour: Start.UnixMicro()}] = store.Count{Considered: int64(n), Fired: 1}
+		key := store.CountKey{Name: fmt.Sprint("automation-", a), Hour: Start.UnixMicro()}
+		c := g.Counts[key]
+		c.Considered++
+		g.Counts[key] = c
 	}
-	g.Days[catalog.LocationDay{Location: "lyon", Day: "2026-03-02"}] = int64(n)
-	return g
+	g.Days[catalog.LocationDay{Location: "lyon", Day: "2026-03-02"}]++
 }
 
 // Write writes the group the way the engine does.
@@ -119,7 +123,7 @@ func (g *Group) Write(tx *store.Tx) error {
 	}
 	var jobs []store.Job
 	ids := make([]string, 0, store.EffectsPerJob)
-	for id := range g.Effects {
+	for _, id := range slices.Sorted(maps.Keys(g.Effects)) {
 		if ids = append(ids, id); len(ids) == store.EffectsPerJob {
 			jobs = append(jobs, store.Deliver("mail", ids))
 			ids = nil
@@ -135,6 +139,7 @@ func (g *Group) Write(tx *store.Tx) error {
 		func() error { return store.InsertMoves(tx, moves) },
 		func() error { return store.UpsertBalances(tx, g.Balances) },
 		func() error { return store.InsertEffects(tx, g.Effects) },
+		func() error { return store.UpsertProducts(tx, g.Products) },
 		func() error { return store.AddLocationDays(tx, g.Days) },
 		func() error { return store.AddAutomationCounts(tx, g.Counts) },
 		func() error { return tx.Enqueue(jobs...) },
