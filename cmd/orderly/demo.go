@@ -1,0 +1,325 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	samples "orderly.example/orderly/examples"
+	"orderly.example/orderly/internal/access"
+	"orderly.example/orderly/internal/config"
+	"orderly.example/orderly/internal/connect/fake"
+	"orderly.example/orderly/internal/engine"
+	"orderly.example/orderly/internal/event"
+	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/sim"
+	"orderly.example/orderly/internal/store"
+)
+
+// The sample user. Their mail address receives nothing.
+const demoUser = "demo@shop.example"
+
+func (p *program) demoCommand() *cobra.Command {
+	var perMinute float64
+	var seed uint64
+	c := &cobra.Command{
+		Use: "demo", Short: "Start a sample shop with live orders, to look around", Args: cobra.NoArgs,
+		Long: `Start a sample shop: products, four warehouses, the starter pack of automations,
+a day of past orders, and new ones at the pace of a day. Some are risky, some no
+warehouse can fill. Mail and warehouse are samples inside this program: nothing
+leaves the machine. Everything lies in a temporary folder that is removed at the
+end, unless you name one with --data-dir.`,
+		Example: examples("orderly demo", "orderly demo --rate 120 --listen 127.0.0.1:9000"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := p.settings(cmd)
+			if err != nil {
+				return err
+			}
+			if !cmd.Flags().Changed("log-level") && p.env("ORDERLY_LOG_LEVEL") == "" {
+				cfg.LogLevel = "warn"
+			}
+			if !cmd.Flags().Changed("data-dir") {
+				dir, err := os.MkdirTemp("", "orderly-demo-")
+				if err != nil {
+					return fault.Wrap(err, fault.Unavailable, "demo", "no temporary folder can be made")
+				}
+				defer os.RemoveAll(dir)
+				cfg.DataDir, cfg.DB, cfg.KeyFile = dir, "sqlite:"+filepath.Join(dir, "orderly.db"), filepath.Join(dir, "orderly.key")
+			}
+			if !cmd.Flags().Changed("listen") && p.env("ORDERLY_LISTEN") == "" {
+				cfg.Listen = freeListen(cfg.Listen)
+			}
+			return p.demo(cmd.Context(), cfg, seed, perMinute)
+		},
+	}
+	c.Flags().SortFlags = false
+	c.Flags().Float64Var(&perMinute, "rate", 40, "`ORDERS` a minute in the busiest hour")
+	c.Flags().Uint64Var(&seed, "seed", 1, "`NUMBER` that makes the same shop again")
+	config.Bind(c.Flags(), "listen", "data_dir", "log_level", "log_format")
+	return c
+}
+
+// freeListen returns the address, or one with a free port when it is taken:
+// a demo should start whatever else runs.
+func freeListen(addr string) string {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			return addr
+		}
+		return net.JoinHostPort(host, "0")
+	}
+	_ = ln.Close() // it was only asked whether it is free
+	return addr
+}
+
+func (p *program) demo(ctx context.Context, cfg *config.Config, seed uint64, perMinute float64) error {
+	begun := p.now()
+	s, err := p.openShop(ctx, cfg, true)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	w := newWarehouse()
+	mail, err := fake.StartSMTP(ctx, fake.SMTPOptions{Keep: 200})
+	if err != nil {
+		return err
+	}
+	defer mail.Close()
+	mail.Refuse(noMailbox, 550)
+	hooks, err := fake.StartReceiver(ctx, fake.ReceiverOptions{Keep: 200, Take: w.take})
+	if err != nil {
+		return err
+	}
+	defer hooks.Close()
+	if err := p.demoConnections(ctx, s, mail, hooks); err != nil {
+		return err
+	}
+	password := demoPassword()
+	if err := p.demoPeople(ctx, s, password); err != nil {
+		return err
+	}
+	r, err := p.start(ctx, s)
+	if err != nil {
+		return err
+	}
+	d := &demo{p: p, r: r, shop: sim.New(seed, "D"), warehouse: w, perMinute: perMinute}
+	if err := d.seed(ctx); err != nil {
+		return errors.Join(err, r.engine.Close(context.WithoutCancel(ctx)), r.ln.Close())
+	}
+	p.printf("Orderly %s: the sample shop is open, %.1f s after the start.\n\n", buildVersion(), p.now().Sub(begun).Seconds())
+	p.printf("  Open      %s/\n  Sign in   %s\n  Password  %s\n\n", r.base, demoUser, password)
+	p.printf("New orders come as you look: %d a minute in the busiest hour. Ctrl-C ends it.\n", int(perMinute))
+	lived := make(chan struct{})
+	go func() {
+		defer close(lived)
+		d.live(ctx)
+	}()
+	err = r.serve(ctx)
+	stop()
+	<-lived
+	return err
+}
+
+// demoPassword is easy to type and good for this run only.
+func demoPassword() string {
+	var b [10]byte
+	rand.Read(b[:])
+	s := strings.ToLower(base32.StdEncoding.EncodeToString(b[:]))
+	return s[0:4] + "-" + s[4:8] + "-" + s[8:12] + "-" + s[12:16]
+}
+
+func (p *program) demoPeople(ctx context.Context, s *shop, password string) error {
+	_, err := s.access.AddUser(ctx, access.NewUser{Email: demoUser, Name: "Demo", Password: password, Role: access.Admin})
+	if fault.KindOf(err) == fault.Conflict { // the folder of an earlier demo
+		return s.access.ResetPassword(ctx, demoUser, password)
+	}
+	return err
+}
+
+// demoConnections points mail and webhooks at the samples inside this program.
+func (p *program) demoConnections(ctx context.Context, s *shop, mail *fake.SMTP, hooks *fake.Receiver) error {
+	host, port := mail.HostPort()
+	out := connectionConfig{Address: "http://" + hooks.Addr(), AllowPrivate: true}
+	secrets := connectionSecrets{URL: hooks.URL(), Secrets: []string{hooks.Secret().Reveal()}}
+	return s.db.Update(ctx, func(tx *store.Tx) error {
+		for _, c := range []struct {
+			name, kind string
+			cfg        connectionConfig
+			sec        connectionSecrets
+		}{
+			{"mail", kindSMTP, connectionConfig{Host: host, Port: port, TLS: "none", From: "Sample Shop <orders@shop.example>"}, connectionSecrets{}},
+			{"warehouse", kindWebhook, out, secrets},
+			{"alerts", kindWebhook, out, secrets},
+		} {
+			row, err := writeConnection(s.keys, c.name, c.kind, c.cfg, c.sec, tx.Now())
+			if err != nil {
+				return err
+			}
+			if err := tx.PutConnection(row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// demo is the sample shop's life.
+type demo struct {
+	p         *program
+	r         *running
+	shop      *sim.Shop
+	warehouse *warehouse
+	perMinute float64
+	n         int
+}
+
+// How much of the past a demo begins with.
+const (
+	pastOrders  = 500
+	freshOrders = 120
+	demoUnits   = 60
+)
+
+// seed brings in the policy, the catalogue, a day of history and some orders of the last hour.
+func (d *demo) seed(ctx context.Context) error {
+	if err := d.applyPolicy(ctx, samples.Shop()); err != nil {
+		return err
+	}
+	err := d.r.db.Update(ctx, func(tx *store.Tx) error {
+		if err := store.UpsertProducts(tx, d.shop.Products()); err != nil {
+			return err
+		}
+		if err := store.UpsertLocations(tx, d.shop.Locations()); err != nil {
+			return err
+		}
+		var flat []any
+		for _, pt := range d.shop.Postal() {
+			flat = append(flat, pt.Country, pt.Code, pt.Lat, pt.Lon)
+		}
+		return tx.PutPostal(flat)
+	})
+	if err != nil {
+		return err
+	}
+	if err := d.r.engine.Reload(ctx); err != nil {
+		return err
+	}
+	var evs []event.Event
+	for i, st := range d.shop.OpeningStock(demoUnits) {
+		evs = append(evs, event.Event{Source: "demo", Key: "opening-" + strconv.Itoa(i), Data: st})
+	}
+	now := d.p.now()
+	// The past day, busier when the day is: walk it minute by minute until all are placed.
+	total := 0.0
+	for m := range 23 * 60 {
+		total += sim.RateOf(now.Add(time.Duration(m-24*60) * time.Minute))
+	}
+	due := 0.0
+	for m := range 23 * 60 {
+		at := now.Add(time.Duration(m-24*60) * time.Minute)
+		for due += pastOrders * sim.RateOf(at) / total; due >= 1; due-- {
+			o := d.shop.Order(at)
+			evs = append(evs, event.Event{Source: "demo", Key: "past-" + o.Number, At: at, Mode: event.History, Data: o})
+		}
+	}
+	for range freshOrders {
+		evs = append(evs, d.order(now))
+	}
+	return d.submit(ctx, evs)
+}
+
+func (d *demo) applyPolicy(ctx context.Context, folder fs.FS) error {
+	texts, err := engine.ReadFolder(folder)
+	if err != nil {
+		return err
+	}
+	_, err = d.r.engine.Apply(ctx, texts, "demo", "the sample shop", false)
+	return err
+}
+
+// submit hands events over in groups that share a commit.
+func (d *demo) submit(ctx context.Context, evs []event.Event) error {
+	for len(evs) > 0 {
+		n := min(len(evs), 200)
+		if _, err := d.r.engine.Submit(ctx, evs[:n]); err != nil {
+			return err
+		}
+		evs = evs[n:]
+	}
+	return nil
+}
+
+// noMailbox is a buyer whose mail cannot be delivered: so that a dead letter and its incident can be seen.
+const noMailbox = "no-mailbox@example.com"
+
+func (d *demo) order(at time.Time) event.Event {
+	d.n++
+	o := d.shop.Order(at)
+	if d.n%75 == 40 {
+		o.Customer.Email = noMailbox
+	}
+	return event.Event{Source: "demo", Key: "order-" + o.Number, Data: o}
+}
+
+// live places orders at the pace of the day, lets the warehouse ship, and now
+// and then receives what has run low, until ctx ends.
+func (d *demo) live(ctx context.Context) {
+	const step = 250 * time.Millisecond
+	tick := time.NewTicker(step)
+	defer tick.Stop()
+	due, ticks := 0.0, 0
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		ticks++
+		now := d.p.now()
+		// A demo at night still shows something.
+		due += max(0.35, sim.RateOf(now.Local())) * d.perMinute * step.Minutes()
+		var evs []event.Event
+		for ; due >= 1; due-- {
+			evs = append(evs, d.order(now))
+		}
+		evs = append(evs, d.warehouse.due(now)...)
+		if ticks%120 == 0 {
+			evs = append(evs, d.restock(ctx, now)...)
+		}
+		if err := d.submit(ctx, evs); err != nil && ctx.Err() == nil {
+			d.r.log.Warn("the sample shop could not submit", "error", err)
+		}
+	}
+}
+
+// restock receives a delivery of one product that is low.
+func (d *demo) restock(ctx context.Context, now time.Time) []event.Event {
+	var page store.StockPage
+	err := d.r.db.View(ctx, func(tx *store.Tx) (err error) {
+		page, err = tx.StockPage(store.StockFilter{LowOnly: true, Limit: 20})
+		return err
+	})
+	if err != nil || len(page.Rows) < 4 { // leave some to be seen
+		return nil
+	}
+	sku := page.Rows[int(now.UnixNano()/1000)%len(page.Rows)].SKU
+	locs := d.shop.Locations()
+	return []event.Event{{
+		Source: "demo", Key: "delivery-" + sku + "-" + strconv.FormatInt(now.UnixMilli(), 36),
+		Data: &event.StockReceived{SKU: sku, Location: locs[int(now.Unix())%len(locs)].ID, Qty: 30, Note: "sample delivery"},
+	}}
+}
