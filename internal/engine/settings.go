@@ -1,8 +1,9 @@
 package engine
 
 import (
+	"errors"
+	"fmt"
 	"net/mail"
-	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -26,6 +27,8 @@ type shopFile struct {
 	Alert      string `yaml:"alert"`
 }
 
+const settingsKeys = "shop, time_zone, currency, fulfil_on, review_sla, ops_owner, fulfilment, mail, alert"
+
 // DefaultSettings are those of a shop that has settled nothing: nothing leaves it.
 func DefaultSettings() decide.Settings {
 	return decide.Settings{Name: "Orderly", TimeZone: time.UTC, Currency: "EUR", FulfilOn: event.PaymentAuthorized, ReviewSLA: 4 * time.Hour}
@@ -36,10 +39,14 @@ func ParseSettings(name string, text []byte) (decide.Settings, error) {
 	s := DefaultSettings()
 	var f shopFile
 	if err := yaml.UnmarshalWithOptions(text, &f, yaml.Strict()); err != nil {
-		return s, &fault.Error{
-			Kind: fault.Invalid, Op: "engine.ParseSettings", Message: "the shop's settings are not valid",
-			Problems: []fault.Problem{{Pointer: name, Message: strings.TrimSpace(yaml.FormatError(err, false, false))}},
+		at, message := name, err.Error()
+		if ye, ok := errors.AsType[yaml.Error](err); ok {
+			message = ye.GetMessage()
+			if t := ye.GetToken(); t != nil && t.Position != nil {
+				at = fmt.Sprintf("%s:%d:%d", name, t.Position.Line, t.Position.Column)
+			}
 		}
+		return s, fault.Problems("engine.ParseSettings", []fault.Problem{{Pointer: at, Message: message + "; known keys: " + settingsKeys}})
 	}
 	var ps []fault.Problem
 	bad := func(key, message string) {
