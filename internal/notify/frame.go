@@ -14,6 +14,7 @@ const (
 	textStyle  = "font-size:15px;line-height:24px;color:#27313b"
 	mutedStyle = "font-size:13px;line-height:20px;color:#66727e"
 	rowStyle   = "padding:10px 0;border-bottom:1px solid #e6e9ec;vertical-align:top"
+	sumStyle   = "padding:2px 0;vertical-align:top"
 )
 
 // styled gives the plain elements of a template their looks. Only the template's own text
@@ -117,6 +118,7 @@ type row struct {
 	left, below, right, note string
 	link                     string
 	strong                   bool
+	sum                      bool // stands close to its neighbours, without a line
 }
 
 func (t *table) add(r row) { t.rows = append(t.rows, r) }
@@ -142,21 +144,24 @@ func (t *table) String() string {
 	}
 	t.b.WriteString(`<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0" style="margin:0 0 20px;border-collapse:collapse">` + "\n")
 	for _, r := range t.rows {
-		weight, left := "", escape(r.left)
+		weight, left, cell := "", escape(r.left), rowStyle
+		if r.sum {
+			cell = sumStyle
+		}
 		if r.strong {
 			weight = ";font-weight:600"
 		}
 		if r.link != "" {
 			left = `<a class="o-link" style="color:#1b5fae" href="` + escape(r.link) + `">` + left + `</a>`
 		}
-		fmt.Fprintf(&t.b, `<tr><td class="o-text o-row" style="%s;%s%s">%s`, rowStyle, textStyle, weight, left)
+		fmt.Fprintf(&t.b, `<tr><td class="o-text o-row" style="%s;%s%s">%s`, cell, textStyle, weight, left)
 		for _, more := range []string{r.below, r.note} {
 			if more != "" {
 				fmt.Fprintf(&t.b, `<br><span class="o-muted" style="%s">%s</span>`, mutedStyle, escape(more))
 			}
 		}
 		fmt.Fprintf(&t.b, `</td><td class="o-text o-row" align="right" style="%s;%s%s;padding-left:16px;white-space:nowrap;font-variant-numeric:tabular-nums">%s</td></tr>
-`, rowStyle, textStyle, weight, escape(r.right))
+`, cell, textStyle, weight, escape(r.right))
 	}
 	t.b.WriteString("</table>\n")
 	return t.b.String()
@@ -201,6 +206,7 @@ func drawTotals(vars map[string]any, _ string, p part) string {
 		if r.left == "Discount" {
 			r.right = "-" + r.right
 		}
+		r.sum = true
 		t.add(r)
 	}
 	return t.String()
