@@ -121,3 +121,15 @@ func (c *Conn) read() (status int, answer []byte, err error) {
 		}
 	}
 }
+
+// WireTarget is a Target as one process tells it to another of the same
+// benchmark: with the secret in the open, which a Target never shows.
+type WireTarget struct{ Addr, Path, Key string }
+
+// Wire is the target for the other process.
+func (t Target) Wire() WireTarget { return WireTarget{t.Addr, t.Path, t.Secret.Reveal()} }
+
+// Target is the inverse of Wire.
+func (w WireTarget) Target() Target {
+	return Target{Addr: w.Addr, Path: w.Path, Secret: connect.Secret(w.Key)}
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,7 +44,8 @@ var written = []struct {
 type Group struct {
 	tables []groupTable
 	Rows   int
-	Bytes  int // of text values
+	Bytes  int   // of text values
+	seq    int64 // last number given to a replayed row
 }
 
 type groupTable struct {
@@ -68,7 +70,7 @@ func Capture(ctx context.Context, db *store.DB, commit func() error) (*Group, er
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{}
+	g := &Group{seq: 1 << 40}
 	for i, t := range after {
 		old := map[string]bool{}
 		for _, r := range before[i].rows {
@@ -139,14 +141,14 @@ func columns(tx *store.Tx, table string) ([]string, error) {
 // Replay writes the group again and again for d, each time with names of its own, one
 // transaction each, and returns how many times. Nothing is read and nothing decided: this is what the database gives.
 func (g *Group) Replay(ctx context.Context, db *store.DB, d time.Duration) (times int, elapsed time.Duration, err error) {
-	seq := int64(1 << 40)
 	// The rows are made beside the writer, as a group's decisions could be at best.
 	fresh := make(chan []groupTable, 2)
-	stop := make(chan struct{})
-	defer close(stop)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	defer func() { close(stop); <-stopped }()
 	go func() {
+		defer close(stopped)
 		for {
-			next := g.renamed(&seq)
+			next := g.renamed()
 			select {
 			case fresh <- next:
 			case <-stop:
@@ -227,7 +229,7 @@ func (t groupTable) insert(n int, numbered bool) string {
 
 // renamed is the group with new names of the same shape: ids that are hashes stay
 // spread over their index, event ids and sequence numbers go on growing.
-func (g *Group) renamed(seq *int64) []groupTable {
+func (g *Group) renamed() []groupTable {
 	names := map[string]string{}
 	seqs := map[int64]int64{}
 	out := make([]groupTable, len(g.tables))
@@ -247,15 +249,16 @@ func (g *Group) renamed(seq *int64) []groupTable {
 					}
 					n, ok := names[v]
 					if !ok {
-						n = rename(v)
+						g.seq++
+						n = rename(v, g.seq)
 						names[v] = n
 					}
 					r[c] = n
 				case int64:
 					n, ok := seqs[v]
 					if !ok {
-						*seq++
-						n = *seq
+						g.seq++
+						n = g.seq
 						seqs[v] = n
 					}
 					r[c] = n
@@ -269,8 +272,15 @@ func (g *Group) renamed(seq *int64) []groupTable {
 
 var letters = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
-// rename returns a new name of the same length and kind.
-func rename(old string) string {
+// shortName is the length below which random names would soon meet.
+const shortName = 20
+
+// rename returns a new name of the same length and kind. n is different for each.
+func rename(old string, n int64) string {
+	if len(old) < shortName { // a sender's own id: these count up
+		digits := strconv.FormatInt(n, 10)
+		return old[:min(4, len(old)/2)] + strings.Repeat("0", max(0, len(old)-4-len(digits))) + digits
+	}
 	if len(old) >= 36 {
 		if _, err := uuid.Parse(old[:36]); err == nil {
 			id, err := uuid.NewV7()

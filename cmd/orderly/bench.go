@@ -1,0 +1,341 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"orderly.example/orderly/internal/engine"
+	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/sim/bench"
+	"orderly.example/orderly/internal/store"
+)
+
+const benchHelp = `Measure Orderly on this machine. Nothing of your shop is touched: every run makes a
+temporary shop of its own.`
+
+func (p *program) benchCommand() *cobra.Command {
+	return group(&cobra.Command{Use: "bench", Short: "Measure Orderly on this machine", Long: benchHelp},
+		p.benchOrdersCommand(), p.benchServerCommand())
+}
+
+// benchOrders are the settings of one run.
+type benchOrders struct {
+	each    time.Duration
+	warm    time.Duration
+	seed    uint64
+	db      string
+	rates   []float64
+	conns   int
+	stored  int
+	profile string
+}
+
+func (p *program) benchOrdersCommand() *cobra.Command {
+	var b benchOrders
+	var rates string
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "orders", Short: "Measure orders a second, answer times, processor time and memory", Args: cobra.NoArgs,
+		Long: `Measure orders as a channel delivers them: signed webhooks of 4 KB with two lines,
+over HTTP on this machine, with twenty automations active and every commit
+synced to disk. The server is a process of its own; the load comes from this one
+and shares the machine. In turn:
+
+  sustained   as many as come back; decided and durable, effects recorded
+  raw         the rows of one real commit group, written again without deciding
+  drained     sustained, and until every effect has been taken by a stub
+  rates       answer times at fixed rates, from when each delivery was due,
+              with effects delivered
+
+Other work on the machine changes every figure: compare figures of one run.`,
+		Example: examples("orderly bench orders", "orderly bench orders --duration 20s --json",
+			"orderly bench orders --db postgres://orderly@localhost/orderly_bench"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for r := range strings.SplitSeq(rates, ",") {
+				f, err := strconv.ParseFloat(strings.TrimSpace(r), 64)
+				if err != nil || f <= 0 {
+					return usagef("--rates wants orders a second, separated by commas, got %q", rates)
+				}
+				b.rates = append(b.rates, f)
+			}
+			if b.each < 100*time.Millisecond || b.conns < 1 || b.stored < 0 || b.stored > 2500 {
+				return usagef("--duration wants at least 100ms, --connections at least 1, --stored 0 to 2500")
+			}
+			rep, err := p.benchOrders(cmd.Context(), b)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return p.printJSON(rep)
+			}
+			p.printf("%s", rep)
+			return nil
+		},
+	}
+	c.Flags().SortFlags = false
+	c.Flags().DurationVar(&b.each, "duration", 10*time.Second, "`TIME` of each measurement")
+	c.Flags().Uint64Var(&b.seed, "seed", 1, "`NUMBER` that makes the same orders again")
+	c.Flags().StringVar(&b.db, "db", "", "an empty PostgreSQL database as `URL` (default: a SQLite file in a temporary folder)")
+	c.Flags().StringVar(&rates, "rates", "300,1000", "`ORDERS` a second at which answer times are measured")
+	c.Flags().IntVar(&b.conns, "connections", 128, "`NUMBER` of connections that deliver at once")
+	c.Flags().IntVar(&b.stored, "stored", 1000, "`BYTES` of the 4 KB that are attributes kept with the order")
+	c.Flags().StringVar(&b.profile, "profile", "", "write a processor profile of the sustained run to `FILE`")
+	bindJSON(c.Flags(), &asJSON)
+	return c
+}
+
+func (p *program) benchOrders(ctx context.Context, b benchOrders) (rep bench.Report, err error) {
+	b.warm = min(b.each/4, 2*time.Second)
+	dir, err := os.MkdirTemp("", "orderly-bench-")
+	if err != nil {
+		return rep, fault.Wrap(err, fault.Unavailable, "bench", "no temporary folder can be made")
+	}
+	defer os.RemoveAll(dir)
+	rep = bench.Report{
+		P50: map[string]float64{}, P99: map[string]float64{}, Achieved: map[string]float64{}, Conns: b.conns, CPUs: runtime.NumCPU(),
+		StoredBytes: b.stored, Seconds: b.each.Seconds(), Seed: b.seed, Engine: "sqlite",
+	}
+	if b.db != "" {
+		rep.Engine = "postgres"
+	}
+	if err := p.benchSustained(ctx, b, dir, &rep); err != nil {
+		return rep, err
+	}
+	if err := p.benchRaw(ctx, b, dir, &rep); err != nil {
+		return rep, err
+	}
+	rep.Ratio = rep.OrdersPerS / rep.RawOrdersPerS
+	return rep, p.benchDrained(ctx, b, dir, &rep)
+}
+
+// benchSustained measures the closed loop.
+func (p *program) benchSustained(ctx context.Context, b benchOrders, dir string, rep *bench.Report) (err error) {
+	args := []string{}
+	if b.profile != "" {
+		args = append(args, "--profile", b.profile)
+	}
+	s, err := p.startBenchServer(ctx, b, filepath.Join(dir, "sustained"), args...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.end()) }()
+	bodies, err := bench.NewBodies(b.seed, "S", b.stored)
+	if err != nil {
+		return err
+	}
+	load := bench.Load{Target: s.target, Bodies: bodies, First: 1e6, Conns: b.conns, Duration: b.warm}
+	p.notef("warming up …\n")
+	if _, err := load.Run(ctx); err != nil {
+		return err
+	}
+	p.notef("sustained, %s over %d connections …\n", b.each, b.conns)
+	load.First, load.Duration = 2e6, b.each
+	before, err := s.usage()
+	if err != nil {
+		return err
+	}
+	mine, _ := bench.Usage()
+	r, err := load.Run(ctx)
+	if err != nil {
+		return err
+	}
+	mineAfter, _ := bench.Usage()
+	after, err := s.usage()
+	if err != nil {
+		return err
+	}
+	n := float64(r.Orders)
+	rep.OrdersPerS = r.PerSecond()
+	rep.Closed = bench.Times{P50: bench.Millis(r.P50), P99: bench.Millis(r.P99), Max: bench.Millis(r.Max)}
+	rep.GroupSize = float64(after.Events-before.Events) / float64(max(1, after.Groups-before.Groups))
+	rep.CPUMicros = float64(after.CPUMicros-before.CPUMicros) / n
+	rep.CPUMicrosAll = rep.CPUMicros + float64(mineAfter-mine)/n
+	rep.RSS = max(rep.RSS, after.MaxRSS)
+	return nil
+}
+
+// benchRaw writes the rows of a real group of the measured size again and again.
+func (p *program) benchRaw(ctx context.Context, b benchOrders, dir string, rep *bench.Report) (err error) {
+	size := max(1, int(rep.GroupSize+0.5))
+	p.notef("raw limit, %s in groups of %d …\n", b.each, size)
+	bodies, err := bench.NewBodies(b.seed, "R", b.stored)
+	if err != nil {
+		return err
+	}
+	key := make([]byte, store.KeySize) // of this run only
+	keys, err := store.NewKeyring(key)
+	if err != nil {
+		return err
+	}
+	url := b.db
+	if url == "" {
+		url = filepath.Join(dir, "raw.db")
+	}
+	db, err := store.Open(ctx, url, store.Options{Keyring: keys})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	eng, err := engine.New(ctx, engine.Options{DB: db, Keyring: keys})
+	if err != nil {
+		return err
+	}
+	err = bench.Prepare(ctx, db, eng, b.seed)
+	var g *bench.Group
+	if err == nil {
+		g, err = bench.CaptureGroup(ctx, db, eng, bodies, size)
+	}
+	if err = errors.Join(err, eng.Close(context.WithoutCancel(ctx))); err != nil {
+		return err
+	}
+	rep.RowsPerOrder, rep.TextPerOrder = float64(g.Rows)/float64(size), float64(g.Bytes)/float64(size)
+	if _, _, err := g.Replay(ctx, db, b.warm); err != nil {
+		return err
+	}
+	times, elapsed, err := g.Replay(ctx, db, b.each)
+	rep.RawOrdersPerS = float64(times*size) / elapsed.Seconds()
+	return err
+}
+
+// benchDrained measures with effects delivered: the closed loop until the last is taken, then fixed rates.
+func (p *program) benchDrained(ctx context.Context, b benchOrders, dir string, rep *bench.Report) (err error) {
+	s, err := p.startBenchServer(ctx, b, filepath.Join(dir, "drained"), "--deliver")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.end()) }()
+	bodies, err := bench.NewBodies(b.seed, "D", b.stored)
+	if err != nil {
+		return err
+	}
+	load := bench.Load{Target: s.target, Bodies: bodies, First: 1e6, Conns: b.conns, Duration: b.warm}
+	if _, err := load.Run(ctx); err != nil {
+		return err
+	}
+	if err := s.drained(ctx); err != nil {
+		return err
+	}
+	p.notef("with every effect delivered, %s …\n", b.each)
+	load.First, load.Duration = 2e6, b.each
+	begun := time.Now()
+	r, err := load.Run(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.drained(ctx); err != nil {
+		return err
+	}
+	rep.DrainedPerS = float64(r.Orders) / time.Since(begun).Seconds()
+	for i, rate := range b.rates {
+		p.notef("at %g orders/s, %s …\n", rate, b.each)
+		load.First, load.Rate = int64(3e6+1e7*float64(i)), rate
+		r, err := load.Run(ctx)
+		if err != nil {
+			return err
+		}
+		name := strconv.FormatFloat(rate, 'f', -1, 64)
+		rep.P50[name], rep.P99[name], rep.Achieved[name] = bench.Millis(r.P50), bench.Millis(r.P99), r.PerSecond()
+		if err := s.drained(ctx); err != nil {
+			return err
+		}
+	}
+	u, err := s.usage()
+	rep.RSS = max(rep.RSS, u.MaxRSS)
+	return err
+}
+
+// benchServer is the server process as its parent sees it.
+type benchServer struct {
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	out    *bufio.Reader
+	target bench.Target
+}
+
+// startBenchServer runs this program again as the benchmark's server.
+func (p *program) startBenchServer(ctx context.Context, b benchOrders, dir string, args ...string) (*benchServer, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Internal, "bench", "the program does not know its own file")
+	}
+	args = append([]string{"bench", "server", "--data-dir", dir, "--key-file", filepath.Join(filepath.Dir(dir), "bench.key"), "--log-level", "warn", "--seed", strconv.FormatUint(b.seed, 10)}, args...)
+	if b.db != "" {
+		args = append(args, "--db", b.db)
+	}
+	s := &benchServer{cmd: exec.CommandContext(ctx, exe, args...)}
+	s.cmd.Env, s.cmd.Stderr = p.environ, p.stderr
+	if s.in, err = s.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := s.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	s.out = bufio.NewReader(out)
+	if err := s.cmd.Start(); err != nil {
+		return nil, fault.Wrap(err, fault.Unavailable, "bench", "the benchmark's server does not start")
+	}
+	var w bench.WireTarget
+	if err := s.read(&w); err != nil {
+		return nil, errors.Join(fault.New(fault.Unavailable, "bench", "the benchmark's server does not start"), s.end())
+	}
+	s.target = w.Target()
+	return s, nil
+}
+
+func (s *benchServer) read(v any) error {
+	line, err := s.out.ReadBytes('\n')
+	if err != nil {
+		return fmt.Errorf("the benchmark's server has gone: %w", err)
+	}
+	return json.Unmarshal(line, v)
+}
+
+func (s *benchServer) usage() (u benchUsage, err error) {
+	if _, err := io.WriteString(s.in, "usage\n"); err != nil {
+		return u, err
+	}
+	if err := s.read(&u); err != nil {
+		return u, err
+	}
+	if u.Error != "" {
+		err = errors.New(u.Error)
+	}
+	return u, err
+}
+
+// drained waits until every effect has been taken.
+func (s *benchServer) drained(ctx context.Context) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		u, err := s.usage()
+		if err != nil || u.Pending == 0 {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// end closes the server's input, by which it ends.
+func (s *benchServer) end() error {
+	_ = s.in.Close()
+	return s.cmd.Wait()
+}

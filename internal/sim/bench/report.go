@@ -1,0 +1,74 @@
+package bench
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// Report is what a run of the benchmark says. Times are answer times as the sender sees them.
+type Report struct {
+	OrdersPerS    float64            `json:"orders_per_s"`     // decided and durable, effects recorded but not delivered
+	RawOrdersPerS float64            `json:"raw_orders_per_s"` // the same rows in groups of the same size, nothing else
+	Ratio         float64            `json:"ratio"`
+	DrainedPerS   float64            `json:"drained_orders_per_s"` // until every effect was taken by a stub
+	GroupSize     float64            `json:"group_size"`           // events outside a commit group held on average
+	P50           map[string]float64 `json:"p50_ms"`               // by rate a second
+	P99           map[string]float64 `json:"p99_ms"`
+	Achieved      map[string]float64 `json:"achieved_per_s"`         // by rate: what came back
+	CPUMicros     float64            `json:"cpu_us_per_order"`       // of the server
+	CPUMicrosAll  float64            `json:"cpu_us_per_order_all"`   // with the load generator
+	RSS           float64            `json:"rss_mb"`                 // largest resident set of the server
+	Conns         int                `json:"connections"`            // of the closed loop
+	RowsPerOrder  float64            `json:"rows_per_order"`         // of a real group
+	TextPerOrder  float64            `json:"text_bytes_per_order"`   // of text in them
+	Closed        Times              `json:"closed_loop"`            // answer times at the sustained maximum
+	StoredBytes   int                `json:"stored_attribute_bytes"` // of the 4 KB, kept as attributes
+	Engine        string             `json:"engine"`
+	CPUs          int                `json:"cpus"`
+	Seconds       float64            `json:"seconds_each"`
+	Seed          uint64             `json:"seed"`
+}
+
+// Times are answer times in milliseconds.
+type Times struct {
+	P50 float64 `json:"p50_ms"`
+	P99 float64 `json:"p99_ms"`
+	Max float64 `json:"max_ms"`
+}
+
+// Millis is a duration in milliseconds with three digits.
+func Millis(d time.Duration) float64 { return float64(d.Round(time.Microsecond)) / 1e6 }
+
+// String is the report for a terminal.
+func (r Report) String() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
+	row("sustained, decided and durable", "%.0f orders/s over %d connections (p50 %.1f ms, p99 %.1f ms)", r.OrdersPerS, r.Conns, r.Closed.P50, r.Closed.P99)
+	row("raw limit of the database", "%.0f orders/s, the same rows in groups of %.0f (%.1f rows, %.0f bytes of text an order)", r.RawOrdersPerS, r.GroupSize, r.RowsPerOrder, r.TextPerOrder)
+	row("share of the raw limit", "%.0f %%", 100*r.Ratio)
+	row("with every effect delivered", "%.0f orders/s", r.DrainedPerS)
+	for _, rate := range sortedRates(r.P50) {
+		row("answer time at "+rate+" orders/s", "p50 %.2f ms, p99 %.2f ms (%.0f/s came back)", r.P50[rate], r.P99[rate], r.Achieved[rate])
+	}
+	row("CPU of the server", "%.0f µs an order (%.0f µs with the load generator)", r.CPUMicros, r.CPUMicrosAll)
+	row("memory of the server", "%.0f MB at most", r.RSS)
+	_ = w.Flush() // a strings.Builder never fails
+	return b.String()
+}
+
+func sortedRates(m map[string]float64) []string {
+	var out []string
+	for k := range m {
+		out = append(out, k)
+	}
+	// Shorter numbers are smaller ones.
+	for i := range out {
+		for j := i; j > 0 && (len(out[j]) < len(out[j-1]) || len(out[j]) == len(out[j-1]) && out[j] < out[j-1]); j-- {
+			out[j], out[j-1] = out[j-1], out[j]
+		}
+	}
+	return out
+}
