@@ -1,0 +1,36 @@
+package store_test
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"orderly.example/orderly/internal/pgtest"
+	"orderly.example/orderly/internal/store"
+	"orderly.example/orderly/internal/store/storetest"
+)
+
+func open(t testing.TB, url string, now func() time.Time) *store.DB {
+	t.Helper()
+	db, err := store.Open(context.Background(), url, store.Options{Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+func TestSQLite(t *testing.T) {
+	storetest.Run(t, func(t testing.TB, now func() time.Time) *store.DB {
+		return open(t, filepath.Join(t.TempDir(), "shop.db"), now)
+	})
+}
+
+func TestPostgreSQL(t *testing.T) {
+	storetest.Run(t, func(t testing.TB, now func() time.Time) *store.DB { return open(t, pgtest.URL(t), now) })
+}

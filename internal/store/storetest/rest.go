@@ -1,0 +1,225 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"orderly.example/orderly/internal/access"
+	"orderly.example/orderly/internal/risk"
+	"orderly.example/orderly/internal/store"
+)
+
+// velocity compares with counting by hand, over windows of all kinds.
+func velocity(t *testing.T, open Opener) {
+	db := open(t, time.Now)
+	rng := rand.New(rand.NewPCG(1, 2))
+	var marks []store.VelocityMark
+	for i := range 500 {
+		marks = append(marks, store.VelocityMark{
+			Key: fmt.Sprint("k", rng.IntN(3)), At: Start.Add(time.Duration(rng.IntN(40)) * time.Second), Ref: fmt.Sprint("o", i),
+		})
+	}
+	byHand := append([]store.VelocityMark(nil), marks...)
+	update(t, db, func(tx *store.Tx) error {
+		return errors.Join(store.InsertVelocity(tx, marks), store.InsertVelocity(tx, marks[:50])) // twice counts once
+	})
+	base := Start.UnixMicro()
+	for round := range 60 {
+		var qs []risk.VelocityQuery
+		for range 1 + rng.IntN(12) {
+			from := base + int64(rng.IntN(40))*1e6
+			width := []int64{0, 1, 1e6, 10e6, 30e6}[rng.IntN(5)]
+			if round%2 == 0 { // as in a group: windows of one width that end at nearly the same moment
+				from, width = base+5e6+int64(rng.IntN(3))*1e6, 20e6
+			}
+			qs = append(qs, risk.VelocityQuery{Key: fmt.Sprint("k", rng.IntN(4)), From: from, To: from + width})
+		}
+		var got map[risk.VelocityQuery]int64
+		view(t, db, func(tx *store.Tx) (err error) {
+			got, err = store.VelocityCounts(tx, qs)
+			return err
+		})
+		for _, q := range qs {
+			want := int64(0)
+			for _, m := range byHand {
+				if at := m.At.UnixMicro(); m.Key == q.Key && at >= q.From && at < q.To {
+					want++
+				}
+			}
+			if n, ok := got[q]; n != want || !ok {
+				t.Fatalf("round %d: %+v counted %d, want %d", round, q, n, want)
+			}
+		}
+	}
+}
+
+func policy(t *testing.T, open Opener) {
+	db := open(t, time.Now)
+	texts := []store.Text{{Kind: "automation", Name: "b", Text: "on: x"}, {Kind: "routing", Name: "routing", Text: "goals: []"}}
+	put := func(want int64, changed bool) {
+		t.Helper()
+		update(t, db, func(tx *store.Tx) error {
+			rev, ch, err := tx.PutPolicy(texts, "ops@example.com", "a note")
+			if rev != want || ch != changed {
+				t.Errorf("revision %d, changed %v; want %d, %v", rev, ch, want, changed)
+			}
+			return err
+		})
+	}
+	put(1, true)
+	put(1, false)
+	old := append([]store.Text(nil), texts...)
+	texts[0].Text = "on: y"
+	put(2, true)
+	texts = old
+	put(3, true) // back to what was: a new revision, the same texts
+	view(t, db, func(tx *store.Tx) error {
+		rev, _, err := tx.CurrentPolicy()
+		if err != nil || rev != 3 {
+			t.Errorf("current revision %d, %v", rev, err)
+		}
+		for _, r := range []int64{1, 3} {
+			got, err := tx.Policy(r)
+			if d := cmp.Diff(old, got); d != "" || err != nil {
+				t.Errorf("revision %d: %v %s", r, err, d)
+			}
+		}
+		if _, err := tx.Policy(9); err == nil {
+			t.Error("a revision that is not there was read")
+		}
+		return nil
+	})
+}
+
+func people(t *testing.T, open Opener) {
+	db := open(t, time.Now)
+	u := access.User{ID: "u1", Email: "ops@example.com", Name: "Sample Person", Role: access.Admin, Password: "$argon2id$x", Created: Start}
+	tok := access.APIToken{Hash: "h1", Name: "shop", Scopes: []access.Scope{"events:write", "orders:read"}, Created: Start, CreatedBy: "u1"}
+	update(t, db, func(tx *store.Tx) error {
+		return errors.Join(tx.PutUser(u), tx.PutToken(tok), tx.PutSession("s1", "data", Start.Add(time.Hour)), tx.PutSession("s2", "old", Start),
+			tx.PutSetting("zone", "Europe/Paris"), tx.PutSetting("gone", "x"), tx.DeleteSetting("gone"))
+	})
+	u.Disabled = true
+	update(t, db, func(tx *store.Tx) error {
+		return errors.Join(tx.PutUser(u), tx.TouchToken("h1", Start.Add(time.Minute)), tx.DeleteExpiredSessions(Start.Add(time.Minute)))
+	})
+	tok.LastUsed = Start.Add(time.Minute)
+	view(t, db, func(tx *store.Tx) error {
+		users, err := tx.Users()
+		if d := cmp.Diff([]access.User{u}, users); d != "" || err != nil {
+			t.Error(d, err)
+		}
+		got, ok, err := tx.UserByEmail("ops@example.com")
+		if !ok || err != nil || got != u {
+			t.Error(got, ok, err)
+		}
+		if _, ok, err := tx.UserByID("nobody"); ok || err != nil {
+			t.Error("found nobody", ok, err)
+		}
+		toks, err := tx.Tokens()
+		if d := cmp.Diff([]access.APIToken{tok}, toks); d != "" || err != nil {
+			t.Error(d, err)
+		}
+		if data, ok, err := tx.Session("s1", Start); data != "data" || !ok || err != nil {
+			t.Error(data, ok, err)
+		}
+		if _, ok, err := tx.Session("s1", Start.Add(2*time.Hour)); ok || err != nil {
+			t.Error("an expired session is valid", err)
+		}
+		if _, ok, err := tx.Session("s2", Start.Add(-time.Hour)); ok || err != nil {
+			t.Error("an expired session was kept", err)
+		}
+		v, ok, err := tx.Setting("zone")
+		_, gone, err2 := tx.Setting("gone")
+		if v != "Europe/Paris" || !ok || gone {
+			t.Error(v, ok, gone)
+		}
+		return errors.Join(err, err2)
+	})
+}
+
+func healthy(t *testing.T, open Opener) {
+	db := open(t, time.Now)
+	for _, n := range []int{0, 130} {
+		Fill(t, db, 9+n, n)
+		for _, l := range diagnose(t, db) {
+			if !l.OK || l.FirstOffender != "" || l.Advice != "" {
+				t.Errorf("with %d orders: %s: %s", n, l.Name, l.FirstOffender)
+			}
+		}
+		if n == 0 { // what Fill wrote is in the way of the next Fill
+			db = open(t, time.Now)
+		}
+	}
+	for _, l := range diagnose(t, db) {
+		if l.Name == "balances are the fold of the ledger" && l.Checked != 139+260 {
+			t.Errorf("checked %d moves, want %d", l.Checked, 139+260)
+		}
+	}
+}
+
+func diagnose(t testing.TB, db *store.DB) []store.Law {
+	t.Helper()
+	laws, err := store.Doctor(context.Background(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return laws
+}
+
+// broken breaks each law with one statement and sees it found, with the offender named.
+func broken(t *testing.T, open Opener) {
+	id := OrderID(3)
+	for _, c := range []struct{ law, sql, offender string }{
+		{"every event has its key and every key its event", "DELETE FROM event_key WHERE source = 'shop' AND id = 'order-S3'", "event 00000003-0000-7000-8000-000000000003 of shop has no key"},
+		{"every event has its key and every key its event", "DELETE FROM event WHERE type = 'order.placed' AND order_id = '" + id + "'", "key order-S3 of shop has no event"},
+		{"every move of stock belongs to an event", "DELETE FROM event WHERE seq = 2", "move 2 of SKU-0001"},
+		{"balances are the fold of the ledger", "UPDATE stock_balance SET on_hand = on_hand + 1 WHERE sku = 'SKU-0002'", "SKU-0002 at lyon: the ledger differs by -1 on hand and 0 reserved from the balance"},
+		{"balances are the fold of the ledger", "DELETE FROM stock_balance WHERE sku = 'SKU-0002'", "SKU-0002 at lyon"},
+		{"balances are the fold of the ledger", "INSERT INTO stock_balance (sku, location, on_hand, reserved) VALUES ('ZZZ', 'lyon', 1, 0)", "ZZZ at lyon"},
+		{"available never falls below zero", "UPDATE stock_move SET qty = 1 WHERE kind = 'receive' AND sku = 'SKU-0003'", "SKU-0003 at lyon: -1 available"},
+		{"what is reserved is what open orders hold", "DELETE FROM orders WHERE id = '" + id + "'", "reserved, open orders hold"},
+		{"no finished order holds stock", "UPDATE orders SET state = 'cancelled' WHERE id = '" + id + "'", "order " + id + " holds 2"},
+		{"orders move along the state table", `UPDATE event SET trace = '{"from":"completed","to":"held"}' WHERE order_id = '` + id + "'", "order " + id + " went from completed to held"},
+		{"an order's columns agree with its document", "UPDATE orders SET total = total + 1 WHERE id = '" + id + "'", "order " + id},
+		{"no money of a cancelled order is stranded", "UPDATE orders SET state = 'cancelled' WHERE id = '" + id + "'", "order " + id + ": 4470 captured, 0 refunded"},
+		{"each effect has the id of its key, each message one key", "UPDATE effect SET key = key || '2' WHERE order_id = '" + id + "' AND purpose = 'order-confirmation'", "does not have the id of its key"},
+		{"every waiting effect comes due", "UPDATE effect SET due = 99999999999999999 WHERE order_id = '" + id + "'", "for mail"},
+		{"orders wait only for what they miss", "INSERT INTO stock_wait (sku, since, order_id) VALUES ('S', 1, '" + id + "')", "order " + id + " (ready) waits for S and does not miss it"},
+		{"orders wait only for what they miss", "INSERT INTO stock_wait (sku, since, order_id) VALUES ('S', 1, 'ord_absent')", "ord_absent waits for S"},
+		{"policy texts are what their hash says", "INSERT INTO policy_text (hash, kind, name, text, created, author) VALUES ('00', 'automation', 'a', 'x', 0, 'u')", "automation a"},
+	} {
+		db := open(t, time.Now)
+		Fill(t, db, 5, 10)
+		update(t, db, func(tx *store.Tx) error {
+			n, err := tx.Exec(c.sql)
+			if n == 0 && err == nil {
+				return fmt.Errorf("%s changed nothing", c.sql)
+			}
+			return err
+		})
+		for _, l := range diagnose(t, db) {
+			if l.Name == c.law && (l.OK || l.Advice == "" || !strings.Contains(l.FirstOffender, c.offender)) {
+				t.Errorf("%s\n%s: ok %v, offender %q, want %q", c.sql, l.Name, l.OK, l.FirstOffender, c.offender)
+			}
+		}
+	}
+	db := open(t, time.Now)
+	Fill(t, db, 5, 10)
+	update(t, db, func(tx *store.Tx) error {
+		_, err := tx.Exec("UPDATE event SET state = 'quarantined', reason = 'a test' WHERE order_id = $1", id)
+		return err
+	})
+	for _, l := range diagnose(t, db) {
+		if l.Name == "events wait in quarantine for a person" && (!l.OK || l.Checked != 1 || l.Advice == "") {
+			t.Errorf("%+v", l)
+		}
+	}
+}
