@@ -38,7 +38,8 @@ type World struct {
 	Key    func(id string) string // the key on the wire for an effect's id
 	Fail   func(Fault)
 	Taken  func() []Taken
-	Stop   func() // takes the other side down
+	Wait   func(ctx context.Context, n int) error // returns when the other side has taken n
+	Stop   func()                                 // takes the other side down
 	// Secrets are texts that must stand in no error: passwords, keys, paths of addresses.
 	Secrets []string
 	// Patience is a little more than the adapter's own time-out, which the world sets short.
@@ -222,12 +223,8 @@ func cancelled(t *testing.T, w *World) {
 		result <- err
 	}()
 	// Once the other side has it, nobody is left to answer but the context.
-	for len(w.Taken()) == 0 {
-		select {
-		case err := <-result:
-			t.Fatalf("it ended before the other side had it: %v", err)
-		case <-time.After(time.Millisecond):
-		}
+	if err := w.Wait(t.Context(), 1); err != nil {
+		t.Fatal(err)
 	}
 	cancel()
 	w.fails(t, <-result, connect.ClassUnknown)

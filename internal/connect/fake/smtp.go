@@ -52,7 +52,7 @@ type MailFault struct {
 // SMTPOptions of a mail server.
 type SMTPOptions struct {
 	Addr     string      // host:port; "" = a free port of 127.0.0.1
-	TLS      *tls.Config // offers STARTTLS; with ImplicitTLS encrypts from the first byte
+	TLS      *tls.Config // offers STARTTLS; with Implicit encrypts from the first byte
 	Implicit bool
 	User     string // asks for AUTH PLAIN with these
 	Password string
@@ -74,6 +74,7 @@ type SMTP struct {
 	ids      map[string]int
 	count    int
 	sessions int
+	open     int
 	faults   []MailFault
 	refused  map[string]int
 	changed  chan struct{}
@@ -183,21 +184,37 @@ func (s *SMTP) Sessions() int {
 
 // Wait returns when n messages have been taken, or with ctx's error.
 func (s *SMTP) Wait(ctx context.Context, n int) error {
+	return s.wait(ctx, func() bool { return s.count >= n })
+}
+
+// WaitIdle returns when no connection is open any more, or with ctx's error.
+func (s *SMTP) WaitIdle(ctx context.Context) error {
+	return s.wait(ctx, func() bool { return s.open == 0 })
+}
+
+// wait returns when the state, read under the lock, is as wished.
+func (s *SMTP) wait(ctx context.Context, wished func() bool) error {
 	for {
 		s.mu.Lock()
-		have, changed := s.count, s.changed
+		ok, count, open, changed := wished(), s.count, s.open, s.changed
 		s.mu.Unlock()
-		if have >= n {
+		if ok {
 			return nil
 		}
 		select {
 		case <-changed:
 		case <-s.done:
-			return fmt.Errorf("the mail server closed with %d of %d messages", have, n)
+			return fmt.Errorf("the mail server closed with %d messages", count)
 		case <-ctx.Done():
-			return fmt.Errorf("%d of %d messages: %w", have, n, ctx.Err())
+			return fmt.Errorf("%d messages, %d open connections: %w", count, open, ctx.Err())
 		}
 	}
+}
+
+// signal wakes whoever waits; the lock is held.
+func (s *SMTP) signal() {
+	close(s.changed)
+	s.changed = make(chan struct{})
 }
 
 // Close ends the server and every connection, and waits for them.
@@ -220,6 +237,7 @@ func (s *SMTP) session(c *gosmtp.Conn) (gosmtp.Session, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sessions++
+	s.open++
 	return &session{server: s, conn: c, number: s.sessions, signedIn: s.opts.User == ""}, nil
 }
 
@@ -233,8 +251,7 @@ func (s *SMTP) take(m Mail) {
 	}
 	s.count++
 	s.ids[m.ID]++
-	close(s.changed)
-	s.changed = make(chan struct{})
+	s.signal()
 }
 
 // next returns the fault of the coming message, if any.
@@ -255,6 +272,7 @@ type session struct {
 	conn     *gosmtp.Conn
 	number   int
 	signedIn bool
+	left     bool
 	from     string
 	to       []string
 }
@@ -338,7 +356,16 @@ func (s *session) Data(r io.Reader) error {
 func (s *session) Reset() { s.from, s.to = "", nil }
 
 // Logout implements gosmtp.Session.
-func (s *session) Logout() error { return nil }
+func (s *session) Logout() error {
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	if !s.left {
+		s.left = true
+		s.server.open--
+		s.server.signal()
+	}
+	return nil
+}
 
 func refusal(code int, text string) error {
 	class := code / 100

@@ -64,6 +64,7 @@ func TestContract(t *testing.T) {
 				}
 				return out
 			},
+			Wait:     r.Wait,
 			Stop:     func() { r.Close() },
 			Secrets:  []string{r.Secret().Reveal()[6:], "s3cret"},
 			Patience: 5 * time.Second,
