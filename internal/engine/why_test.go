@@ -1,0 +1,54 @@
+package engine_test
+
+import (
+	"strings"
+	"testing"
+
+	"orderly.example/orderly/internal/catalog"
+	"orderly.example/orderly/internal/engine"
+	"orderly.example/orderly/internal/event"
+	"orderly.example/orderly/internal/store"
+)
+
+func TestWhyNamesTheDecisivePart(t *testing.T) { onBoth(t, testWhy) }
+
+func testWhy(t *testing.T, url string) {
+	r := openRig(t, url, engine.Options{})
+	rule := func(limit string) store.Text {
+		return store.Text{Kind: engine.KindAutomation, Name: "hold-large", Text: `automation: hold-large
+owner: risk@shop.example
+why: reviewers refuse most of them
+on: order.placed
+when: order.total > money("` + limit + `", "EUR") && customer.email != "vip@example.com"
+do:
+  - hold: { queue: risk, reason: large order }
+`}
+	}
+	r.apply(rule("100"))
+	r.products(catalog.Product{SKU: "MUG"})
+	r.decided(&event.StockReceived{SKU: "MUG", Location: "a", Qty: 50})
+	r.decided(placed("1", "MUG", 2))  // 20 EUR
+	r.decided(placed("2", "MUG", 20)) // 200 EUR
+	r.apply(rule("500"))              // what is asked later answers under the version of then
+
+	ask := func(number string) engine.Explanation {
+		t.Helper()
+		xs, err := r.eng.Why(t.Context(), event.OrderID("web", number), "hold-large")
+		if err != nil || len(xs) != 1 {
+			t.Fatalf("%+v %v", xs, err)
+		}
+		return xs[0]
+	}
+	small := ask("1")
+	if small.Fired || small.Outcome != "not fired" || len(small.Reasons) != 1 || !strings.Contains(small.Reasons[0], "20.00 EUR") ||
+		!strings.Contains(small.Reasons[0], `order.total > money("100", "EUR")`) {
+		t.Errorf("%+v", small)
+	}
+	large := ask("2")
+	if !large.Fired || len(large.Did) != 1 || !strings.Contains(large.Condition, `money("100", "EUR")`) {
+		t.Errorf("%+v", large)
+	}
+	if _, err := r.eng.Why(t.Context(), "ord_none", ""); err == nil {
+		t.Error("an order that does not exist was explained")
+	}
+}
