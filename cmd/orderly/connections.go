@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderly.example/orderly/internal/api"
 	"orderly.example/orderly/internal/connect"
 	"orderly.example/orderly/internal/connect/hook"
-	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/store"
 )
@@ -221,8 +221,10 @@ func applyFlags(cmd *cobra.Command, kind string, f *connectionFlags, c *connecti
 	switch kind {
 	case kindInbound:
 		pick("event-type", func() { c.EventType = f.c.EventType })
-		if c.EventType != "" && !event.Known(c.EventType) {
-			return "", usagef("unknown event type %q; the types are %s", c.EventType, strings.Join(event.Types(), ", "))
+		if c.EventType != "" {
+			if err := api.HookType(c.EventType); err != nil {
+				return "", &usageError{err}
+			}
 		}
 	case kindWebhook:
 		pick("allow-private", func() { c.AllowPrivate = f.c.AllowPrivate })

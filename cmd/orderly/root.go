@@ -111,12 +111,10 @@ func bindJSON(fs *pflag.FlagSet, to *bool) {
 
 // printJSON writes a value as indented JSON with a line end.
 func (p *program) printJSON(v any) error {
-	b, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err
-	}
-	p.printf("%s\n", b)
-	return nil
+	enc := json.NewEncoder(p.stdout)
+	enc.SetEscapeHTML(false) // it is read in a terminal, not in a page
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
 }
 
 // table writes rows in columns.

@@ -166,6 +166,14 @@ func mayHook(typ string) error {
 	return nil
 }
 
+// HookType reports with nil that events of a type may come by webhook.
+func HookType(typ string) error {
+	if !event.Known(typ) {
+		return fault.New(fault.Invalid, "api.HookType", "unknown event type %q; the types are %s", echo(typ), strings.Join(submittable, ", "))
+	}
+	return mayHook(typ)
+}
+
 // caller verifies the token of a request and that it has a scope.
 func (a *API) caller(r *http.Request, scope access.Scope) (access.Caller, error) {
 	c, err := a.Tokens.Verify(r.Context(), bearer(r.Header))
