@@ -43,6 +43,39 @@ var (
 // URL returns the URL of a new empty database. It is dropped when the test ends.
 func URL(t testing.TB) string {
 	t.Helper()
+	return create(t, "")
+}
+
+var (
+	templates   = map[string]string{} // key -> database
+	templatesMu sync.Mutex
+)
+
+// Prepared returns the URL of a new copy of a database that prepare made ready,
+// once for all tests with the same key. Migrating a copy is much slower than copying it.
+func Prepared(t testing.TB, key string, prepare func(url string) error) string {
+	t.Helper()
+	templatesMu.Lock()
+	defer templatesMu.Unlock()
+	name, ok := templates[key]
+	if !ok {
+		need(t)
+		name = fmt.Sprintf("t%d_template%d", os.Getpid(), len(templates))
+		ctx, stop := context.WithTimeout(context.Background(), 30*time.Second)
+		defer stop()
+		if err := admin(ctx, "CREATE DATABASE "+name); err != nil {
+			t.Fatalf("a test database could not be made: %v", err)
+		}
+		if err := prepare(address(t, name)); err != nil {
+			t.Fatalf("a test database could not be prepared: %v", err)
+		}
+		templates[key] = name
+	}
+	return create(t, " TEMPLATE "+name)
+}
+
+func need(t testing.TB) {
+	t.Helper()
 	once.Do(func() { shared = start() })
 	if shared.err != nil {
 		if os.Getenv("CI") == "true" {
@@ -50,10 +83,15 @@ func URL(t testing.TB) string {
 		}
 		t.Skipf("PostgreSQL is needed: %v", shared.err)
 	}
+}
+
+func create(t testing.TB, from string) string {
+	t.Helper()
+	need(t)
 	name := fmt.Sprintf("t%d_%d", os.Getpid(), counter.Add(1))
 	ctx, stop := context.WithTimeout(context.Background(), 30*time.Second)
 	defer stop()
-	if err := admin(ctx, "CREATE DATABASE "+name); err != nil {
+	if err := admin(ctx, "CREATE DATABASE "+name+from); err != nil {
 		t.Fatalf("a test database could not be made: %v", err)
 	}
 	t.Cleanup(func() {
@@ -63,6 +101,12 @@ func URL(t testing.TB) string {
 			t.Logf("the test database %s could not be dropped: %v", name, err)
 		}
 	})
+	return address(t, name)
+}
+
+// address is the URL of a database of the server.
+func address(t testing.TB, name string) string {
+	t.Helper()
 	u, err := url.Parse(shared.url)
 	if err != nil {
 		t.Fatal(err)

@@ -2,12 +2,16 @@ package store_test
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
 
+	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/pgtest"
+	"orderly.example/orderly/internal/risk"
 	"orderly.example/orderly/internal/store"
 	"orderly.example/orderly/internal/store/storetest"
 )
@@ -42,6 +46,56 @@ func benchGroup(b *testing.B, url string, size int) {
 	}
 	b.ReportMetric(float64(cpu.Microseconds())/float64(orders), "cpu-us/order")
 	b.ReportMetric(float64(orders)/b.Elapsed().Seconds(), "orders/s")
+}
+
+// What a group of 200 orders asks before it is decided, in a shop of 20,000 orders.
+func BenchmarkReadSQLite(b *testing.B) {
+	ctx := context.Background()
+	db, err := store.Open(ctx, filepath.Join(b.TempDir(), "bench.db"), store.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	storetest.Fill(b, db, 500, 20_000)
+	var ids, cus, skus []string
+	var pairs []store.KeyPair
+	var qs []risk.VelocityQuery
+	for i := range 200 { // all orders are new, every second customer is known
+		id := storetest.OrderID(30_000 + i)
+		ids = append(ids, id)
+		c := event.Derive("cus_", fmt.Sprint("S", 100*i+20_000*(i%2)))
+		cus = append(cus, c)
+		pairs = append(pairs, store.KeyPair{Source: "shop", ID: "order-" + id})
+		skus = append(skus, fmt.Sprintf("SKU-%04d", i), fmt.Sprintf("SKU-%04d", 200+i))
+		to := storetest.Start.Add(time.Minute).UnixMicro()
+		for _, dim := range []string{"e", "a", "d", "i"} {
+			qs = append(qs, risk.VelocityQuery{Key: dim + c[4:], From: to - 3600e6, To: to})
+		}
+	}
+	slices.Sort(ids)
+	slices.Sort(cus)
+	slices.Sort(skus)
+	for name, read := range map[string]func(*store.Tx) error{
+		"keys":      func(tx *store.Tx) error { _, err := store.EventKeys(tx, pairs); return err },
+		"orders":    func(tx *store.Tx) error { _, err := store.Orders(tx, ids); return err },
+		"tasks":     func(tx *store.Tx) error { _, err := store.TasksOfSubjects(tx, ids); return err },
+		"customers": func(tx *store.Tx) error { _, err := store.Customers(tx, cus); return err },
+		"velocity":  func(tx *store.Tx) error { _, err := store.VelocityCounts(tx, qs); return err },
+		"products":  func(tx *store.Tx) error { _, err := store.Products(tx, skus); return err },
+		"balances":  func(tx *store.Tx) error { _, err := store.Balances(tx, skus); return err },
+	} {
+		b.Run(name, func(b *testing.B) {
+			var cpu time.Duration
+			for b.Loop() {
+				before := cpuTime()
+				if err := db.Update(ctx, read); err != nil {
+					b.Fatal(err)
+				}
+				cpu += cpuTime() - before
+			}
+			b.ReportMetric(float64(cpu.Microseconds())/float64(b.N), "cpu-us/group")
+		})
+	}
 }
 
 func cpuTime() time.Duration {

@@ -10,7 +10,6 @@ import (
 	"orderly.example/orderly/internal/effect"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/order"
-	"orderly.example/orderly/internal/risk"
 	"orderly.example/orderly/internal/stock"
 	"orderly.example/orderly/internal/task"
 )
@@ -302,81 +301,6 @@ func ReservingOrders(tx *Tx, k stock.Key) ([]string, error) {
 		WHERE m.sku = $1 AND m.kind = 'reserve' AND m.to_loc = $2 AND o.state NOT IN ('shipped', 'completed', 'cancelled')
 		ORDER BY m.seq DESC, m.ord DESC`, k.SKU, k.Location)
 	return out, err
-}
-
-// VelocityCounts counts exactly. The queries of a group end at nearly the same
-// moment, so per key the common part is counted once by an index range, and only
-// the few rows at the edges are read.
-func VelocityCounts(tx *Tx, qs []risk.VelocityQuery) (map[risk.VelocityQuery]int64, error) {
-	type window struct {
-		key   string
-		width int64
-	}
-	groups := map[window][]risk.VelocityQuery{}
-	var order []window
-	for _, q := range qs {
-		w := window{q.Key, q.To - q.From}
-		if groups[w] == nil {
-			order = append(order, w)
-		}
-		groups[w] = append(groups[w], q)
-	}
-	out := make(map[risk.VelocityQuery]int64, len(qs))
-	for _, w := range order {
-		g := groups[w]
-		lo, hi := g[0], g[0]
-		for _, q := range g[1:] {
-			if q.From < lo.From {
-				lo = q
-			}
-			if q.From > hi.From {
-				hi = q
-			}
-		}
-		if lo == hi || hi.From >= lo.To { // one window, or windows that share nothing
-			for _, q := range g {
-				if _, done := out[q]; done {
-					continue
-				}
-				n, err := countVelocity(tx, q.Key, q.From, q.To)
-				if err != nil {
-					return nil, err
-				}
-				out[q] = n
-			}
-			continue
-		}
-		common, err := countVelocity(tx, w.key, hi.From, lo.To)
-		if err != nil {
-			return nil, err
-		}
-		var edges []int64
-		err = tx.Each(func(scan func(...any) error) error {
-			var at int64
-			err := scan(&at)
-			edges = append(edges, at)
-			return err
-		}, "SELECT at FROM velocity WHERE key = $1 AND (at >= $2 AND at < $3 OR at >= $4 AND at < $5)", w.key, lo.From, hi.From, lo.To, hi.To)
-		if err != nil {
-			return nil, err
-		}
-		for _, q := range g {
-			n := common
-			for _, at := range edges {
-				if at >= q.From && at < q.To {
-					n++
-				}
-			}
-			out[q] = n
-		}
-	}
-	return out, nil
-}
-
-func countVelocity(tx *Tx, key string, from, to int64) (int64, error) {
-	var n int64
-	err := tx.QueryRow("SELECT count(*) FROM velocity WHERE key = $1 AND at >= $2 AND at < $3", key, from, to).Scan(&n)
-	return n, err
 }
 
 const effectColumns = `id, key, kind, destination, order_id, customer_id, event_id, automation, payload, state, attempts, fence, last_error, receipt, created, due, done_at`

@@ -32,5 +32,16 @@ func TestSQLite(t *testing.T) {
 }
 
 func TestPostgreSQL(t *testing.T) {
-	storetest.Run(t, func(t testing.TB, now func() time.Time) *store.DB { return open(t, pgtest.URL(t), now) })
+	storetest.Run(t, func(t testing.TB, now func() time.Time) *store.DB { return open(t, postgres(t), now) })
+}
+
+// postgres is a new database with the schema of today.
+func postgres(t testing.TB) string {
+	return pgtest.Prepared(t, "store", func(url string) error {
+		db, err := store.Open(context.Background(), url, store.Options{})
+		if err != nil {
+			return err
+		}
+		return db.Close()
+	})
 }
