@@ -94,7 +94,10 @@ func TestPHC(t *testing.T) {
 		t.Errorf("verify = %v, %v", ok, err)
 	}
 	for _, tc := range []struct{ phc, pw string }{
-		{phc, goodPassword + "x"}, {phc, ""}, {"", goodPassword}, {"$argon2id$v=19$m=999999999,t=2,p=1$AAAA$AAAA", ""},
+		{phc, goodPassword + "x"},
+		{phc, ""},
+		{"", goodPassword},
+		{"$argon2id$v=19$m=999999999,t=2,p=1$AAAA$AAAA", ""},
 		{strings.Replace(phc, "t=2", "t=3", 1), goodPassword},
 	} {
 		if ok, _ := h.verify(t.Context(), tc.phc, tc.pw); ok {
@@ -130,7 +133,7 @@ func TestHashWaitsForItsTurn(t *testing.T) {
 }
 
 func TestSetUpOnce(t *testing.T) {
-	s, m, c := newService(t)
+	s, m, _ := newService(t)
 	ctx := t.Context()
 	first, err := s.SetupToken(ctx)
 	if err != nil || first == "" {
@@ -163,7 +166,7 @@ func TestSetUpOnce(t *testing.T) {
 		t.Errorf("SetupToken with a user = %q, %v; want none", tok, err)
 	}
 
-	s, _, c = newService(t)
+	s, _, c := newService(t)
 	token, _ = s.SetupToken(ctx)
 	c.add(25 * time.Hour)
 	wantKind(t, s.SetupValid(ctx, token), fault.Denied)
@@ -405,7 +408,8 @@ func BenchmarkVerify(b *testing.B) {
 func TestRandomTokensDiffer(t *testing.T) {
 	var b [1]byte
 	rand.Read(b[:])
-	if randomToken("x") == randomToken("x") {
+	first := randomToken("x")
+	if second := randomToken("x"); second == first {
 		t.Error("two equal random tokens")
 	}
 }

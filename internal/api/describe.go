@@ -27,7 +27,7 @@ var problemsOnce sync.Once
 
 func useOurProblems() {
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, msg string, errs ...error) huma.StatusError {
-		var c context.Context
+		var c context.Context = noContext{}
 		if ctx != nil {
 			c = ctx.Context()
 		}
@@ -35,7 +35,7 @@ func useOurProblems() {
 	}
 	huma.DefaultArrayNullable = false
 	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError {
-		return problemOf(nil, status, msg, errs...)
+		return problemOf(noContext{}, status, msg, errs...)
 	}
 }
 
@@ -50,9 +50,6 @@ func problemOf(ctx context.Context, status int, msg string, errs ...error) *serv
 		if d, ok := errors.AsType[*huma.ErrorDetail](err); ok {
 			fe.Problems = append(fe.Problems, fault.Problem{Pointer: d.Location, Message: d.Message})
 		}
-	}
-	if ctx == nil {
-		return server.ProblemOf(noContext{}, server.WithStatus(status, fe))
 	}
 	return server.ProblemOf(ctx, server.WithStatus(status, fe))
 }
@@ -148,7 +145,8 @@ func (a *API) reads(h huma.API) {
 			Sort     string    `query:"sort" enum:"newest,oldest" default:"newest"`
 			Cursor   string    `query:"cursor" maxLength:"500" doc:"next of the page before"`
 			Limit    int       `query:"limit" minimum:"1" maximum:"200" default:"50"`
-		}) (*body[OrderList], error) {
+		},
+		) (*body[OrderList], error) {
 			for _, s := range in.State {
 				if !slices.Contains(order.States(), order.State(s)) {
 					return nil, server.ProblemOf(ctx, fault.Problems("api.orders", []fault.Problem{{Pointer: "query.state", Message: fmt.Sprintf("unknown state %q", echo(s))}}))
@@ -164,7 +162,8 @@ func (a *API) reads(h huma.API) {
 	huma.Register(h, readOp("get-stock", "/v1/stock/{sku}", "What there is of one SKU, by location"),
 		func(ctx context.Context, in *struct {
 			SKU string `path:"sku" maxLength:"200"`
-		}) (*body[Stock], error) {
+		},
+		) (*body[Stock], error) {
 			s, err := a.Read.Stock(ctx, in.SKU)
 			return answerOf(ctx, s, err)
 		})
@@ -175,7 +174,8 @@ func (a *API) describeWhy(h huma.API) {
 		func(ctx context.Context, in *struct {
 			Order      string `path:"order" maxLength:"500" doc:"Orderly's id, or channel:number" example:"shop:1001"`
 			Automation string `query:"automation" maxLength:"200" doc:"Only this one"`
-		}) (*body[[]Why], error) {
+		},
+		) (*body[[]Why], error) {
 			ws, err := a.Why.Why(ctx, OrderID(in.Order), in.Automation)
 			if ws == nil {
 				ws = []Why{}

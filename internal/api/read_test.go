@@ -54,8 +54,10 @@ func (f *fakeReader) Why(ctx context.Context, id, automation string) ([]Why, err
 func newReadDoor(t *testing.T) (func(path string, header ...string) *httptest.ResponseRecorder, *fakeReader) {
 	t.Helper()
 	f := &fakeReader{}
-	a, err := New(Deps{Engine: &fakeEngine{}, Hooks: fakeHooks{}, Read: f, Why: f, Version: "9.9",
-		Tokens: fakeTokens{"read": {access.Read}, "write": {access.EventsWrite}}})
+	a, err := New(Deps{
+		Engine: &fakeEngine{}, Hooks: fakeHooks{}, Read: f, Why: f, Version: "9.9",
+		Tokens: fakeTokens{"read": {access.Read}, "write": {access.EventsWrite}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,8 +65,10 @@ func (c *Console) palette(w http.ResponseWriter, r *http.Request) error {
 	}
 	if id, ok := strings.CutPrefix(at, "/orders/"); ok && strings.HasPrefix(id, "ord_") && access.Can(u.Role, access.ChangeOrder) {
 		add("This order", []found{
-			{Label: "Release this order", Href: at + "#do-release"}, {Label: "Hold this order", Href: at + "#do-hold"},
-			{Label: "Route this order again", Href: at + "#do-reroute"}, {Label: "Cancel this order", Href: at + "#do-cancel"},
+			{Label: "Release this order", Href: at + "#do-release"},
+			{Label: "Hold this order", Href: at + "#do-hold"},
+			{Label: "Route this order again", Href: at + "#do-reroute"},
+			{Label: "Cancel this order", Href: at + "#do-cancel"},
 		})
 	}
 	if len(q) >= 2 {

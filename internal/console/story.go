@@ -202,7 +202,9 @@ func effectStep(e store.EffectRow, evs map[string]store.EventRow) step {
 		s.At = e.Created
 	}
 	s.Facts = []fact{
-		{Name: "Effect", Value: e.ID}, {Name: "Key", Value: e.Key}, {Name: "To", Value: e.Destination},
+		{Name: "Effect", Value: e.ID},
+		{Name: "Key", Value: e.Key},
+		{Name: "To", Value: e.Destination},
 		{Name: "Attempts", Value: ui.Itoa(e.Attempts)},
 	}
 	if c, ok := evs[e.EventID]; ok {

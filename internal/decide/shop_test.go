@@ -296,4 +296,3 @@ func countKeys(keys []string, prefix string) int {
 	}
 	return n
 }
-

@@ -98,8 +98,12 @@ func TestLosersSayTheFirstWorseFigure(t *testing.T) {
 		{"no transit time", []Goal{Promise}, near(50), func(c *Candidate) { c.RateCard = "none" }, "no transit time is known for its zone"},
 		{"rank", []Goal{Rank}, func(c *Candidate) { c.Rank = 1 }, func(c *Candidate) { c.Rank = 3 }, "rank 3 instead of 1"},
 		{"no rank", []Goal{Rank}, func(c *Candidate) { c.Rank = 9 }, nil, "it has no rank"},
-		{"load", []Goal{Load}, func(c *Candidate) { c.Capacity, c.ParcelsToday = 200, 50 }, func(c *Candidate) { c.Capacity, c.ParcelsToday = 3, 2 },
-			"66.66 % of today's capacity used instead of 25.00 %"},
+		{
+			"load",
+			[]Goal{Load},
+			func(c *Candidate) { c.Capacity, c.ParcelsToday = 200, 50 }, func(c *Candidate) { c.Capacity, c.ParcelsToday = 3, 2 },
+			"66.66 % of today's capacity used instead of 25.00 %",
+		},
 		{"nothing differs", []Goal{Parcels}, nil, nil, "equal on every goal; the order of the locations decides"},
 		{"too little", []Goal{Parcels}, nil, func(c *Candidate) { c.ATP["a"] = 2 }, "can give 2 of 3 units"},
 	} {
@@ -290,8 +294,14 @@ func TestZonesMatchInOrder(t *testing.T) {
 		km              float64
 		want            string
 	}{
-		{"DE", "10115", 30, "city"}, {"DE", "10115", 30.1, "home"}, {"DE", "10115", -1, "home"}, {"FR", "75001", 5, ""},
-		{"ES", "07001", 5, "islands"}, {"ES", "28001", 5, "home"}, {"ES", "", 5, "home"}, {"", "", 5, ""},
+		{"DE", "10115", 30, "city"},
+		{"DE", "10115", 30.1, "home"},
+		{"DE", "10115", -1, "home"},
+		{"FR", "75001", 5, ""},
+		{"ES", "07001", 5, "islands"},
+		{"ES", "28001", 5, "home"},
+		{"ES", "", 5, "home"},
+		{"", "", 5, ""},
 	} {
 		if got, ok := zone(zones, c.country, c.postal, c.km); got != c.want || ok != (c.want != "") {
 			t.Errorf("%+v: %q", c, got)

@@ -32,18 +32,26 @@ func TestExplain(t *testing.T) {
 		{`ip.country == "DE" && order.units == 4`, `ip.country == "DE" is unknown: ip.country = not known`},
 		{`ip.country == "DE" && order.units == 5`, `order.units == 5 is false: order.units = 4`},
 		{`order.total > customer.spent`, `order.total > customer.spent is unknown: customer.spent = 100.00 USD, order.total = 529.90 EUR`},
-		{`order.units > 9 || (customer.orders > 3 && !order.addresses_differ)`,
-			"order.units > 9 is false: order.units = 4\ncustomer.orders > 3 is false: customer.orders = 0\norder.addresses_differ is true: order.addresses_differ = true"},
-		{`order.units > 3 ? customer.orders > 3 : order.units < 9`,
-			"order.units > 3 is true: order.units = 4\ncustomer.orders > 3 is false: customer.orders = 0"},
+		{
+			`order.units > 9 || (customer.orders > 3 && !order.addresses_differ)`,
+			"order.units > 9 is false: order.units = 4\ncustomer.orders > 3 is false: customer.orders = 0\norder.addresses_differ is true: order.addresses_differ = true",
+		},
+		{
+			`order.units > 3 ? customer.orders > 3 : order.units < 9`,
+			"order.units > 3 is true: order.units = 4\ncustomer.orders > 3 is false: customer.orders = 0",
+		},
 		{`ip.known ? true : true`, `ip.known is unknown: ip.known = not known`},
-		{`velocity('order.placed', 'customer.email', '24h') >= 4`,
-			`velocity("order.placed", "customer.email", "24h") >= 4 is false: velocity("order.placed", "customer.email", "24h") = 3`},
+		{
+			`velocity('order.placed', 'customer.email', '24h') >= 4`,
+			`velocity("order.placed", "customer.email", "24h") >= 4 is false: velocity("order.placed", "customer.email", "24h") = 3`,
+		},
 		{`customer.account_age < duration("24h")`, `customer.account_age < duration("24h") is false: customer.account_age = 36h`},
 		{`order.placed_at > event.at`, `order.placed_at > event.at is false: event.at = 2026-03-01T10:00:05Z, order.placed_at = 2026-03-01T10:00:00Z`},
 		{`"b2b" in order.tags`, `"b2b" in order.tags is false: order.tags = ["vip", "gift"]`},
-		{`order.lines.exists(l, l.qty > 2 && l.unit_price < money("20", "EUR"))`,
-			"2 (B-2): l.qty > 2 && l.unit_price < money(\"20\", \"EUR\") is true"},
+		{
+			`order.lines.exists(l, l.qty > 2 && l.unit_price < money("20", "EUR"))`,
+			"2 (B-2): l.qty > 2 && l.unit_price < money(\"20\", \"EUR\") is true",
+		},
 		{`order.lines.exists(l, l.qty > 20)`, `order.lines.exists(l, l.qty > 20) is false: order.lines = 2 lines`},
 		{`order.lines.all(l, l.available > 0)`, `2 (B-2): l.available > 0 is false: l.available = 0`},
 		{`order.tags.all(x, x == "vip")`, `2 (gift): x == "vip" is false: x = "gift"`},
@@ -107,9 +115,19 @@ func TestShow(t *testing.T) {
 		v    any
 		want string
 	}{
-		{`a"b`, `"a\"b"`}, {int64(-3), "-3"}, {true, "true"}, {money.New(5, "JPY"), "5 JPY"}, {money.Amount{}, "0"},
-		{90 * time.Minute, "1h30m"}, {48 * time.Hour, "2d"}, {24 * time.Hour, "24h"}, {time.Second, "1s"}, {time.Duration(0), "0s"},
-		{[]string{}, "[]"}, {[]Line{{}}, "1 line"}, {3.5, "3.5"},
+		{`a"b`, `"a\"b"`},
+		{int64(-3), "-3"},
+		{true, "true"},
+		{money.New(5, "JPY"), "5 JPY"},
+		{money.Amount{}, "0"},
+		{90 * time.Minute, "1h30m"},
+		{48 * time.Hour, "2d"},
+		{24 * time.Hour, "24h"},
+		{time.Second, "1s"},
+		{time.Duration(0), "0s"},
+		{[]string{}, "[]"},
+		{[]Line{{}}, "1 line"},
+		{3.5, "3.5"},
 	} {
 		if got := Show(tc.v); got != tc.want {
 			t.Errorf("%v: got %s, want %s", tc.v, got, tc.want)

@@ -5,12 +5,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
 
-	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/schema"
 )
 
@@ -79,30 +77,6 @@ func (x *ctx) reason() error {
 
 // wrongType reports a fact whose Go type is not the one its field promises.
 func (x *ctx) wrongType(name string, v any) { x.fail("%s came as %T", name, v) }
-
-// known reports whether v has the Go type that carries t.
-func known(t schema.Type, v any) bool {
-	ok := false
-	switch t {
-	case schema.Int:
-		_, ok = v.(int64)
-	case schema.Bool:
-		_, ok = v.(bool)
-	case schema.Money:
-		_, ok = v.(money.Amount)
-	case schema.Time:
-		_, ok = v.(time.Time)
-	case schema.Duration:
-		_, ok = v.(time.Duration)
-	case schema.Strings:
-		_, ok = v.([]string)
-	case schema.Lines:
-		_, ok = v.([]Line)
-	default:
-		_, ok = v.(string)
-	}
-	return ok
-}
 
 func tri(b bool) Outcome {
 	if b {

@@ -25,7 +25,6 @@ type Problem struct {
 	Request  string          `json:"request_id,omitempty"`
 	Errors   []fault.Problem `json:"errors,omitempty"`
 	Outcomes any             `json:"outcomes,omitempty"` // of a list of events of which one conflicts
-
 }
 
 // Error implements error with what is safe to show.

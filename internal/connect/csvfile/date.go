@@ -31,8 +31,21 @@ var dateTokens = []struct {
 	text string
 	kind byte
 }{
-	{"YYYY", 'Y'}, {"YY", 'y'}, {"MMMM", 'b'}, {"MMM", 'b'}, {"MM", 'M'}, {"M", 'm'}, {"DD", 'D'}, {"D", 'd'},
-	{"HH", 'H'}, {"H", 'h'}, {"mm", 'i'}, {"ss", 's'}, {"SSS", 'f'}, {"A", 'A'}, {"Z", 'Z'},
+	{"YYYY", 'Y'},
+	{"YY", 'y'},
+	{"MMMM", 'b'},
+	{"MMM", 'b'},
+	{"MM", 'M'},
+	{"M", 'm'},
+	{"DD", 'D'},
+	{"D", 'd'},
+	{"HH", 'H'},
+	{"H", 'h'},
+	{"mm", 'i'},
+	{"ss", 's'},
+	{"SSS", 'f'},
+	{"A", 'A'},
+	{"Z", 'Z'},
 }
 
 var (
@@ -303,11 +316,11 @@ func excelDate(s string, zone *time.Location) (time.Time, bool) {
 	if !ok || d.coef < 0 {
 		return time.Time{}, false
 	}
-	days, frac, unit := d.coef, int64(0), int64(1)
+	unit := int64(1)
 	for range d.scale {
 		unit *= 10
 	}
-	days, frac = d.coef/unit, d.coef%unit
+	days, frac := d.coef/unit, d.coef%unit
 	if days < 61 || days > 109_000 { // up to the year 2198
 		return time.Time{}, false
 	}

@@ -53,8 +53,10 @@ func (mk *maker) events(d *draft) (made, error) {
 		}
 		last = t
 		m.items = append(m.items, &item{
-			ev: event.Event{Source: mk.source, Key: key, Type: p.EventType(), Subject: p.EventSubject(),
-				At: t, Mode: mk.mode, Actor: mk.actor, Data: p},
+			ev: event.Event{
+				Source: mk.source, Key: key, Type: p.EventType(), Subject: p.EventSubject(),
+				At: t, Mode: mk.mode, Actor: mk.actor, Data: p,
+			},
 			line: d.first, rows: rows, lines: lines,
 		})
 		rows = 0
@@ -198,8 +200,10 @@ func (mk *maker) shipped(d *draft, p *event.OrderPlaced, key string, t time.Time
 		if i > 0 {
 			k += ":" + loc
 		}
-		s := &event.ShipmentShipped{Channel: p.Channel, Number: p.Number, Location: loc,
-			Tracking: d.values["tracking"], Carrier: d.values["carrier"]}
+		s := &event.ShipmentShipped{
+			Channel: p.Channel, Number: p.Number, Location: loc,
+			Tracking: d.values["tracking"], Carrier: d.values["carrier"],
+		}
 		if err := add(k, t, s, 0); err != nil {
 			return err
 		}

@@ -92,8 +92,10 @@ func Import(ctx context.Context, o Options) (Report, error) {
 	if r.o.As == "" {
 		r.o.As = event.History
 	}
-	r.rep = &Report{Reasons: map[string]int64{}, Notes: map[string]int64{}, EventTypes: map[string]int{}, Conflicts: []Conflict{}, Failures: []Conflict{},
-		File: o.Path, Mode: string(r.o.As), DryRun: o.DryRun}
+	r.rep = &Report{
+		Reasons: map[string]int64{}, Notes: map[string]int64{}, EventTypes: map[string]int{}, Conflicts: []Conflict{}, Failures: []Conflict{},
+		File: o.Path, Mode: string(r.o.As), DryRun: o.DryRun,
+	}
 	if r.m == nil {
 		return *r.rep, fault.New(fault.Invalid, "csvfile.Import", "a mapping is required")
 	}

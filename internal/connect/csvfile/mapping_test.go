@@ -294,8 +294,10 @@ line: { sku: sku, quantity: { const: "1" }, unit_price: price }
 
 func TestReportForPeopleAndProgress(t *testing.T) {
 	var b strings.Builder
-	rep := doImport(t, Options{Path: writeFile(t, "s.csv", shopHead+"1,2024-01-05,EUR,,done,MUG,Mug,5,2.00\n2,2024-01-05,EUR,,done,MUG,Mug,x,2.00\n"),
-		Mapping: mustMapping(t, shopMapping), Sink: newSink(t), Progress: Bar(&b, true)})
+	rep := doImport(t, Options{
+		Path:    writeFile(t, "s.csv", shopHead+"1,2024-01-05,EUR,,done,MUG,Mug,5,2.00\n2,2024-01-05,EUR,,done,MUG,Mug,x,2.00\n"),
+		Mapping: mustMapping(t, shopMapping), Sink: newSink(t), Progress: Bar(&b, true),
+	})
 	if !strings.Contains(b.String(), "done") || !strings.Contains(b.String(), "2 of 2 rows") || !strings.Contains(b.String(), "\r") {
 		t.Errorf("%q", b.String())
 	}

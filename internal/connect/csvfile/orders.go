@@ -105,8 +105,10 @@ type seenProduct struct {
 
 func (b *binder) bindOrders() *ordersPlan {
 	m := b.m
-	p := &ordersPlan{m: m, dates: &m.dates, nums: b.nums, late: map[string]*getter{}, services: map[string]bool{},
-		intern: map[string]string{}, asked: map[string]bool{}, seed: maphash.MakeSeed(), linesIdx: -1}
+	p := &ordersPlan{
+		m: m, dates: &m.dates, nums: b.nums, late: map[string]*getter{}, services: map[string]bool{},
+		intern: map[string]string{}, asked: map[string]bool{}, seed: maphash.MakeSeed(), linesIdx: -1,
+	}
 	p.number = b.need(m.fields["order.number"], false)
 	p.placedAt = b.need(m.fields["order.placed_at"], false)
 	p.currency = b.need(m.fields["order.currency"], false)

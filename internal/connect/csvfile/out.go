@@ -80,8 +80,10 @@ type outbox struct {
 }
 
 func newOutbox(ctx context.Context, sink Sink, rep *Report, dry bool) *outbox {
-	return &outbox{ctx: ctx, sink: sink, rep: rep, dry: dry, limit: windowLines,
-		products: map[string]*catalog.Product{}, known: map[string]bool{}}
+	return &outbox{
+		ctx: ctx, sink: sink, rep: rep, dry: dry, limit: windowLines,
+		products: map[string]*catalog.Product{}, known: map[string]bool{},
+	}
 }
 
 type window []*item

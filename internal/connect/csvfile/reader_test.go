@@ -114,7 +114,8 @@ func TestReaderEncodings(t *testing.T) {
 	text := "naam;prijs\nCafé Größe;1,50 €\n"
 	enc := func(e interface {
 		String(string) (string, error)
-	}) string {
+	},
+	) string {
 		s, err := e.String(text)
 		if err != nil {
 			t.Fatal(err)

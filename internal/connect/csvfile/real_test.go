@@ -42,8 +42,12 @@ func (c *tally) agrees(t *testing.T, rep Report) {
 		what      string
 		got, want int64
 	}{
-		{"rows", rep.Rows, c.rows}, {"accepted", rep.Accepted, c.accepted}, {"rejected", rep.Rejected, c.rejected},
-		{"duplicates", rep.Duplicates, c.duplicates}, {"orders", rep.Orders, int64(len(c.orders))}, {"units", rep.Units, c.units},
+		{"rows", rep.Rows, c.rows},
+		{"accepted", rep.Accepted, c.accepted},
+		{"rejected", rep.Rejected, c.rejected},
+		{"duplicates", rep.Duplicates, c.duplicates},
+		{"orders", rep.Orders, int64(len(c.orders))},
+		{"units", rep.Units, c.units},
 		{"amount in minor units", rep.Amount, c.minor()},
 	} {
 		if x.got != x.want {

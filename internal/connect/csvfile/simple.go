@@ -326,8 +326,10 @@ func (s *simpleRun) place(id string) (catalog.Location, error) {
 		name string
 		to   func(int64)
 	}{
-		{"rank", func(n int64) { l.Rank = int(n) }}, {"capacity", func(n int64) { l.Capacity = int(n) }},
-		{"safety_stock", func(n int64) { l.SafetyStock = n }}, {"handling_hours", func(n int64) { l.HandlingH = int(n) }},
+		{"rank", func(n int64) { l.Rank = int(n) }},
+		{"capacity", func(n int64) { l.Capacity = int(n) }},
+		{"safety_stock", func(n int64) { l.SafetyStock = n }},
+		{"handling_hours", func(n int64) { l.HandlingH = int(n) }},
 	} {
 		v, ok, err := f[n.name].integer(ctx)
 		if err != nil {
@@ -450,8 +452,10 @@ func (s *simpleRun) submitCounts() error {
 			return fault.Problems("csvfile.Import", ps)
 		}
 		out.seen(c.sku, "", false, false)
-		err := out.add(&item{ev: event.Event{Source: source, Key: "count:" + c.loc + ":" + c.sku + ":" + s.sum[:16],
-			Type: p.EventType(), Subject: p.EventSubject(), At: c.at, Mode: s.o.As, Actor: s.o.Actor, Data: p}, line: c.line, rows: c.rows})
+		err := out.add(&item{ev: event.Event{
+			Source: source, Key: "count:" + c.loc + ":" + c.sku + ":" + s.sum[:16],
+			Type: p.EventType(), Subject: p.EventSubject(), At: c.at, Mode: s.o.As, Actor: s.o.Actor, Data: p,
+		}, line: c.line, rows: c.rows})
 		if err != nil {
 			return err
 		}

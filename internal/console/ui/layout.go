@@ -7,14 +7,30 @@ type Shortcut struct{ Keys, What string }
 
 // shortcuts is what the help lists; keys.js and work.js do it.
 var shortcuts = []Shortcut{
-	{"Ctrl K", "Search and commands"}, {"/", "Go to this page's search"}, {"?", "This help"},
+	{"Ctrl K", "Search and commands"},
+	{"/", "Go to this page's search"},
+	{"?", "This help"},
 	{"", "Go to"},
-	{"g t", "Today"}, {"g o", "Orders"}, {"g r", "Review"}, {"g s", "Stock"}, {"g a", "Automations"}, {"g e", "Effects"}, {"g p", "Settings"},
+	{"g t", "Today"},
+	{"g o", "Orders"},
+	{"g r", "Review"},
+	{"g s", "Stock"},
+	{"g a", "Automations"},
+	{"g e", "Effects"},
+	{"g p", "Settings"},
 	{"", "Lists"},
-	{"j / k", "Next, previous row"}, {"↵", "Open the row"}, {"x", "Select the row"},
+	{"j / k", "Next, previous row"},
+	{"↵", "Open the row"},
+	{"x", "Select the row"},
 	{"", "Review"},
-	{"j / k", "Next, previous task"}, {"a", "Approve"}, {"r", "Reject"}, {"q", "Ask the customer"}, {"n", "Write a note"}, {"m", "Take it, or put it back"},
-	{"o", "Open the order"}, {"z", "Undo the last decision"},
+	{"j / k", "Next, previous task"},
+	{"a", "Approve"},
+	{"r", "Reject"},
+	{"q", "Ask the customer"},
+	{"n", "Write a note"},
+	{"m", "Take it, or put it back"},
+	{"o", "Open the order"},
+	{"z", "Undo the last decision"},
 }
 
 func currentAttr(on bool) templ.Attributes {

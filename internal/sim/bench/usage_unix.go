@@ -20,4 +20,4 @@ func Usage() (cpuMicros int64, maxRSS float64) {
 	return micros(u.Utime) + micros(u.Stime), rss / 1024
 }
 
-func micros(t syscall.Timeval) int64 { return int64(t.Sec)*1e6 + int64(t.Usec) }
+func micros(t syscall.Timeval) int64 { return int64(t.Sec)*1e6 + int64(t.Usec) } //nolint:unconvert // 32 bits on other systems
