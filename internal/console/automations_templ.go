@@ -60,7 +60,7 @@ func automationsPage(v automationsView) templ.Component {
 						}()
 					}
 					ctx = templ.InitializeContext(ctx)
-					templ_7745c5c3_Err = ui.Command("orderly apply examples/shop/automations").Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.Command("orderly apply examples/shop").Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -426,7 +426,7 @@ func automationPageView(v automationPage) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = ui.Command("orderly apply automations/").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Command("orderly apply shop/").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

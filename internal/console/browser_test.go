@@ -11,9 +11,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 
 	"orderly.example/orderly/internal/console/consoletest"
@@ -125,7 +127,7 @@ func (b *browser) signIn() {
 	b.open("/signin")
 	b.do(chromedp.SendKeys(chromedp.CSS(`input[name=email]`), consoletest.AdminMail),
 		chromedp.SendKeys(chromedp.CSS(`input[name=password]`), consoletest.AdminPassword+"\r"))
-	b.until(`!!document.querySelector("#today")`)
+	b.until(`document.querySelector("#today") && document.documentElement.classList.contains("js") && document.readyState === "complete"`)
 }
 
 // eval runs an expression; into, when given, receives its value by JSON.
@@ -157,7 +159,31 @@ func (b *browser) until(expr string) {
 	b.t.Fatalf("never true: %s\n%s", expr, body)
 }
 
-func (b *browser) press(keys string) { b.t.Helper(); b.do(chromedp.KeyEvent(keys)) }
+// press presses keys one by one as a keyboard does: a key that the page keeps for
+// itself types nothing. (chromedp.KeyEvent types it all the same.)
+func (b *browser) press(keys string) {
+	b.t.Helper()
+	for _, r := range keys {
+		p := input.DispatchKeyEventParams{Key: string(r), Text: string(r), WindowsVirtualKeyCode: int64(unicode.ToUpper(r))}
+		switch r {
+		case '\r':
+			p.Key, p.Code = "Enter", "Enter"
+		case '\u001b':
+			p.Key, p.Code, p.Text = "Escape", "Escape", ""
+		}
+		_, err := chromedp.Run(b.ctx, chromedp.Action[cdp.Empty](func(ctx context.Context, t *chromedp.Target) (cdp.Empty, error) {
+			p.Type = input.DispatchKeyEventTypeKeyDown
+			if _, err := cdp.Call(ctx, t, input.DispatchKeyEvent, p); err != nil {
+				return cdp.Empty{}, err
+			}
+			p.Type, p.Text = input.DispatchKeyEventTypeKeyUp, ""
+			return cdp.Call(ctx, t, input.DispatchKeyEvent, p)
+		}))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
 
 func (b *browser) size(w, h int64, mobile bool) {
 	b.t.Helper()

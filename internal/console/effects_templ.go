@@ -667,7 +667,7 @@ func quarantine(rows []store.EventRow) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = ui.Command("orderly replay --quarantined").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Command("orderly events replay --all").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

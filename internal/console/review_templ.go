@@ -827,12 +827,12 @@ func dossierCard(d *dossier) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if len(d.Points) > 1 {
-				templ_7745c5c3_Err = ui.Map(d.Points, "Map of the addresses", 420, 260).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Map(d.Points, "Map of the addresses", 320, 220).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 			} else if len(d.Points) == 1 {
-				templ_7745c5c3_Err = ui.Map(d.Points, "Map of the address", 420, 260).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Map(d.Points, "Map of the address", 320, 220).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -107,7 +107,7 @@ func settingsPage(v settingsView) templ.Component {
 							}()
 						}
 						ctx = templ.InitializeContext(ctx)
-						templ_7745c5c3_Err = ui.Command("orderly connection add mail --kind smtp --host smtp.example.com --port 587").Render(ctx, templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = ui.Command("orderly connection set mail --kind smtp --host smtp.example.com --user shop").Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}

@@ -949,7 +949,7 @@ func stockForm(v ledgerView, verb, heading, text, key string) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if verb == "transfer" {
-			templ_7745c5c3_Err = ui.Field(ui.FieldView{Name: "from", Label: "From", Options: v.Options, Value: chosen(v, "from"), Required: true}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Field(ui.FieldView{Form: verb, Name: "from", Label: "From", Options: v.Options, Value: chosen(v, "from"), Required: true}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -957,22 +957,22 @@ func stockForm(v ledgerView, verb, heading, text, key string) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = ui.Field(ui.FieldView{Name: "to", Label: "To", Options: v.Options, Value: chosen(v, "to"), Required: true}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Field(ui.FieldView{Form: verb, Name: "to", Label: "To", Options: v.Options, Value: chosen(v, "to"), Required: true}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		} else if len(v.Options) > 0 {
-			templ_7745c5c3_Err = ui.Field(ui.FieldView{Name: "location", Label: "Location", Options: v.Options, Value: chosen(v, "location"), Required: true}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Field(ui.FieldView{Form: verb, Name: "location", Label: "Location", Options: v.Options, Value: chosen(v, "location"), Required: true}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = ui.Field(ui.FieldView{Name: "location", Label: "Location", Value: chosen(v, "location"), Required: true, Hint: "the id of a location"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Field(ui.FieldView{Form: verb, Name: "location", Label: "Location", Value: chosen(v, "location"), Required: true, Hint: "the id of a location"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = ui.Field(ui.FieldView{Name: "qty", Label: qtyLabel(verb), Type: "number", Required: true, Value: v.Values.Get("qty")}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.Field(ui.FieldView{Form: verb, Name: "qty", Label: qtyLabel(verb), Type: "number", Required: true, Value: v.Values.Get("qty")}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -981,7 +981,7 @@ func stockForm(v ledgerView, verb, heading, text, key string) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if verb != "transfer" {
-			templ_7745c5c3_Err = ui.Field(ui.FieldView{Name: "reason", Label: "Reason", Required: verb == "adjust", Value: v.Values.Get("reason")}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Field(ui.FieldView{Form: verb, Name: "reason", Label: "Reason", Required: verb == "adjust", Value: v.Values.Get("reason")}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

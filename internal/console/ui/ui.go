@@ -239,7 +239,14 @@ func fieldAttrs(f FieldView) templ.Attributes {
 	}
 	if f.Error != "" {
 		at["aria-invalid"] = "true"
-		at["aria-describedby"] = "f-" + f.Name + "-bad"
+		at["aria-describedby"] = fieldID(f) + "-bad"
 	}
 	return at
+}
+
+func fieldID(f FieldView) string {
+	if f.Form != "" {
+		return "f-" + f.Form + "-" + f.Name
+	}
+	return "f-" + f.Name
 }

@@ -93,6 +93,10 @@
     ages();
     for (const id of unfolded) { const d = document.getElementById(id); if (d) d.open = true; }
   });
+  document.addEventListener("htmx:configRequest", (e) => { // an empty filter is no filter: addresses stay short
+    if (e.detail.verb !== "get") return;
+    for (const [k, v] of Object.entries(e.detail.parameters)) if (v === "") delete e.detail.parameters[k];
+  });
   document.addEventListener("htmx:responseError", (e) => {
     const s = e.detail.xhr.status;
     if (s === 401) { location.href = "/signin?back=" + encodeURIComponent(location.pathname + location.search); return; }

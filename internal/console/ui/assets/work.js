@@ -54,14 +54,28 @@
   let undoLast = null;
   const typing = (el) => el && /^(INPUT|TEXTAREA|SELECT)$/.test(el.tagName);
   const links = () => $$("#queue a[data-task]").filter((a) => !a.classList.contains("leaving"));
-  const current = () => $('#queue a[aria-current="true"]');
+  const current = () => $('#queue a[data-task][aria-current="true"]');
   function go(a) {
     if (!a) return;
-    $$('#queue a[aria-current="true"]').forEach((x) => x.removeAttribute("aria-current"));
+    $$('#queue a[data-task][aria-current="true"]').forEach((x) => x.removeAttribute("aria-current"));
     a.setAttribute("aria-current", "true");
     a.scrollIntoView({ block: "nearest" });
-    window.htmx.ajax("GET", a.getAttribute("href"), { target: "#dossier", select: "#dossier", swap: "outerHTML" });
     history.replaceState(null, "", a.getAttribute("href"));
+    load(a.getAttribute("href"));
+  }
+  let loading = null;
+  function load(href) { // the last one asked for wins, however the answers come
+    if (loading) loading.abort();
+    const mine = loading = new AbortController();
+    fetch(href, { headers: { "HX-Request": "true" }, signal: mine.signal })
+      .then((r) => { if (r.status === 401) location.href = "/signin"; if (!r.ok) throw new Error("the server answered " + r.status); return r.text(); })
+      .then((html) => {
+        if (mine.signal.aborted) return;
+        const next = new DOMParser().parseFromString(html, "text/html").querySelector("#dossier");
+        const old = $("#dossier");
+        if (next && old) { old.replaceWith(document.adoptNode(next)); window.htmx.process(next); ages(); }
+      })
+      .catch((err) => { if (err.name !== "AbortError") toast("The task could not be shown: " + err.message, "danger"); });
   }
   function step(d) {
     const all = $$("#queue a[data-task]"), i = all.indexOf(current());
