@@ -13,8 +13,14 @@ import (
 	"orderly.example/orderly/internal/order"
 )
 
+// readProbe, when set by a test, hears every statement of the read models.
+var readProbe func(query string)
+
 // readEach runs a query and calls f for each row; f scans it.
 func readEach(tx *Tx, f func(scan func(dest ...any) error) error, query string, args ...any) error {
+	if readProbe != nil {
+		readProbe(query)
+	}
 	rows, err := tx.Query(query, args...)
 	if err != nil {
 		return err
