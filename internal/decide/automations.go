@@ -29,6 +29,8 @@ func (d *decider) runAutomations() {
 	}
 	facts := d.gather()
 	d.out.Facts = facts
+	holds := d.holds()
+	defer func() { d.resettle = d.resettle || d.holds() != holds }()
 	for _, a := range all {
 		d.out.Considered++
 		outcome, err := a.Condition.Eval(facts)
@@ -54,6 +56,14 @@ func (d *decider) runAutomations() {
 			d.out.Trace.Automations = append(d.out.Trace.Automations, c)
 		}
 	}
+}
+
+// holds is how many holds the order in hand has.
+func (d *decider) holds() int {
+	if d.order == nil {
+		return 0
+	}
+	return len(d.order.Holds)
 }
 
 func shortHash(h string) string { return h[:min(len(h), 10)] }
@@ -142,8 +152,13 @@ func (d *decider) wish(a *automation.Automation, s automation.Hold) {
 
 // subject is what a message, task or webhook happens once for.
 func (d *decider) subject(per string) string {
-	if per != automation.PerEvent && d.order != nil {
+	switch p, parcel := d.ev.Data.(*event.ShipmentShipped); {
+	case d.order == nil:
+		return d.ev.ID
+	case per != automation.PerEvent:
 		return d.order.ID
+	case parcel && p.Tracking != "":
+		return d.order.ID + ":" + p.Location + ":" + p.Tracking // a parcel told twice is one parcel
 	}
 	return d.ev.ID
 }

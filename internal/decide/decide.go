@@ -168,6 +168,15 @@ func Decide(snap *Snapshot, ev event.Event, pol *Policy, at time.Time) (*Decisio
 	if err := d.dispatch(); err != nil {
 		return nil, err
 	}
+	if d.resettle && d.live && d.order != nil && d.order.State != order.Expected {
+		// An automation put or lifted a hold after the order had settled.
+		if len(d.order.Holds) > 0 {
+			d.withdrawFulfilment(d.order, "")
+		}
+		if err := d.settle(d.order); err != nil {
+			return nil, err
+		}
+	}
 	d.finish()
 	return d.out, nil
 }
@@ -231,10 +240,11 @@ type decider struct {
 	live bool
 	out  *Decision
 
-	order   *order.Order // working copy; also out.Order once touched
-	before  order.State
-	touched map[stock.Key]int // index into out.Balances
-	hold    holdWish
+	order    *order.Order // working copy; also out.Order once touched
+	before   order.State
+	touched  map[stock.Key]int // index into out.Balances
+	hold     holdWish
+	resettle bool // the holds changed since the order settled
 }
 
 // orderID is the order the event is about.

@@ -194,6 +194,68 @@ func TestShipmentsMoveTheOrderOn(t *testing.T) {
 	s.check()
 }
 
+const holdOnAccept = `automation: hold-on-accept
+owner: risk@shop.example
+why: looks at what the first checks let through
+on: order.accepted
+when: order.units > 3
+do:
+  - hold: { queue: risk, reason: many units }
+`
+
+const shippingUpdate = `automation: shipping-update
+owner: ops@shop.example
+why: buyers want to know
+on: shipment.shipped
+do:
+  - message: { template: shipping-update, to: customer }
+`
+
+func TestAHoldAfterAcceptanceTakesTheRequestBack(t *testing.T) {
+	s := newShop(t, confirmation, holdOnAccept)
+	s.receive("MUG", "a", 9)
+	s.do(placed("1", line("MUG", 4)))
+	o := s.order("1")
+	if o.State != order.Held || countKeys(s.keys(), "fulfilment:") != 0 {
+		t.Fatalf("%s %v", o.State, s.keys())
+	}
+	s.do(&event.OrderReleaseRequested{Order: o.ID})
+	if o = s.order("1"); o.State != order.Ready || countKeys(s.keys(), "fulfilment:") != 1 {
+		t.Fatalf("%s %v", o.State, s.keys())
+	}
+	s.check()
+}
+
+func TestAParcelToldTwiceIsOneMail(t *testing.T) {
+	s := newShop(t, shippingUpdate)
+	s.receive("MUG", "a", 9)
+	s.do(placed("1", line("MUG", 4)))
+	for range 3 {
+		s.do(&event.ShipmentShipped{Channel: "web", Number: "1", Location: "a", Tracking: "T1"})
+	}
+	if n := countKeys(s.keys(), "mail:shipping-update"); n != 1 {
+		t.Fatalf("%d mails: %v", n, s.keys())
+	}
+	s.check()
+}
+
+func TestRefundsNeverExceedWhatWasCaptured(t *testing.T) {
+	s := newShop(t)
+	s.receive("MUG", "a", 9)
+	s.do(placed("1", line("MUG", 2))) // 20 EUR captured
+	s.do(&event.ShipmentShipped{Channel: "web", Number: "1", Location: "a"})
+	for _, n := range []string{"r1", "r2", "r3"} {
+		s.do(&event.ReturnReceived{Channel: "web", Number: n, Order: "1", Location: "a", Lines: []event.Line{line("MUG", 1)}})
+		for _, x := range s.snap.Tasks["return:web:"+n] {
+			s.do(&event.TaskDecided{Task: x.ID, Outcome: "refunded"})
+		}
+	}
+	if o := s.order("1"); o.Refunded.Minor != 2000 || o.Captured.Minor != 2000 {
+		t.Fatalf("refunded %s of %s", o.Refunded, o.Captured)
+	}
+	s.check()
+}
+
 func TestCountBelowReservedReopensTheNewest(t *testing.T) {
 	s := newShop(t)
 	s.receive("MUG", "a", 4)

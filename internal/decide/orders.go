@@ -164,6 +164,7 @@ func (d *decider) payable(o *order.Order) bool {
 // consequences follow. State is a function of holds, missing units, parcels and
 // payment, never of the path, so events may come in any order.
 func (d *decider) settle(o *order.Order) error {
+	d.resettle = false
 	was := o.State
 	if was.Terminal() || was == order.Shipped {
 		return nil
@@ -371,7 +372,7 @@ func (d *decider) openRefund(o *order.Order) {
 	due := o.Captured.Sub(o.Refunded)
 	d.openTask(o.ID, task.Task{
 		Kind: task.Refund, Queue: "finance", OrderID: o.ID, Title: "Refund " + due.String() + " of order " + o.Short(),
-		Options: []string{"refunded"}, Owner: d.pol.Settings.OpsOwner,
+		Options: []string{"refunded"}, Owner: d.pol.Settings.OpsOwner, Amount: due,
 		Reasons: []task.Reason{{Text: "the order is cancelled and " + due.String() + " was captured"}},
 	}, 48*time.Hour)
 }
@@ -478,15 +479,16 @@ func (d *decider) rerouteRequested(p *event.OrderRerouteRequested) error {
 
 // orderFact lets automations react to a derived fact about an order.
 func (d *decider) orderFact() error {
-	if _, err := d.knownOrder(d.ev.Subject); err != nil {
+	o, err := d.knownOrder(d.ev.Subject)
+	if err != nil {
 		return err
 	}
-	held := len(d.order.Holds)
-	d.runAutomations()
-	if len(d.order.Holds) > held {
-		d.withdrawFulfilment(d.order, "")
-		return d.settle(d.order)
+	// An automation on an earlier fact of the same event may have held the order meanwhile.
+	if d.ev.Type == "order.ready" && o.State != order.Ready || d.ev.Type == "order.unfillable" && o.State != order.Unfillable {
+		d.out.Order = nil
+		return nil
 	}
+	d.runAutomations()
 	return nil
 }
 

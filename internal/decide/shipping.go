@@ -32,6 +32,11 @@ func (d *decider) shipped(p *event.ShipmentShipped) error {
 			lines = append(lines, event.ShippedLine{SKU: a.SKU, Qty: a.Qty - a.Shipped})
 		}
 	}
+	if len(lines) == 0 {
+		d.out.Order = nil
+		d.note("%s has nothing left to ship of it; nothing changes", p.Location)
+		return nil
+	}
 	want := map[string]int64{}
 	for _, l := range lines {
 		want[l.SKU] += l.Qty // a parcel may list one SKU twice
@@ -216,7 +221,7 @@ func (d *decider) returned(p *event.ReturnReceived) error {
 	if d.live && value.Minor > 0 && o != nil && o.Captured.Minor > o.Refunded.Minor {
 		d.openTask("return:"+p.Channel+":"+p.Number, task.Task{
 			Kind: task.Refund, Queue: "finance", OrderID: orderID, Title: "Refund return " + p.Number + " (" + value.String() + ")",
-			Options: []string{"refunded", "refused"}, Owner: d.pol.Settings.OpsOwner,
+			Options: []string{"refunded", "refused"}, Owner: d.pol.Settings.OpsOwner, Amount: value,
 			Reasons: []task.Reason{{Text: "goods worth " + value.String() + " came back"}},
 		}, 48*time.Hour)
 	}

@@ -165,8 +165,11 @@ func (d *decider) taskDecided(p *event.TaskDecided) error {
 		if err = d.route(o); err == nil {
 			err = d.settle(o)
 		}
-	case t.Kind == task.Refund && p.Outcome == "refunded" && t.Subject == o.ID:
-		o.Refunded = o.Captured
+	case t.Kind == task.Refund && p.Outcome == "refunded":
+		// Never more than was captured, whatever was asked for.
+		if o.Refunded = o.Refunded.Add(t.Amount); o.Refunded.Minor > o.Captured.Minor {
+			o.Refunded = o.Captured
+		}
 	}
 	if err != nil {
 		return err

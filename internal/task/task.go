@@ -1,7 +1,11 @@
 // Package task holds people's work: what a machine must not decide, with a dossier, a deadline and an owner.
 package task
 
-import "time"
+import (
+	"time"
+
+	"orderly.example/orderly/internal/money"
+)
 
 // Kind of work.
 type Kind string
@@ -47,8 +51,9 @@ type Task struct {
 	Note     string
 	By       string // who decided
 	DoneAt   time.Time
-	EventID  string // cause
-	Late     bool   // the SLA passed and its owner was told
+	EventID  string       // cause
+	Amount   money.Amount // of a refund
+	Late     bool         // the SLA passed and its owner was told
 }
 
 // Reason is why the task exists: the automation that asked for it and the text it gave.
