@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"regexp"
 	"slices"
 	"sort"
@@ -270,7 +271,6 @@ func TestReadPlans(t *testing.T) {
 				if err := scan(&id, &parent, &zero, &detail); err != nil {
 					return err
 				}
-				t.Log(q[:min(len(q),110)], "=>", detail)
 				bounded := strings.Contains(detail, "USING") // a walk along an index, in its order
 				if strings.HasPrefix(detail, "SCAN") && !fine.MatchString(detail) && !bounded {
 					if detail == "SCAN event" || detail == "SCAN product" || detail == "SCAN stock_balance" {
@@ -387,6 +387,48 @@ func TestLedgerBalance(t *testing.T) {
 			t.Errorf("location %q: %d moves, want %d", loc, n, len(want))
 		}
 	}
+}
+
+// TestMillionOrders measures the lists over a million orders. It takes a minute,
+// so it runs only when ORDERLY_LARGE is set.
+func TestMillionOrders(t *testing.T) {
+	if os.Getenv("ORDERLY_LARGE") == "" {
+		t.Skip("ORDERLY_LARGE is not set")
+	}
+	db, _ := readStore(t, 1)
+	const n = 1_000_000
+	if err := db.Update(t.Context(), func(tx *Tx) error {
+		_, err := tx.Exec(`WITH RECURSIVE k(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM k WHERE i < $1)
+			INSERT INTO orders (id, channel, number, state, payment, customer_id, currency, total, units, country, mode, placed_at, updated_at, rev, doc)
+			SELECT 'ord_' || i, CASE WHEN i % 5 = 0 THEN 'pos' ELSE 'web' END, 'M-' || i, CASE WHEN i % 997 = 0 THEN 'held' WHEN i % 50 = 0 THEN 'ready' ELSE 'completed' END,
+				'paid', 'cus_' || (i % 200000), 'EUR', i % 50000, 2, CASE WHEN i = 500000 THEN 'LU' WHEN i % 3 = 0 THEN 'FR' ELSE 'DE' END, 'live',
+				1700000000000000 + i * 30000000, 1700000000000000 + i * 30000000, 1, '{"padding":"' || hex(randomblob(300)) || '"}' FROM k`, int64(n))
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	end := time.UnixMicro(1700000000000000 + n*30000000)
+	for name, f := range map[string]OrderFilter{
+		"newest": {}, "held": {States: []order.State{order.Held}}, "shop counter": {Channel: "pos"}, "rare country": {Country: "LU"}, "largest": {Sort: SortTotal},
+		"number": {Search: "M-99999"}, "customer": {Search: "cus_4711"}, "a day": {From: end.AddDate(0, 0, -200), To: end.AddDate(0, 0, -199), Country: "FR"},
+		"deep page": {Cursor: fmt.Sprintf("%d.x", end.AddDate(0, 0, -170).UnixMicro())},
+	} {
+		view(t, db, func(tx *Tx) error { _, err := tx.OrdersPage(f); return err })
+		start := time.Now()
+		var p OrderPage
+		view(t, db, func(tx *Tx) (err error) { p, err = tx.OrdersPage(f); return err })
+		took := time.Since(start)
+		t.Logf("%-14s %8.2f ms  %d rows", name, float64(took.Microseconds())/1000, len(p.Rows))
+		if took > 250*time.Millisecond {
+			t.Errorf("%s takes %s", name, took)
+		}
+	}
+	start := time.Now()
+	view(t, db, func(tx *Tx) error { _, err := tx.Counts(end); return err })
+	t.Logf("%-14s %8.2f ms", "counts", float64(time.Since(start).Microseconds())/1000)
+	start = time.Now()
+	view(t, db, func(tx *Tx) error { _, err := tx.DayFigures(end.AddDate(0, 0, -1), end); return err })
+	t.Logf("%-14s %8.2f ms", "a day by hour", float64(time.Since(start).Microseconds())/1000)
 }
 
 func TestCursorsOfStrangers(t *testing.T) {

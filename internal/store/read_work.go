@@ -42,11 +42,17 @@ func (tx *Tx) Counts(now time.Time) (Counts, error) {
 			return c, err
 		}
 	}
-	late, err := tx.capCount("task WHERE state IN ('open', 'asked') AND due > 0 AND due < $1 AND kind <> 'incident'", now.UnixMicro())
+	queues, err := tx.Queues()
 	if err != nil {
 		return c, err
 	}
-	c.LateTasks = late.N
+	for _, q := range queues { // each queue is sorted by its deadlines: only late tasks are read
+		late, err := tx.capCount("task WHERE state IN ('open', 'asked') AND queue = $1 AND due > 0 AND due < $2 AND kind <> 'incident'", q, now.UnixMicro())
+		if err != nil {
+			return c, err
+		}
+		c.LateTasks += late.N
+	}
 	var due int64
 	if _, err := readRow(tx, "SELECT coalesce(min(due), 0) FROM effect WHERE state IN ('pending', 'claimed')", nil, &due); err != nil {
 		return c, err
