@@ -64,6 +64,15 @@ func openRig(t testing.TB, url string, o engine.Options) *rig {
 		if err := eng.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
+		laws, err := store.Doctor(context.Background(), db) // whatever a test did, the laws hold
+		if err != nil {
+			t.Error(err)
+		}
+		for _, l := range laws {
+			if !l.OK {
+				t.Errorf("law %q: %s", l.Name, l.FirstOffender)
+			}
+		}
 		if err := db.Close(); err != nil {
 			t.Error(err)
 		}

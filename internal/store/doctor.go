@@ -135,12 +135,13 @@ func soundFile(tx *Tx, l *Law) error {
 	})
 }
 
+// What came through a door has a key; derived events (depth above 0) come from us, once.
 func eventsAndKeys(tx *Tx, l *Law) error {
 	if err := l.count(tx, "SELECT count(*) FROM event"); err != nil {
 		return err
 	}
 	err := l.one(tx, "event %v of %v has no key", `SELECT e.id, e.source FROM event e LEFT JOIN event_key k ON k.source = e.source AND k.id = e.key
-		WHERE k.event_id IS NULL OR k.event_id <> e.id ORDER BY e.seq LIMIT 1`)
+		WHERE e.depth = 0 AND (k.event_id IS NULL OR k.event_id <> e.id) ORDER BY e.seq LIMIT 1`)
 	if err != nil {
 		return err
 	}
