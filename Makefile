@@ -77,6 +77,10 @@ bench: ## Run the Go benchmarks and the order benchmark
 	@$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) $(PKGS)
 	$(GO) run ./cmd/orderly bench orders
 
+.PHONY: crash
+crash: ## Kill a server under load with SIGKILL, 50 times (ORDERLY_CRASHES), and check every law
+	@ORDERLY_CRASHES=$${ORDERLY_CRASHES:-50} $(GO) test -count=1 -timeout 60m -run TestKillNine -v ./internal/sim
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (default 5s)
 	@scripts/fuzz.sh $(FUZZTIME)

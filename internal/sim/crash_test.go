@@ -1,0 +1,592 @@
+package sim_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"orderly.example/orderly/examples"
+	"orderly.example/orderly/internal/connect"
+	"orderly.example/orderly/internal/connect/fake"
+	"orderly.example/orderly/internal/engine"
+	"orderly.example/orderly/internal/event"
+	"orderly.example/orderly/internal/order"
+	"orderly.example/orderly/internal/sim/bench"
+	"orderly.example/orderly/internal/store"
+)
+
+// The crash test. A real "orderly serve" is killed again and again under load,
+// by SIGKILL, at moments drawn from a seed. What it had answered must be there,
+// once; what it had not answered is sent again; every law must hold in the file
+// that the dead process left behind.
+//
+//	ORDERLY_CRASHES=50 go test ./internal/sim -run TestKillNine -v     (make crash)
+//	ORDERLY_CRASH_SEED=7 …                                             the same moments again
+func TestKillNine(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and kills a program; left out under -short")
+	}
+	crashes, seed := number(t, "ORDERLY_CRASHES", 5), uint64(number(t, "ORDERLY_CRASH_SEED", int(time.Now().UnixNano()%1e6)))
+	t.Logf("%d crashes, ORDERLY_CRASH_SEED=%d", crashes, seed)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute+time.Duration(crashes)*15*time.Second)
+	defer cancel()
+
+	c := newCrashing(t, ctx, seed)
+	rng := rand.New(rand.NewPCG(seed, 50))
+	c.serve()
+	feed := make(chan delivery, 64)
+	var workers sync.WaitGroup
+	for range 8 {
+		workers.Go(func() { c.deliver(ctx, feed) })
+	}
+	quit, fed := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(fed)
+		defer close(feed)
+		l := newLives(seed, "C")
+		for {
+			vs, ds := l.batch(12)
+			c.mu.Lock()
+			c.lives = append(c.lives, vs...)
+			c.mu.Unlock()
+			for _, d := range ds {
+				feed <- d // workers take until the end, so this never hangs
+			}
+			select {
+			case <-quit:
+				return
+			case <-ctx.Done():
+				return
+			default:
+			}
+		}
+	}()
+	for k := range crashes {
+		pause(ctx, 40*time.Millisecond+time.Duration(rng.IntN(700))*time.Millisecond)
+		c.kill()
+		c.examine(fmt.Sprintf("after crash %d", k+1))
+		if t.Failed() {
+			break
+		}
+		c.serve()
+	}
+	pause(ctx, 200*time.Millisecond)
+	close(quit)
+	<-fed
+	workers.Wait()
+	c.settle(ctx)
+	c.stop()
+	c.examine("at the end")
+	c.conclude(crashes)
+}
+
+func number(t *testing.T, name string, otherwise int) int {
+	t.Helper()
+	v := os.Getenv(name)
+	if v == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 0 {
+		t.Fatalf("%s=%q is no number", name, v)
+	}
+	return n
+}
+
+// pause waits, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// crashing is a shop whose server dies.
+type crashing struct {
+	t      *testing.T
+	ctx    context.Context
+	binary string
+	dir    string
+	secret connect.Secret
+	mail   *fake.SMTP
+	hooks  *fake.Receiver
+	stock  int // opening deliveries
+
+	gen atomic.Int64 // how many servers were started
+
+	mu       sync.Mutex
+	up       chan struct{} // closed while a server runs
+	addr     string
+	lives    []life
+	answered map[string]string // webhook-id -> event id
+	lost     int               // deliveries without an answer
+	mails    map[string][]int64
+	cmd      *exec.Cmd
+}
+
+func newCrashing(t *testing.T, ctx context.Context, seed uint64) *crashing {
+	t.Helper()
+	c := &crashing{t: t, ctx: ctx, dir: t.TempDir(), up: make(chan struct{}), answered: map[string]string{}}
+	c.binary = filepath.Join(c.dir, "orderly")
+	build := exec.CommandContext(ctx, "go", "build", "-o", c.binary, "../../cmd/orderly")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("the program does not build: %v\n%s", err, out)
+	}
+	var err error
+	if c.mail, err = fake.StartSMTP(ctx, fake.SMTPOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.mail.Close() })
+	if c.hooks, err = fake.StartReceiver(ctx, fake.ReceiverOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.hooks.Close() })
+	policy := filepath.Join(c.dir, "policy")
+	for _, f := range []string{"shop.yaml", "routing.yaml", "automations/order-confirmation.yaml"} {
+		text, err := fs.ReadFile(examples.Shop(), f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(policy, f)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(policy, f), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	host, port := c.mail.HostPort()
+	c.command("", "connection", "set", "mail", "--kind", "smtp", "--host", host, "--port", strconv.Itoa(port), "--tls", "none", "--from", "Sample Shop <orders@shop.example>")
+	for _, name := range []string{"warehouse", "alerts"} {
+		c.command(c.hooks.Secret().Reveal()+"\n", "connection", "set", name, "--kind", "webhook", "--url", c.hooks.URL(), "--allow-private", "--secret-stdin")
+	}
+	out := c.command("", "connection", "set", "shop", "--kind", "inbound")
+	secret := regexp.MustCompile(`whsec_\S+`).FindString(out)
+	if secret == "" {
+		t.Fatalf("no secret was printed: %s", out)
+	}
+	c.secret = connect.Secret(secret)
+	c.command("", "apply", policy)
+	c.open(func(db *store.DB, keys *store.Keyring) {
+		l := newLives(seed, "")
+		err := db.Update(ctx, func(tx *store.Tx) error {
+			if err := store.UpsertProducts(tx, l.shop.Products()); err != nil {
+				return err
+			}
+			locs := l.shop.Locations()
+			for i := range locs {
+				locs[i].Capacity = 0
+			}
+			return store.UpsertLocations(tx, locs)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		eng, err := engine.New(ctx, engine.Options{DB: db, Keyring: keys})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var evs []event.Event
+		for i, p := range plenty(l.shop, openingUnits) {
+			evs = append(evs, event.Event{Source: "opening", Key: strconv.Itoa(i), Data: p})
+		}
+		c.stock = len(evs)
+		if _, err := eng.Submit(ctx, evs); err != nil {
+			t.Fatal(err)
+		}
+		if err := eng.Close(ctx); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return c
+}
+
+// openingUnits is more of each product at each location than a run sells.
+const openingUnits = 1_000_000
+
+// command runs one subcommand to its end and returns what it printed.
+func (c *crashing) command(stdin string, args ...string) string {
+	c.t.Helper()
+	cmd := exec.CommandContext(c.ctx, c.binary, append(args, "--data-dir", c.data())...)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir}
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		c.t.Fatalf("orderly %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+func (c *crashing) data() string { return filepath.Join(c.dir, "data") }
+
+// open opens the shop's database while no server runs.
+func (c *crashing) open(do func(*store.DB, *store.Keyring)) {
+	c.t.Helper()
+	master, err := store.LoadOrCreateKey(filepath.Join(c.data(), "orderly.key"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	keys, err := store.NewKeyring(master)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	db, err := store.Open(c.ctx, filepath.Join(c.data(), "orderly.db"), store.Options{Keyring: keys})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	do(db, keys)
+	if err := db.Close(); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+var listens = regexp.MustCompile(`listens on http://(\S+)`)
+
+// serve starts the server and lets the workers at it.
+func (c *crashing) serve() {
+	c.t.Helper()
+	c.noteMails()
+	cmd := exec.CommandContext(c.ctx, c.binary, "serve", "--data-dir", c.data(), "--listen", "127.0.0.1:0", "--log-level", "error")
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir}
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	r := bufio.NewReader(out)
+	line, err := r.ReadString('\n')
+	m := listens.FindStringSubmatch(line)
+	if err != nil || m == nil {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		c.t.Fatalf("the server does not start: %q %v\n%s", line, err, errs.String())
+	}
+	go func() { _, _ = r.WriteTo(&bytes.Buffer{}) }() // ends with the process
+	c.gen.Add(1)
+	c.mu.Lock()
+	c.cmd, c.addr = cmd, m[1]
+	close(c.up)
+	c.mu.Unlock()
+}
+
+// down takes the server from the workers.
+func (c *crashing) down() *exec.Cmd {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.up = make(chan struct{})
+	return c.cmd
+}
+
+// kill ends the server as a power cut would, as far as the process is concerned.
+func (c *crashing) kill() {
+	c.t.Helper()
+	cmd := c.cmd
+	if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
+		c.t.Fatal(err)
+	}
+	c.down()
+	_ = cmd.Wait() // killed: it says so
+}
+
+// stop ends the server in order.
+func (c *crashing) stop() {
+	c.t.Helper()
+	cmd := c.down()
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		c.t.Errorf("the server did not end in order: %v", err)
+	}
+	c.noteMails()
+}
+
+// noteMails files the mails taken so far under the server that sent them. It is called while none runs.
+func (c *crashing) noteMails() {
+	if c.mails == nil {
+		c.mails = map[string][]int64{}
+	}
+	have := 0
+	for _, g := range c.mails {
+		have += len(g)
+	}
+	for _, m := range c.mail.Messages()[have:] {
+		c.mails[m.ID] = append(c.mails[m.ID], c.gen.Load())
+	}
+}
+
+// deliver posts what is fed until each is answered, over one connection at a time.
+func (c *crashing) deliver(ctx context.Context, feed <-chan delivery) {
+	var conn *bench.Conn
+	defer func() {
+		if conn != nil {
+			_ = conn.Close()
+		}
+	}()
+	for d := range feed {
+		body := d.body()
+		for ctx.Err() == nil {
+			c.mu.Lock()
+			up, addr := c.up, c.addr
+			c.mu.Unlock()
+			select {
+			case <-up:
+			case <-ctx.Done():
+				return
+			}
+			if conn == nil {
+				var err error
+				if conn, err = bench.Dial(ctx, bench.Target{Addr: addr, Path: "/hooks/shop", Secret: c.secret}); err != nil {
+					conn = nil
+					pause(ctx, 5*time.Millisecond) // it died while we called
+					continue
+				}
+			}
+			status, answer, err := conn.Post(d.id, body, time.Now())
+			if err == nil && status == 200 {
+				c.note(d.id, answer)
+				break
+			}
+			if err == nil && status != 503 {
+				c.t.Errorf("%s was answered %d: %s", d.id, status, answer)
+				break
+			}
+			_ = conn.Close()
+			conn = nil
+			c.mu.Lock()
+			c.lost++
+			c.mu.Unlock()
+		}
+	}
+}
+
+// note keeps an answer: from now on the event must be there.
+func (c *crashing) note(id string, answer []byte) {
+	var results []struct {
+		Status  string
+		EventID string `json:"event_id"`
+	}
+	if err := json.Unmarshal(answer, &results); err != nil || len(results) != 1 {
+		c.t.Errorf("%s: %v in %s", id, err, answer)
+		return
+	}
+	r := results[0]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r.Status != "decided" && r.Status != "duplicate" {
+		c.t.Errorf("%s was %s: %s", id, r.Status, answer)
+	}
+	if before, ok := c.answered[id]; ok && before != r.EventID {
+		c.t.Errorf("%s was event %s and is now %s", id, before, r.EventID)
+	}
+	c.answered[id] = r.EventID
+}
+
+// examine holds the file that the server left to every law and every answer.
+func (c *crashing) examine(when string) {
+	c.t.Helper()
+	c.mu.Lock()
+	answered := make(map[string]string, len(c.answered))
+	for k, v := range c.answered {
+		answered[k] = v
+	}
+	c.mu.Unlock()
+	c.open(func(db *store.DB, _ *store.Keyring) {
+		laws, err := store.Doctor(c.ctx, db)
+		if err != nil {
+			c.t.Fatalf("%s: %v", when, err)
+		}
+		for _, l := range laws {
+			if !l.OK {
+				c.t.Errorf("%s: %s: %s", when, l.Name, l.FirstOffender)
+			}
+		}
+		err = db.View(c.ctx, func(tx *store.Tx) error {
+			times := map[string]int{}
+			ids := map[string]string{}
+			err := tx.Each(func(scan func(...any) error) error {
+				var key, id string
+				err := scan(&key, &id)
+				times[key]++
+				ids[key] = id
+				return err
+			}, "SELECT key, id FROM event WHERE source = $1", "shop")
+			for key, id := range answered {
+				if times[key] != 1 || ids[key] != id {
+					c.t.Errorf("%s: %s was answered as event %s; the file has it %d times, as %q", when, key, id, times[key], ids[key])
+				}
+			}
+			return err
+		})
+		if err != nil {
+			c.t.Fatal(err)
+		}
+	})
+}
+
+// settle waits until everything has left.
+func (c *crashing) settle(ctx context.Context) {
+	c.t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		pending := 0
+		c.open(func(db *store.DB, _ *store.Keyring) {
+			err := db.View(ctx, func(tx *store.Tx) error {
+				return tx.QueryRow("SELECT count(*) FROM effect WHERE state IN ('pending', 'claimed')").Scan(&pending)
+			})
+			if err != nil {
+				c.t.Fatal(err)
+			}
+		})
+		if pending == 0 {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			c.t.Fatalf("%d effects never left", pending)
+		}
+	}
+}
+
+// conclude compares the end with what was said, and the mails with the effects.
+func (c *crashing) conclude(crashes int) {
+	c.t.Helper()
+	mailed := map[string]bool{} // effects of kind mail that are done
+	c.open(func(db *store.DB, _ *store.Keyring) {
+		err := db.View(c.ctx, func(tx *store.Tx) error { return c.compare(tx, mailed) })
+		if err != nil {
+			c.t.Fatal(err)
+		}
+	})
+	twice, moments := 0, map[int64]int{}
+	for id, gens := range c.mails {
+		effect, _, _ := strings.Cut(id, "@")
+		if !mailed[effect] {
+			c.t.Errorf("the mail %s was taken, but no effect says that it left", id)
+		}
+		delete(mailed, effect)
+		for i := 1; i < len(gens); i++ {
+			twice++
+			moments[gens[i-1]]++
+			if gens[i] == gens[i-1] {
+				c.t.Errorf("server %d sent the mail %s twice: no crash lies between", gens[i], id)
+			}
+		}
+	}
+	for id := range mailed {
+		c.t.Errorf("the mail of effect %s never arrived", id)
+	}
+	for gen, n := range moments {
+		if n > mailsAtOnce {
+			c.t.Errorf("%d mails of server %d were sent again; it records each before the next, so at most %d can be", n, gen, mailsAtOnce)
+		}
+	}
+	done := 0
+	for _, d := range c.hooks.Documents() {
+		done++
+		if d.Attempts > 1+crashes {
+			c.t.Errorf("document %s arrived %d times", d.ID, d.Attempts)
+		}
+	}
+	all, refused := c.hooks.Requests()
+	if refused > 0 {
+		c.t.Errorf("%d documents were not genuine", refused)
+	}
+	c.t.Logf("%d lives, %d deliveries answered, %d sent again without an answer, %d mails (%d of them a second time, each across a crash and with its first Message-ID), "+
+		"%d documents acted on of %d requests", len(c.lives), len(c.answered), c.lost, c.mail.Count(), twice, done, all)
+}
+
+// mailsAtOnce is how many mails can be between the server's acceptance and our record: one for each delivery job of a destination.
+const mailsAtOnce = 4
+
+func (c *crashing) compare(tx *store.Tx, mailed map[string]bool) error {
+	byNumber := map[string]*order.Order{}
+	err := tx.Each(func(scan func(...any) error) error {
+		var doc string
+		if err := scan(&doc); err != nil {
+			return err
+		}
+		o := &order.Order{}
+		err := json.Unmarshal([]byte(doc), o)
+		byNumber[o.Number] = o
+		return err
+	}, "SELECT doc FROM orders")
+	if err != nil {
+		return err
+	}
+	reserved := map[string]int64{}
+	for _, v := range c.lives {
+		o := byNumber[v.number]
+		switch {
+		case o == nil:
+			c.t.Errorf("order %s is not there", v.number)
+			continue
+		case o.State != v.state || o.Captured.Minor != v.captured:
+			c.t.Errorf("order %s is %s with %s; it was said to end %s with %d", v.number, o.State, o.Captured, v.state, v.captured)
+		}
+		for sku, n := range v.demand {
+			reserved[sku] += n
+		}
+	}
+	if len(byNumber) != len(c.lives) {
+		c.t.Errorf("%d orders for %d lives", len(byNumber), len(c.lives))
+	}
+	have, onHand, places := map[string]int64{}, int64(0), 0
+	err = tx.Each(func(scan func(...any) error) error {
+		var sku string
+		var hand, res int64
+		err := scan(&sku, &hand, &res)
+		have[sku] += res
+		onHand += hand
+		places++
+		return err
+	}, "SELECT sku, on_hand, reserved FROM stock_balance")
+	if err != nil {
+		return err
+	}
+	for sku, n := range have {
+		if n != reserved[sku] {
+			c.t.Errorf("%d of %s are reserved; the orders ask for %d", n, sku, reserved[sku])
+		}
+	}
+	if onHand != int64(c.stock)*openingUnits {
+		c.t.Errorf("%d units are on hand of %d places; nothing was shipped", onHand, places)
+	}
+	dead := 0
+	return errors.Join(tx.Each(func(scan func(...any) error) error {
+		var id, kind, state string
+		err := scan(&id, &kind, &state)
+		if state == "dead" {
+			if dead++; dead < 4 {
+				c.t.Errorf("effect %s is a dead letter", id)
+			}
+		}
+		if kind == "mail" && state == "done" {
+			mailed[id] = true
+		}
+		return err
+	}, "SELECT id, kind, state FROM effect"))
+}
