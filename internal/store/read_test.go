@@ -14,19 +14,28 @@ import (
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/order"
+	"orderly.example/orderly/internal/pgtest"
 	"orderly.example/orderly/internal/stock"
 )
+
+// onBoth runs a test on SQLite and on PostgreSQL.
+func onBoth(t *testing.T, f func(t *testing.T, url string)) {
+	t.Run("sqlite", func(t *testing.T) { f(t, liteURL(t)) })
+	t.Run("postgres", func(t *testing.T) { f(t, pgtest.URL(t)) })
+}
+
+func liteURL(t *testing.T) string { return "sqlite:" + t.TempDir() + "/read.db" }
 
 var readStart = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
 // readStore holds n orders, one every ten minutes, of which two share each time placed.
-func readStore(t *testing.T, n int) (*DB, []*order.Order) {
+func readStore(t *testing.T, url string, n int) (*DB, []*order.Order) {
 	t.Helper()
 	keys, err := NewKeyring(make([]byte, KeySize))
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := Open(t.Context(), "sqlite:"+t.TempDir()+"/read.db", Options{Keyring: keys})
+	db, err := Open(t.Context(), url, Options{Keyring: keys})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,8 +101,10 @@ func walkPages(t *testing.T, db *DB, f OrderFilter) []OrderRow {
 }
 
 // TestOrdersPage compares every filter and sort, read page by page, with a plain loop over all orders.
-func TestOrdersPage(t *testing.T) {
-	db, all := readStore(t, 700)
+func TestOrdersPage(t *testing.T) { onBoth(t, testOrdersPage) }
+
+func testOrdersPage(t *testing.T, url string) {
+	db, all := readStore(t, url, 700)
 	mid := readStart.Add(40 * time.Hour)
 	filters := map[string]OrderFilter{
 		"all": {}, "oldest": {Sort: SortOldest}, "total": {Sort: SortTotal},
@@ -144,7 +155,7 @@ func TestOrdersPage(t *testing.T) {
 // so, and finds the rest on the following pages.
 func TestOrdersPageIsBounded(t *testing.T) {
 	n := ScanCap*2 + 500
-	db, _ := readStore(t, n)
+	db, _ := readStore(t, liteURL(t), n)
 	var p OrderPage
 	view(t, db, func(tx *Tx) (err error) { p, err = tx.OrdersPage(OrderFilter{Country: "LU"}); return err })
 	if len(p.Rows) != 0 || p.Next == "" || p.Back.IsZero() || p.Looked != ScanCap {
@@ -155,8 +166,10 @@ func TestOrdersPageIsBounded(t *testing.T) {
 	}
 }
 
-func TestOrderSearch(t *testing.T) {
-	db, all := readStore(t, 300)
+func TestOrderSearch(t *testing.T) { onBoth(t, testOrderSearch) }
+
+func testOrderSearch(t *testing.T, url string) {
+	db, all := readStore(t, url, 300)
 	if err := db.Update(t.Context(), func(tx *Tx) error {
 		return InsertSearchTerms(tx, []SearchTerm{{"sample", "cus_001"}, {"sample", "cus_002"}, {"twelve", "cus_002"}})
 	}); err != nil {
@@ -202,52 +215,87 @@ func TestOrderSearch(t *testing.T) {
 	}
 }
 
+// readCalls are calls of all read models, each with the filters that make other statements of it.
+func readCalls(tx *Tx, all []*order.Order, now time.Time) []func() error {
+	calls := []func() error{
+		func() error { _, err := tx.Counts(now); return err },
+		func() error { _, err := tx.DayFigures(now, now.AddDate(0, 0, 1)); return err },
+		func() error { _, _, err := tx.OrderFacets(); return err },
+		func() error { _, err := tx.OrderRows([]string{all[0].ID, all[1].ID}); return err },
+		func() error { _, err := tx.CustomerOrders("cus_001", 5); return err },
+		func() error { _, _, err := tx.OrderStory(all[0].ID, 10); return err },
+		func() error { _, err := tx.QuarantinedEvents(5); return err },
+		func() error { _, err := tx.Fired("x", 5); return err },
+		func() error { _, err := tx.Seen("console", "k"); return err },
+		func() error { _, err := tx.EffectsOfOrder(all[0].ID); return err },
+		func() error { _, err := tx.EffectRows([]string{"a", "b"}); return err },
+		func() error { _, err := tx.TasksOfOrder(all[0].ID); return err },
+		func() error { _, err := tx.Queues(); return err },
+		func() error { _, _, err := tx.Queue(QueueFilter{Queue: "risk", Limit: 5}); return err },
+		func() error { _, err := tx.Incidents(5); return err },
+		func() error { _, err := tx.StockPage(StockFilter{Search: "mug"}); return err },
+		func() error { _, err := tx.StockPage(StockFilter{Location: "x"}); return err },
+		func() error { _, err := tx.AutomationCounts("x", now); return err },
+		func() error { _, err := tx.WaitingOrders("x", 5); return err },
+		func() error { _, err := tx.ConnectionRows(); return err },
+		func() error { _, err := tx.CustomerKeys([]string{"cus_001"}); return err },
+		func() error { _, _, _, err := tx.OrderByID(all[0].ID); return err },
+	}
+	for _, cur := range []string{"", "1.x"} {
+		calls = append(calls,
+			func() error { _, _, err := tx.DeadEffects(cur, 5); return err },
+			func() error { _, _, err := tx.LiveEffects(cur, 5); return err })
+		for _, f := range []OrderFilter{
+			{}, {Sort: SortOldest}, {States: []order.State{order.Held}}, {Channel: "pos"}, {States: []order.State{order.Held}, Country: "DE", From: now, To: now.AddDate(0, 0, 9)},
+			{From: now}, {Search: "N-1"}, {Search: "cus_001"},
+		} {
+			f.Cursor = cur
+			calls = append(calls, func() error { _, err := tx.OrdersPage(f); return err })
+		}
+	}
+	calls = append(calls, func() error { _, err := tx.OrdersPage(OrderFilter{Sort: SortTotal}); return err })
+	return calls
+}
+
+// TestReadModelsOnBoth runs every statement once on each engine.
+func TestReadModelsOnBoth(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		db, all := readStore(t, url, 50)
+		view(t, db, func(tx *Tx) error {
+			for i, c := range readCalls(tx, all, readStart) {
+				if err := c(); err != nil {
+					return fmt.Errorf("call %d: %w", i, err)
+				}
+			}
+			return nil
+		})
+		f := SavedFilter{ID: "flt_1", Page: "orders", Name: "mine", Query: "?state=held", UserID: "usr_1"}
+		for range 2 { // the second of a name replaces the first
+			if err := db.Update(t.Context(), func(tx *Tx) error { return tx.PutSavedFilter(f) }); err != nil {
+				t.Fatal(err)
+			}
+			f.ID = "flt_2"
+		}
+		view(t, db, func(tx *Tx) error {
+			have, err := tx.SavedFilters("orders", "usr_1")
+			if len(have) != 1 || have[0].ID != "flt_2" {
+				t.Errorf("saved filters %+v", have)
+			}
+			return err
+		})
+	})
+}
+
 // TestReadPlans asks SQLite how it runs every statement of the read models, and
 // refuses one that scans a table that grows.
 func TestReadPlans(t *testing.T) {
-	db, all := readStore(t, 50)
+	db, all := readStore(t, liteURL(t), 50)
 	var seen []string
 	readProbe = func(q string) { seen = append(seen, q) }
 	t.Cleanup(func() { readProbe = nil })
 	now := readStart
 	view(t, db, func(tx *Tx) error {
-		calls := []func() error{
-			func() error { _, err := tx.Counts(now); return err },
-			func() error { _, err := tx.DayFigures(now, now.AddDate(0, 0, 1)); return err },
-			func() error { _, _, err := tx.OrderFacets(); return err },
-			func() error { _, err := tx.OrderRows([]string{all[0].ID, all[1].ID}); return err },
-			func() error { _, err := tx.CustomerOrders("cus_001", 5); return err },
-			func() error { _, _, err := tx.OrderStory(all[0].ID, 10); return err },
-			func() error { _, err := tx.QuarantinedEvents(5); return err },
-			func() error { _, err := tx.Fired("x", 5); return err },
-			func() error { _, err := tx.Seen("console", "k"); return err },
-			func() error { _, err := tx.EffectsOfOrder(all[0].ID); return err },
-			func() error { _, err := tx.EffectRows([]string{"a", "b"}); return err },
-			func() error { _, err := tx.TasksOfOrder(all[0].ID); return err },
-			func() error { _, err := tx.Queues(); return err },
-			func() error { _, _, err := tx.Queue(QueueFilter{Queue: "risk", Limit: 5}); return err },
-			func() error { _, err := tx.Incidents(5); return err },
-			func() error { _, err := tx.StockPage(StockFilter{Search: "mug"}); return err },
-			func() error { _, err := tx.StockPage(StockFilter{Location: "x"}); return err },
-			func() error { _, err := tx.AutomationCounts("x", now); return err },
-			func() error { _, err := tx.WaitingOrders("x", 5); return err },
-			func() error { _, err := tx.ConnectionRows(); return err },
-			func() error { _, err := tx.CustomerKeys([]string{"cus_001"}); return err },
-			func() error { _, _, _, err := tx.OrderByID(all[0].ID); return err },
-		}
-		for _, cur := range []string{"", "1.x"} {
-			calls = append(calls,
-				func() error { _, _, err := tx.DeadEffects(cur, 5); return err },
-				func() error { _, _, err := tx.LiveEffects(cur, 5); return err })
-			for _, f := range []OrderFilter{
-				{}, {Sort: SortOldest}, {States: []order.State{order.Held}}, {Channel: "pos"}, {States: []order.State{order.Held}, Country: "DE", From: now, To: now.AddDate(0, 0, 9)},
-				{From: now}, {Search: "N-1"}, {Search: "cus_001"},
-			} {
-				f.Cursor = cur
-				calls = append(calls, func() error { _, err := tx.OrdersPage(f); return err })
-			}
-		}
-		calls = append(calls, func() error { _, err := tx.OrdersPage(OrderFilter{Sort: SortTotal}); return err })
+		calls := readCalls(tx, all, now)
 		for i, c := range calls {
 			if err := c(); err != nil {
 				return fmt.Errorf("call %d: %w", i, err)
@@ -321,8 +369,10 @@ func nullArgs(q string) []any {
 }
 
 // TestLedgerBalance holds that the balance counted back from today equals the fold from the first move.
-func TestLedgerBalance(t *testing.T) {
-	db, _ := readStore(t, 1)
+func TestLedgerBalance(t *testing.T) { onBoth(t, testLedgerBalance) }
+
+func testLedgerBalance(t *testing.T, url string) {
+	db, _ := readStore(t, url, 1)
 	rnd := rand.New(rand.NewPCG(3, 4))
 	locs := []string{"a", "b"}
 	balances := map[stock.Key]stock.Balance{}
@@ -395,7 +445,7 @@ func TestMillionOrders(t *testing.T) {
 	if os.Getenv("ORDERLY_LARGE") == "" {
 		t.Skip("ORDERLY_LARGE is not set")
 	}
-	db, _ := readStore(t, 1)
+	db, _ := readStore(t, liteURL(t), 1)
 	const n = 1_000_000
 	if err := db.Update(t.Context(), func(tx *Tx) error {
 		_, err := tx.Exec(`WITH RECURSIVE k(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM k WHERE i < $1)
@@ -432,7 +482,7 @@ func TestMillionOrders(t *testing.T) {
 }
 
 func TestCursorsOfStrangers(t *testing.T) {
-	db, _ := readStore(t, 5)
+	db, _ := readStore(t, liteURL(t), 5)
 	for _, c := range []string{"x", "1", "1.2.3", "a.b", "1.a.b.c.d", "9223372036854775808.x", "';--"} {
 		view(t, db, func(tx *Tx) error {
 			if _, err := tx.OrdersPage(OrderFilter{Cursor: c}); err == nil && !strings.HasPrefix(c, "1.") {
