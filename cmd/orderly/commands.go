@@ -8,6 +8,6 @@ func (p *program) commands() []*cobra.Command {
 		p.demoCommand(), p.serveCommand(), p.importCommand(), p.dataCommand(), p.applyCommand(), p.exportCommand(), p.whyCommand(),
 		p.effectsCommand(), p.eventsCommand(),
 		p.tokenCommand(), p.userCommand(), p.connectionCommand(),
-		p.backupCommand(), p.restoreCommand(), p.migrateCommand(), p.benchCommand(), p.versionCommand(),
+		p.backupCommand(), p.restoreCommand(), p.migrateCommand(), p.doctorCommand(), p.benchCommand(), p.versionCommand(),
 	}
 }

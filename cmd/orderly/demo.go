@@ -229,13 +229,21 @@ func (d *demo) seed(ctx context.Context) error {
 		total += sim.RateOf(now.Add(time.Duration(m-24*60) * time.Minute))
 	}
 	due := 0.0
+	var past []event.Event // what became of them
 	for m := range 23 * 60 {
 		at := now.Add(time.Duration(m-24*60) * time.Minute)
 		for due += pastOrders * sim.RateOf(at) / total; due >= 1; due-- {
 			o := d.shop.Order(at)
 			evs = append(evs, event.Event{Source: "demo", Key: "past-" + o.Number, At: at, Mode: event.History, Data: o})
+			past = append(past, event.Event{Source: "demo", Key: "past-shipped-" + o.Number, At: at.Add(50 * time.Minute), Mode: event.History,
+				Data: &event.ShipmentShipped{Channel: o.Channel, Number: o.Number, Location: "berlin"}})
+			if m < 16*60 {
+				past = append(past, event.Event{Source: "demo", Key: "past-done-" + o.Number, At: at.Add(7 * time.Hour), Mode: event.History,
+					Data: &event.OrderCompleted{Channel: o.Channel, Number: o.Number}})
+			}
 		}
 	}
+	evs = append(evs, past...)
 	for range freshOrders {
 		evs = append(evs, d.order(now))
 	}

@@ -1,0 +1,187 @@
+package laws_test
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"orderly.example/orderly/examples"
+	"orderly.example/orderly/internal/engine"
+	"orderly.example/orderly/internal/event"
+	"orderly.example/orderly/internal/sim"
+	"orderly.example/orderly/internal/sim/laws"
+	"orderly.example/orderly/internal/store"
+)
+
+// lived makes a database in which a sample shop has lived: history, live
+// orders, cancellations, shipments, counts, reviews.
+func lived(t *testing.T) string {
+	t.Helper()
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "shop.db")
+	keys, err := store.NewKeyring(make([]byte, store.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := store.Open(ctx, path, store.Options{Keyring: keys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eng, err := engine.New(ctx, engine.Options{DB: db, Keyring: keys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts, err := engine.ReadFolder(examples.Shop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := eng.Apply(ctx, texts, "test", "", false); err != nil {
+		t.Fatal(err)
+	}
+	shop := sim.New(3, "L")
+	err = db.Update(ctx, func(tx *store.Tx) error {
+		if err := store.UpsertProducts(tx, shop.Products()); err != nil {
+			return err
+		}
+		return store.UpsertLocations(tx, shop.Locations())
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var evs []event.Event
+	add := func(mode event.Mode, at time.Time, p event.Payload) {
+		evs = append(evs, event.Event{Source: "test", Key: strconv.Itoa(len(evs)), Mode: mode, At: at, Data: p})
+	}
+	now := time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC)
+	for _, s := range shop.OpeningStock(4) {
+		add(event.Live, now, s)
+	}
+	for range 50 {
+		o := shop.Order(now.Add(-24 * time.Hour))
+		add(event.History, o.PlacedAt, o)
+		add(event.History, o.PlacedAt.Add(time.Hour), &event.ShipmentShipped{Channel: o.Channel, Number: o.Number, Location: "berlin"})
+		add(event.History, o.PlacedAt.Add(2*time.Hour), &event.OrderCompleted{Channel: o.Channel, Number: o.Number})
+	}
+	for i := range 300 {
+		o := shop.Order(now)
+		add(event.Live, now, o)
+		switch i % 6 {
+		case 0:
+			add(event.Live, now, &event.OrderCancelled{Channel: o.Channel, Number: o.Number})
+		case 1:
+			add(event.Live, now, &event.ShipmentShipped{Channel: o.Channel, Number: o.Number, Location: "berlin"})
+		case 2:
+			add(event.Live, now, &event.ShipmentRejected{Channel: o.Channel, Number: o.Number, Location: "lyon"})
+		}
+	}
+	for len(evs) > 0 {
+		n := min(len(evs), 50)
+		if _, err := eng.Submit(ctx, evs[:n]); err != nil {
+			t.Fatal(err)
+		}
+		evs = evs[n:]
+	}
+	if err := eng.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func check(t *testing.T, path string, sabotage ...string) laws.Report {
+	t.Helper()
+	ctx := t.Context()
+	db, err := store.Open(ctx, path, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, q := range sabotage {
+		err := db.Update(ctx, func(tx *store.Tx) error {
+			n, err := tx.Exec(q)
+			if err == nil && n == 0 {
+				t.Errorf("%s: no row was changed", q)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatalf("%s: %v", q, err)
+		}
+	}
+	rep, err := laws.Check(ctx, db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rep
+}
+
+// TestLawsHoldAndAreNoticedWhenBroken: a shop that lived keeps every law, and
+// every single break is found under the law's own name.
+func TestLawsHoldAndAreNoticedWhenBroken(t *testing.T) {
+	whole := lived(t)
+	rep := check(t, whole)
+	if !rep.OK {
+		t.Fatalf("a shop that lived breaks a law: %+v", rep)
+	}
+	names := map[string]bool{}
+	for _, l := range rep.Laws {
+		names[l.Name] = true
+		if l.Checked == 0 {
+			t.Errorf("%s checked nothing: the shop did not live enough", l.Name)
+		}
+		if l.Says == "" {
+			t.Errorf("%s says nothing", l.Name)
+		}
+	}
+	for _, tc := range []struct {
+		law string
+		sql []string
+	}{
+		{"stock-moves-balance", []string{"UPDATE stock_move SET kind = 'release' WHERE kind = 'reserve' AND (seq, ord) = (SELECT seq, ord FROM stock_move WHERE kind = 'reserve' LIMIT 1)"}},
+		{"stock-never-below-zero", []string{"UPDATE stock_move SET qty = 1 WHERE kind = 'receive'"}},
+		{"history-is-not-life", []string{"UPDATE stock_move SET from_loc = 'berlin' WHERE from_loc = 'opening'"}},
+		{"stock-is-a-fold", []string{"UPDATE stock_balance SET on_hand = on_hand + 1 WHERE location = 'berlin' AND sku = (SELECT min(sku) FROM stock_balance WHERE location = 'berlin')"}},
+		{"stock-is-a-fold", []string{"DELETE FROM stock_balance WHERE location = 'berlin' AND on_hand > 0 AND sku = (SELECT min(sku) FROM stock_balance WHERE location = 'berlin' AND on_hand > 0)"}},
+		{"stock-reserved-is-held", []string{`UPDATE orders SET doc = replace(doc, '"Allocations":[', '"Was":[') WHERE state = 'ready'`}},
+		{"stock-moves-have-events", []string{"UPDATE stock_move SET seq = seq + 100000000 WHERE seq = (SELECT max(seq) FROM stock_move)"}},
+		{"order-state-table", []string{"UPDATE orders SET state = 'completed', doc = replace(doc, '\"State\":\"ready\"', '\"State\":\"completed\"') WHERE state = 'ready'"}},
+		{"order-state-table", []string{`UPDATE event SET trace = replace(trace, '"to":"ready"', '"to":"shipped"') WHERE trace LIKE '%"to":"ready"%'`}},
+		{"order-money", []string{`UPDATE orders SET doc = replace(doc, '"Refunded":"', '"Refunded":"9999999') WHERE id = (SELECT min(id) FROM orders WHERE doc LIKE '%"Refunded":"0.00%')`}},
+		{"order-refund-open", []string{"DELETE FROM task WHERE kind = 'refund'"}},
+		{"order-holds", []string{`UPDATE orders SET doc = replace(doc, '"Shipped":0', '"Shipped":99') WHERE state = 'ready'`}},
+		{"event-once", []string{"DELETE FROM event_key WHERE id = '7'"}},
+		{"event-once", []string{"UPDATE event_key SET event_id = 'gone' WHERE id = '7'"}},
+		{"event-has-its-cause", []string{"UPDATE event SET cause = 'gone' WHERE depth > 0"}},
+		{"effect-once", []string{"UPDATE effect SET key = key || 'x' WHERE id = (SELECT min(id) FROM effect)"}},
+		{"message-once", []string{"UPDATE effect SET payload = 'x' WHERE kind = 'mail'"}},
+		{"history-has-no-effects", []string{"UPDATE effect SET event_id = (SELECT min(id) FROM event WHERE mode = 'history') WHERE id = (SELECT min(id) FROM effect)"}},
+		{"effect-has-its-cause", []string{"UPDATE effect SET state = 'done' WHERE id = (SELECT min(id) FROM effect)"}},
+		{"held-orders-have-a-review", []string{"UPDATE task SET state = 'closed' WHERE kind = 'review'"}},
+		{"waiting-orders-wait", []string{"UPDATE stock_wait SET order_id = 'gone' WHERE order_id = (SELECT min(order_id) FROM stock_wait)"}},
+	} {
+		copied := filepath.Join(t.TempDir(), "copy.db")
+		b, err := os.ReadFile(whole)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(copied, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		rep := check(t, copied, tc.sql...)
+		delete(names, tc.law)
+		found := false
+		for _, l := range rep.Laws {
+			found = found || l.Name == tc.law && !l.OK && l.Offender != ""
+		}
+		if rep.OK || !found {
+			t.Errorf("%s is not noticed after %s: %+v", tc.law, tc.sql, rep)
+		}
+	}
+	for n := range names {
+		t.Errorf("no case breaks %s", n)
+	}
+}
