@@ -169,3 +169,29 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func TestPointersOfAttributesAreEscapedAndBounded(t *testing.T) {
+	p := &OrderPlaced{Channel: "web", Number: "1", Currency: "EUR", Attributes: map[string]string{
+		"a/b~c": "bad \x01", strings.Repeat("k", 5000): "v",
+	}}
+	got := map[string]bool{}
+	for _, q := range p.Validate() {
+		got[q.Pointer] = true
+		if len(q.Pointer) > 2*MaxID+20 {
+			t.Errorf("a pointer of %d bytes", len(q.Pointer))
+		}
+	}
+	if !got["/attributes/a~1b~0c"] {
+		t.Errorf("pointers %v", got)
+	}
+	p = &OrderPlaced{Channel: "web", Number: "1", Currency: "EUR", Tags: []string{"ok", "bad\x02"}, Shipping: Address{City: "\x03"}, Lines: []Line{{SKU: "A", Qty: 1}}}
+	got = map[string]bool{}
+	for _, q := range p.Validate() {
+		got[q.Pointer] = true
+	}
+	for _, want := range []string{"/tags/1", "/shipping/city", "/lines/0/unit_price"} {
+		if !got[want] {
+			t.Errorf("%s is missing in %v", want, got)
+		}
+	}
+}
