@@ -76,21 +76,21 @@ func zoneName(t time.Time, ctx context.Context) string {
 // live triggers: only the first page of a list refreshes by itself, so that nothing moves under a reader further back.
 func liveIfFirst(first bool) string {
 	if first {
-		return "live:orders from:body"
+		return "live:orders from:body throttle:3s"
 	}
 	return "none"
 }
 
 func liveStock(first bool) string {
 	if first {
-		return "live:stock from:body"
+		return "live:stock from:body throttle:3s"
 	}
 	return "none"
 }
 
 func liveEffects(first bool) string {
 	if first {
-		return "live:effects from:body"
+		return "live:effects from:body throttle:3s"
 	}
 	return "none"
 }
@@ -205,14 +205,48 @@ func planText(p *routing.Plan) string {
 
 func verdictName(v routing.Verdict) string { return firstOf(v.Name, v.Location) }
 
-func scoreText(ss []routing.Score) string {
+// scoreText says a plan's figure for each goal in its unit.
+func scoreText(ss []routing.Score, currency string) string {
 	parts := make([]string, 0, len(ss))
 	for _, s := range ss {
 		v := strings.TrimSuffix(fmt.Sprintf("%.1f", s.Value), ".0")
-		if s.Value < 0 {
+		switch {
+		case s.Value < 0:
 			v = "not known"
+		case s.Goal == routing.Cost && currency != "":
+			v = ui.Amount(money.New(int64(s.Value), currency)) + " " + currency
+		case s.Goal == routing.Distance:
+			v = ui.Number(int64(s.Value+0.5)) + " km"
+		case s.Goal == routing.Promise:
+			v += " d"
+		case s.Goal == routing.Load:
+			v += " %"
 		}
 		parts = append(parts, string(s.Goal)+" "+v)
+	}
+	return strings.Join(parts, " · ")
+}
+
+// whyText says in one line why an automation fired (the values that made it) or
+// did not (the first part that decided).
+func whyText(e Explanation) string {
+	leaves := e.Tree.Leaves()
+	if len(leaves) == 0 {
+		return e.Reason
+	}
+	if e.Outcome != "true" {
+		return leaves[0].Sentence()
+	}
+	var parts []string
+	for _, l := range leaves {
+		for _, k := range sortedKeys(l.Values) {
+			if v := k + " = " + l.Values[k]; !slices.Contains(parts, v) {
+				parts = append(parts, v)
+			}
+		}
+	}
+	if len(parts) == 0 {
+		return leaves[0].Sentence()
 	}
 	return strings.Join(parts, " · ")
 }

@@ -83,12 +83,12 @@ func eventStep(e store.EventRow, names map[string]string) step {
 // who says who or what brought an event.
 func who(e store.EventRow, names map[string]string) string {
 	switch {
+	case e.Source == "engine" || (e.Cause != "" && names[e.Actor] == ""):
+		return "" // it follows from what stands above
 	case names[e.Actor] != "":
 		return "by " + names[e.Actor]
 	case e.Actor != "":
 		return "by " + e.Actor
-	case e.Source == "engine" || e.Cause != "":
-		return ""
 	case e.Source == "timer":
 		return "by the clock"
 	}

@@ -129,7 +129,7 @@ func todayPage(v todayView) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, " <div class=\"stack\" id=\"today\" hx-get=\"/\" hx-trigger=\"live:orders from:body, live:tasks from:body, live:effects from:body, live:stock from:body\" hx-select=\"#today\" hx-swap=\"outerHTML\"><div class=\"tiles\" aria-live=\"polite\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, " <div class=\"stack\" id=\"today\" hx-get=\"/\" hx-trigger=\"live:any from:body\" hx-select=\"#today\" hx-swap=\"outerHTML\"><div class=\"tiles\" aria-live=\"polite\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

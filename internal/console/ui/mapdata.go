@@ -155,7 +155,7 @@ func layMap(points []MapPoint, w, h float64) mapLayout {
 				m.routes = append(m.routes, "M"+px(x)+" "+px(y)+"Q"+px(cx)+" "+px(cy)+" "+px(hx)+" "+px(hy))
 			}
 		case "home":
-			d.class, d.r = "home", 5
+			d.class, d.r = "home", 7 // larger than a location, so that one at the same place leaves a ring
 		case "bill":
 			d.class = "bill"
 		}

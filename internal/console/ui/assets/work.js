@@ -11,10 +11,11 @@
   const last = {}, later = {};
   let lost = false;
   function fire(topic) {
-    const wait = 1000 - (Date.now() - (last[topic] || 0));
+    const wait = (topic === "any" ? 2000 : 1000) - (Date.now() - (last[topic] || 0));
     if (wait > 0) { if (!later[topic]) later[topic] = setTimeout(() => { later[topic] = 0; fire(topic); }, wait); return; }
     if (document.hidden) { later.hidden = topic; return; }
     last[topic] = Date.now();
+    if (topic !== "any") setTimeout(fire, 0, "any");
     document.body.dispatchEvent(new CustomEvent("live:" + topic));
   }
   document.addEventListener("visibilitychange", () => { if (!document.hidden && later.hidden) { const t = later.hidden; later.hidden = 0; fire(t); } });
@@ -43,8 +44,14 @@
     else if (e.target.matches("input[name=id]")) bulk();
   });
   document.addEventListener("htmx:afterSettle", bulk);
-  document.addEventListener("htmx:beforeRequest", (e) => { // do not refresh a list while rows are selected in it
-    if (e.detail.requestConfig.triggeringEvent && String(e.detail.requestConfig.triggeringEvent.type).startsWith("live:") && e.detail.elt.querySelector("input[name=id]:checked")) e.preventDefault();
+  // A live refresh waits while somebody works in the part it would replace: rows
+  // are selected, something in it has the focus, or the pointer is over a list.
+  document.addEventListener("htmx:beforeRequest", (e) => {
+    const ev = e.detail.requestConfig.triggeringEvent, el = e.detail.elt;
+    if (!ev || !String(ev.type).startsWith("live:")) return;
+    const busy = el.querySelector("input[name=id]:checked") || (document.activeElement !== document.body && el.contains(document.activeElement) && el.id !== "nav") ||
+      (el.matches("section.card") && el.matches(":hover"));
+    if (busy) e.preventDefault();
   });
   bulk();
 
