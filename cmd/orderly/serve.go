@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net"
 
 	"github.com/spf13/cobra"
 
@@ -50,6 +51,11 @@ func (p *program) serve(ctx context.Context, cfg *config.Config) error {
 	}
 	p.printf("Orderly %s listens on %s\n", buildVersion(), r.base)
 	p.printf("  console   %s/\n  events    POST %s/v1/events\n  API docs  %s/docs\n", r.base, r.base, r.base)
+	if host, _, err := net.SplitHostPort(cfg.Listen); err == nil && !cfg.TLS() && len(cfg.TrustedProxies) == 0 {
+		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			p.notef("orderly: passwords and tokens travel in clear: give tls_cert and tls_key, or put a proxy with https in front and name it in trusted_proxies\n")
+		}
+	}
 	token, err := s.access.SetupToken(ctx)
 	if err != nil {
 		return err

@@ -222,6 +222,9 @@ func TestServe(t *testing.T) {
 	if code, _, _ := s.do("POST", "/signout", "", "Sec-Fetch-Site", "cross-site"); code != 403 {
 		t.Errorf("a forged sign-out: %d", code)
 	}
+	if _, body, _ := s.do("GET", "/metrics", ""); !strings.Contains(body, `orderly_orders{state="unfillable"} 2`) || !strings.Contains(body, "orderly_commits_total") {
+		t.Errorf("metrics do not tell about the shop: %s", body)
+	}
 	var figures struct{ Events, Orders int }
 	if err := json.Unmarshal([]byte(s.run("", "backup", dir+"/copy.db", "--json")), &figures); err != nil || figures.Orders != 2 || figures.Events < 2 {
 		t.Errorf("backup while it runs: %+v, %v", figures, err)

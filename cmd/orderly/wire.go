@@ -290,6 +290,9 @@ func (p *program) start(ctx context.Context, s *shop) (_ *running, err error) {
 			err = errors.Join(err, r.engine.Close(context.WithoutCancel(ctx)))
 		}
 	}()
+	if err := r.metrics.Registry.Register(shopMetrics{r.engine, s.db, p.now}); err != nil {
+		return nil, err
+	}
 	web, err := access.NewWeb(s.access, access.WebOptions{Secure: server.HTTPS, Address: server.Address, Error: server.Fail, BaseURL: s.cfg.BaseURL})
 	if err != nil {
 		return nil, err

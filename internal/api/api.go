@@ -83,6 +83,7 @@ type Deps struct {
 type API struct {
 	Deps
 	mux *http.ServeMux
+	big chan struct{} // one place for each large body that is read and decoded at a time
 }
 
 // New returns the API.
@@ -102,7 +103,7 @@ func New(d Deps) (*API, error) {
 	if d.MaxBatchBytes == 0 {
 		d.MaxBatchBytes = 8 << 20
 	}
-	a := &API{Deps: d, mux: http.NewServeMux()}
+	a := &API{Deps: d, mux: http.NewServeMux(), big: make(chan struct{}, maxBig)}
 	a.mux.HandleFunc("/v1/events", a.events)
 	a.mux.HandleFunc("/hooks/{connection}", a.hooks)
 	for _, prefix := range []string{"/v1/", "/hooks/"} {

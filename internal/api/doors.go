@@ -29,6 +29,12 @@ var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 const keepBuffer = 256 << 10
 
+// A body above bigBody bytes, or of unknown length, takes one of maxBig places.
+const (
+	bigBody = 512 << 10
+	maxBig  = 4
+)
+
 func release(b *bytes.Buffer) {
 	if b.Cap() <= keepBuffer {
 		b.Reset()
@@ -47,6 +53,16 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		a.refuse(w, r, door, "token", err)
 		return
+	}
+	if r.ContentLength < 0 || r.ContentLength > bigBody {
+		// Senders of large lists wait for one another: many at once would take the
+		// memory of the program. The token was verified before, so no stranger holds a place.
+		select {
+		case a.big <- struct{}{}:
+			defer func() { <-a.big }()
+		case <-r.Context().Done():
+			return
+		}
 	}
 	body, err := a.read(w, r, a.MaxBatchBytes)
 	if err != nil {

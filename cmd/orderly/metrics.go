@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"orderly.example/orderly/internal/engine"
+	"orderly.example/orderly/internal/store"
+)
+
+// shopMetrics tells Prometheus about the engine and about what waits for
+// somebody. The figures of the database are read when they are asked for, each
+// from an index and up to a bound.
+type shopMetrics struct {
+	eng *engine.Engine
+	db  *store.DB
+	now func() time.Time
+}
+
+var (
+	metricGroups      = prometheus.NewDesc("orderly_commits_total", "Commits of decided events.", nil, nil)
+	metricDecided     = prometheus.NewDesc("orderly_events_committed_total", "Events that commits held, duplicates included.", nil, nil)
+	metricQuarantined = prometheus.NewDesc("orderly_events_quarantined_total", "Events whose decision failed, since the start.", nil, nil)
+	metricEffects     = prometheus.NewDesc("orderly_effect_attempts_total", "Attempts to deliver effects by outcome.", []string{"outcome"}, nil)
+	metricWaiting     = prometheus.NewDesc("orderly_effects_waiting", "Effects that wait to leave (counted up to a bound).", nil, nil)
+	metricDead        = prometheus.NewDesc("orderly_effects_dead", "Dead letters (counted up to a bound).", nil, nil)
+	metricOldest      = prometheus.NewDesc("orderly_effect_oldest_seconds", "How long the oldest waiting effect is overdue, in seconds.", nil, nil)
+	metricKept        = prometheus.NewDesc("orderly_events_quarantined", "Events in quarantine (counted up to a bound).", nil, nil)
+	metricOrders      = prometheus.NewDesc("orderly_orders", "Orders that wait, by state (counted up to a bound).", []string{"state"}, nil)
+	metricTasks       = prometheus.NewDesc("orderly_tasks_open", "Open tasks (counted up to a bound).", nil, nil)
+	metricLate        = prometheus.NewDesc("orderly_tasks_late", "Open tasks past their deadline.", nil, nil)
+	metricLow         = prometheus.NewDesc("orderly_products_low", "Products whose stock is low (counted up to a bound).", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (m shopMetrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		metricGroups, metricDecided, metricQuarantined, metricEffects, metricWaiting, metricDead, metricOldest, metricKept,
+		metricOrders, metricTasks, metricLate, metricLow,
+	} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m shopMetrics) Collect(ch chan<- prometheus.Metric) {
+	count := func(d *prometheus.Desc, n int64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	st := m.eng.Stats()
+	count(metricGroups, st.Groups.Load())
+	count(metricDecided, st.Events.Load())
+	count(metricQuarantined, st.Quarantined.Load())
+	count(metricEffects, st.EffectsDone.Load(), "done")
+	count(metricEffects, st.EffectsFailed.Load(), "failed")
+
+	// A collector is given no context; the bound keeps a slow database from holding a scrape.
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	var c store.Counts
+	now := m.now()
+	err := m.db.View(ctx, func(tx *store.Tx) (err error) {
+		c, err = tx.Counts(now)
+		return err
+	})
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(metricWaiting, err)
+		return
+	}
+	gauge(metricWaiting, float64(c.WaitingEffects.N))
+	gauge(metricDead, float64(c.DeadEffects.N))
+	gauge(metricKept, float64(c.Quarantined.N))
+	oldest := 0.0
+	if !c.OldestWaiting.IsZero() {
+		oldest = max(0, now.Sub(c.OldestWaiting).Seconds())
+	}
+	gauge(metricOldest, oldest)
+	gauge(metricOrders, float64(c.Held.N), "held")
+	gauge(metricOrders, float64(c.Unfillable.N), "unfillable")
+	gauge(metricOrders, float64(c.Backordered.N), "backordered")
+	gauge(metricOrders, float64(c.AwaitingPayment.N), "awaiting_payment")
+	gauge(metricOrders, float64(c.Ready.N), "ready")
+	gauge(metricTasks, float64(c.Tasks.N))
+	gauge(metricLate, float64(c.LateTasks))
+	gauge(metricLow, float64(c.LowStock.N))
+}
