@@ -29,11 +29,11 @@ var floors = map[string]float64{
 	"notify": 5, "store": 5.2, "connect": 5.4,
 
 	"decide": 6,
+	"doctor": 6.2,
 
 	"engine":   7,
 	"watch":    7.2,
 	"discover": 7.2,
-	"importer": 7.4,
 
 	"api": 8, "console": 8, "sim": 8,
 
