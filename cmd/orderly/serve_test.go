@@ -274,7 +274,46 @@ func TestDemo(t *testing.T) {
 			t.Errorf("%s: %d", path, code)
 		}
 	}
+	// One buyer's mailbox does not exist: a dead letter, which can be listed and tried again.
+	s.metric(regexp.MustCompile(`(?m)^orderly_effects_dead [1-9]`))
 	if code := s.stop(); code != exitOK {
 		t.Errorf("exit %d: %s", code, s.errs)
+	}
+	if out := s.run("", "effects", "list"); !strings.Contains(out, "order-confirmation") || !strings.Contains(out, "550") {
+		t.Errorf("dead letters: %s", out)
+	}
+	if out := s.run("", "effects", "replay", "--all", "--json"); strings.Contains(out, `"replayed": 0`) {
+		t.Errorf("replay: %s", out)
+	}
+	if out := s.run("", "effects", "list", "--json"); out != "[]" {
+		t.Errorf("dead letters after the replay: %s", out)
+	}
+	if out := s.run("", "effects", "list", "--waiting"); !strings.Contains(out, "order-confirmation") {
+		t.Errorf("waiting: %s", out)
+	}
+	if out := s.run("", "events", "quarantined", "--json"); out != "[]" {
+		t.Errorf("quarantined: %s", out)
+	}
+	if out := s.run("", "doctor"); !strings.Contains(out, "laws hold") {
+		t.Errorf("doctor: %s", out)
+	}
+}
+
+// metric reads /metrics until a pattern is in it.
+func (s *served) metric(pattern *regexp.Regexp) {
+	s.t.Helper()
+	limit := time.After(30 * time.Second)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		_, body, _ := s.do("GET", "/metrics", "")
+		if pattern.MatchString(body) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-limit:
+			s.t.Fatalf("%s did not come about", pattern)
+		}
 	}
 }
