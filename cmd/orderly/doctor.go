@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"orderly.example/orderly/internal/sim/laws"
+	"orderly.example/orderly/internal/doctor"
 )
 
 func (p *program) doctorCommand() *cobra.Command {
@@ -19,7 +19,7 @@ and report it.`,
 		Example: examples("orderly doctor", "orderly doctor --json | jq .ok"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.withShop(cmd, false, func(s *shop) error {
-				rep, err := laws.Check(cmd.Context(), s.db)
+				rep, err := doctor.Check(cmd.Context(), s.db, s.keys)
 				if err != nil {
 					return err
 				}
@@ -40,7 +40,7 @@ and report it.`,
 	return c
 }
 
-func (p *program) tellLaws(rep laws.Report) {
+func (p *program) tellLaws(rep doctor.Report) {
 	broken := 0
 	for _, l := range rep.Laws {
 		verdict := "ok"
@@ -51,6 +51,9 @@ func (p *program) tellLaws(rep laws.Report) {
 		p.printf("%-7s %-26s %9d checked  %s\n", verdict, l.Name, l.Checked, l.Says)
 		if !l.OK {
 			p.printf("        first offender: %s\n", l.Offender)
+		}
+		if l.Advice != "" && (!l.OK || l.Name == "quarantine") {
+			p.printf("        what to do: %s\n", l.Advice)
 		}
 	}
 	if broken == 0 {

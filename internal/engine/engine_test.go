@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"orderly.example/orderly/internal/catalog"
+	"orderly.example/orderly/internal/doctor"
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/money"
@@ -64,13 +65,13 @@ func openRig(t testing.TB, url string, o engine.Options) *rig {
 		if err := eng.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
-		laws, err := store.Doctor(context.Background(), db) // whatever a test did, the laws hold
+		rep, err := doctor.Check(context.Background(), db, key) // whatever a test did, the laws hold
 		if err != nil {
 			t.Error(err)
 		}
-		for _, l := range laws {
+		for _, l := range rep.Laws {
 			if !l.OK {
-				t.Errorf("law %q: %s", l.Name, l.FirstOffender)
+				t.Errorf("law %s: %s", l.Name, l.Offender)
 			}
 		}
 		if err := db.Close(); err != nil {

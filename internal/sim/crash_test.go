@@ -24,6 +24,7 @@ import (
 	"orderly.example/orderly/examples"
 	"orderly.example/orderly/internal/connect"
 	"orderly.example/orderly/internal/connect/fake"
+	"orderly.example/orderly/internal/doctor"
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/order"
@@ -413,13 +414,13 @@ func (c *crashing) examine(when string) {
 	}
 	c.mu.Unlock()
 	c.open(func(db *store.DB, _ *store.Keyring) {
-		laws, err := store.Doctor(c.ctx, db)
+		rep, err := doctor.Check(c.ctx, db, nil)
 		if err != nil {
 			c.t.Fatalf("%s: %v", when, err)
 		}
-		for _, l := range laws {
+		for _, l := range rep.Laws {
 			if !l.OK {
-				c.t.Errorf("%s: %s: %s", when, l.Name, l.FirstOffender)
+				c.t.Errorf("%s: %s: %s", when, l.Name, l.Offender)
 			}
 		}
 		err = db.View(c.ctx, func(tx *store.Tx) error {

@@ -20,6 +20,7 @@ import (
 	"orderly.example/orderly/internal/connect/fake"
 	"orderly.example/orderly/internal/connect/hook"
 	"orderly.example/orderly/internal/connect/smtp"
+	"orderly.example/orderly/internal/doctor"
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
@@ -405,13 +406,13 @@ func (w *world) quiet() {
 
 // judge holds the day to the laws.
 func (w *world) judge() {
-	laws, err := store.Doctor(w.ctx, w.db)
+	rep, err := doctor.Check(w.ctx, w.db, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	for _, l := range laws {
-		if !l.OK && !strings.Contains(l.Name, "quarantine") {
-			w.t.Errorf("%s: %s", l.Name, l.FirstOffender)
+	for _, l := range rep.Laws {
+		if !l.OK {
+			w.t.Errorf("%s: %s", l.Name, l.Offender)
 		}
 	}
 	states := map[string]int{}

@@ -46,8 +46,6 @@ func Run(t *testing.T, open Opener) {
 		"work left behind is found":                       leftBehind,
 		"the policy has revisions":                        policy,
 		"people, tokens and sessions":                     people,
-		"the doctor finds a sound shop sound":             healthy,
-		"the doctor finds what is broken":                 broken,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { test(t, open) })

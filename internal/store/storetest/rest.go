@@ -1,11 +1,9 @@
 package storetest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"testing"
 	"time"
 
@@ -143,83 +141,4 @@ func people(t *testing.T, open Opener) {
 		}
 		return errors.Join(err, err2)
 	})
-}
-
-func healthy(t *testing.T, open Opener) {
-	db := open(t, time.Now)
-	for _, n := range []int{0, 130} {
-		Fill(t, db, 9+n, n)
-		for _, l := range diagnose(t, db) {
-			if !l.OK || l.FirstOffender != "" || l.Advice != "" {
-				t.Errorf("with %d orders: %s: %s", n, l.Name, l.FirstOffender)
-			}
-		}
-		if n == 0 { // what Fill wrote is in the way of the next Fill
-			db = open(t, time.Now)
-		}
-	}
-	for _, l := range diagnose(t, db) {
-		if l.Name == "balances are the fold of the ledger" && l.Checked != 139+260 {
-			t.Errorf("checked %d moves, want %d", l.Checked, 139+260)
-		}
-	}
-}
-
-func diagnose(t testing.TB, db *store.DB) []store.Law {
-	t.Helper()
-	laws, err := store.Doctor(context.Background(), db)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return laws
-}
-
-// broken breaks each law with one statement and sees it found, with the offender named.
-func broken(t *testing.T, open Opener) {
-	id := OrderID(3)
-	for _, c := range []struct{ law, sql, offender string }{
-		{"every event has its key and every key its event", "DELETE FROM event_key WHERE source = 'shop' AND id = 'order-S3'", "event 00000003-0000-7000-8000-000000000003 of shop has no key"},
-		{"every event has its key and every key its event", "DELETE FROM event WHERE type = 'order.placed' AND order_id = '" + id + "'", "key order-S3 of shop has no event"},
-		{"every move of stock belongs to an event", "DELETE FROM event WHERE seq = 2", "move 2 of SKU-0001"},
-		{"balances are the fold of the ledger", "UPDATE stock_balance SET on_hand = on_hand + 1 WHERE sku = 'SKU-0002'", "SKU-0002 at lyon: the ledger differs by -1 on hand and 0 reserved from the balance"},
-		{"balances are the fold of the ledger", "DELETE FROM stock_balance WHERE sku = 'SKU-0002'", "SKU-0002 at lyon"},
-		{"balances are the fold of the ledger", "INSERT INTO stock_balance (sku, location, on_hand, reserved) VALUES ('ZZZ', 'lyon', 1, 0)", "ZZZ at lyon"},
-		{"available never falls below zero", "UPDATE stock_move SET qty = 1 WHERE kind = 'receive' AND sku = 'SKU-0003'", "SKU-0003 at lyon: -1 available"},
-		{"what is reserved is what open orders hold", "DELETE FROM orders WHERE id = '" + id + "'", "reserved, open orders hold"},
-		{"no finished order holds stock", "UPDATE orders SET state = 'cancelled' WHERE id = '" + id + "'", "order " + id + " holds 2"},
-		{"orders move along the state table", `UPDATE event SET trace = '{"from":"completed","to":"held"}' WHERE order_id = '` + id + "'", "order " + id + " went from completed to held"},
-		{"an order's columns agree with its document", "UPDATE orders SET total = total + 1 WHERE id = '" + id + "'", "order " + id},
-		{"no money of a cancelled order is stranded", "UPDATE orders SET state = 'cancelled' WHERE id = '" + id + "'", "order " + id + ": 4470 captured, 0 refunded"},
-		{"each effect has the id of its key, each message one key", "UPDATE effect SET key = key || '2' WHERE order_id = '" + id + "' AND purpose = 'order-confirmation'", "does not have the id of its key"},
-		{"every waiting effect comes due", "UPDATE effect SET due = 99999999999999999 WHERE order_id = '" + id + "'", "for mail"},
-		{"orders wait only for what they miss", "INSERT INTO stock_wait (sku, since, order_id) VALUES ('S', 1, '" + id + "')", "order " + id + " (ready) waits for S and does not miss it"},
-		{"orders wait only for what they miss", "INSERT INTO stock_wait (sku, since, order_id) VALUES ('S', 1, 'ord_absent')", "ord_absent waits for S"},
-		{"policy texts are what their hash says", "INSERT INTO policy_text (hash, kind, name, text, created, author) VALUES ('00', 'automation', 'a', 'x', 0, 'u')", "automation a"},
-	} {
-		db := open(t, time.Now)
-		Fill(t, db, 5, 10)
-		update(t, db, func(tx *store.Tx) error {
-			n, err := tx.Exec(c.sql)
-			if n == 0 && err == nil {
-				return fmt.Errorf("%s changed nothing", c.sql)
-			}
-			return err
-		})
-		for _, l := range diagnose(t, db) {
-			if l.Name == c.law && (l.OK || l.Advice == "" || !strings.Contains(l.FirstOffender, c.offender)) {
-				t.Errorf("%s\n%s: ok %v, offender %q, want %q", c.sql, l.Name, l.OK, l.FirstOffender, c.offender)
-			}
-		}
-	}
-	db := open(t, time.Now)
-	Fill(t, db, 5, 10)
-	update(t, db, func(tx *store.Tx) error {
-		_, err := tx.Exec("UPDATE event SET state = 'quarantined', reason = 'a test' WHERE order_id = $1", id)
-		return err
-	})
-	for _, l := range diagnose(t, db) {
-		if l.Name == "events wait in quarantine for a person" && (!l.OK || l.Checked != 1 || l.Advice == "") {
-			t.Errorf("%+v", l)
-		}
-	}
 }

@@ -1,4 +1,4 @@
-package laws
+package doctor
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package laws_test
+package doctor_test
 
 import (
 	"os"
@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"orderly.example/orderly/examples"
+	"orderly.example/orderly/internal/doctor"
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/sim"
-	"orderly.example/orderly/internal/sim/laws"
 	"orderly.example/orderly/internal/store"
 )
 
@@ -92,10 +92,14 @@ func lived(t *testing.T) string {
 	return path
 }
 
-func check(t *testing.T, path string, sabotage ...string) laws.Report {
+func check(t *testing.T, path string, sabotage ...string) doctor.Report {
 	t.Helper()
 	ctx := t.Context()
-	db, err := store.Open(ctx, path, store.Options{})
+	keys, err := store.NewKeyring(make([]byte, store.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := store.Open(ctx, path, store.Options{Keyring: keys})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +116,7 @@ func check(t *testing.T, path string, sabotage ...string) laws.Report {
 			t.Fatalf("%s: %v", q, err)
 		}
 	}
-	rep, err := laws.Check(ctx, db)
+	rep, err := doctor.Check(ctx, db, keys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,6 +134,10 @@ func TestLawsHoldAndAreNoticedWhenBroken(t *testing.T) {
 	names := map[string]bool{}
 	for _, l := range rep.Laws {
 		names[l.Name] = true
+		if l.Name == "quarantine" { // breaks nothing, see below
+			delete(names, l.Name)
+			continue
+		}
 		if l.Checked == 0 {
 			t.Errorf("%s checked nothing: the shop did not live enough", l.Name)
 		}
@@ -161,6 +169,11 @@ func TestLawsHoldAndAreNoticedWhenBroken(t *testing.T) {
 		{"history-has-no-effects", []string{"UPDATE effect SET event_id = (SELECT min(id) FROM event WHERE mode = 'history') WHERE id = (SELECT min(id) FROM effect)"}},
 		{"effect-has-its-cause", []string{"UPDATE effect SET state = 'done' WHERE id = (SELECT min(id) FROM effect)"}},
 		{"held-orders-have-a-review", []string{"UPDATE task SET state = 'closed' WHERE kind = 'review'"}},
+		{"order-columns", []string{"UPDATE orders SET total = total + 1 WHERE id = (SELECT min(id) FROM orders)"}},
+		{"effect-comes-due", []string{"UPDATE effect SET due = 99999999999999999 WHERE id = (SELECT min(id) FROM effect WHERE state = 'pending')"}},
+		{"policy-is-as-applied", []string{"UPDATE policy_text SET text = text || ' ' WHERE hash = (SELECT min(hash) FROM policy_text)"}},
+		{"policy-is-as-applied", []string{"DELETE FROM policy_text WHERE hash = (SELECT min(hash) FROM policy_text)"}},
+		{"personal-data-opens", []string{"UPDATE customer SET key = substr(key, 5)"}},
 		{"waiting-orders-wait", []string{"UPDATE stock_wait SET order_id = 'gone' WHERE order_id = (SELECT min(order_id) FROM stock_wait)"}},
 	} {
 		copied := filepath.Join(t.TempDir(), "copy.db")
@@ -177,10 +190,16 @@ func TestLawsHoldAndAreNoticedWhenBroken(t *testing.T) {
 		for _, l := range rep.Laws {
 			found = found || l.Name == tc.law && !l.OK && l.Offender != ""
 		}
+		for _, l := range rep.Laws {
+			if !l.OK && l.Advice == "" {
+				t.Errorf("%s gives no advice", l.Name)
+			}
+		}
 		if rep.OK || !found {
 			t.Errorf("%s is not noticed after %s: %+v", tc.law, tc.sql, rep)
 		}
 	}
+	delete(names, "file-is-sound") // SQLite's own check; damage is tested where files are checked
 	for n := range names {
 		t.Errorf("no case breaks %s", n)
 	}

@@ -1,8 +1,8 @@
-// Package laws checks a whole database against what must always hold, whatever
+// Package doctor checks a whole database against what must always hold, whatever
 // came in and however often the program was killed: the domain laws of
 // docs/architecture.md, read off the stored rows by other means than those that
-// wrote them. It only reads, in one consistent picture.
-package laws
+// wrote them. It only reads, in one consistent picture, row by row.
+package doctor
 
 import (
 	"context"
@@ -23,6 +23,7 @@ type Law struct {
 	OK       bool   `json:"ok"`
 	Checked  int64  `json:"checked"` // rows or things looked at
 	Offender string `json:"first_offender"`
+	Advice   string `json:"advice,omitempty"` // what to do about it, when it is broken or waits for a person
 }
 
 // Report is the verdict on a database.
@@ -36,20 +37,23 @@ type Viewer interface {
 	View(ctx context.Context, fn func(*store.Tx) error) error
 }
 
-// Check checks every law. The error says that the database could not be read;
-// an offence is in the report.
-func Check(ctx context.Context, db Viewer) (Report, error) {
+// Check checks every law. With a keyring it also opens a sample of the sealed
+// data. The error says that the database could not be read; an offence is in the report.
+func Check(ctx context.Context, db Viewer, keys *store.Keyring) (Report, error) {
 	var rep Report
 	err := db.View(ctx, func(tx *store.Tx) error {
-		c := &checker{tx: tx, fold: map[stock.Key]account{}, held: map[stock.Key]int64{}, refunds: map[string]bool{}}
-		for _, step := range []func() error{c.moves, c.orders, c.balances, c.events, c.effects, c.tasks} {
+		c := &checker{tx: tx, keys: keys, fold: map[stock.Key]account{}, held: map[stock.Key]int64{}, refunds: map[string]bool{}}
+		for _, step := range []func() error{c.file, c.moves, c.orders, c.columns, c.balances, c.events, c.effects, c.due, c.tasks, c.policy, c.sealed, c.quarantine} {
 			if err := step(); err != nil {
 				return err
 			}
 		}
 		rep = Report{OK: true, Laws: c.laws}
-		for _, l := range c.laws {
+		for i, l := range c.laws {
 			rep.OK = rep.OK && l.OK
+			if !l.OK && l.Advice == "" {
+				rep.Laws[i].Advice = "This is a bug of ours: keep a backup of the database, report it, and go on; what the law is about needs a person's eye."
+			}
 		}
 		return nil
 	})
@@ -61,6 +65,7 @@ type account struct{ available, reserved int64 }
 
 type checker struct {
 	tx      *store.Tx
+	keys    *store.Keyring
 	laws    []Law
 	fold    map[stock.Key]account
 	held    map[stock.Key]int64 // units that orders still hold
