@@ -272,7 +272,7 @@ func TestShots(t *testing.T) {
 		}
 		b.open("/orders")
 		b.eval(`document.querySelector(".side-search").click()`, nil)
-		b.do(chromedp.SendKeys(chromedp.CSS("#palette input"), "sample 1"))
+		b.do(chromedp.SendKeys(chromedp.CSS("#palette input"), "sample"))
 		b.until(`document.querySelector("#palette-list").innerText.includes("Sample")`)
 		shot("palette-1440", false)
 	}

@@ -230,6 +230,7 @@ func (c *Console) routes() {
 	signed("POST /settings/tokens", access.ManageTokens, c.createToken)
 	signed("POST /settings/tokens/{name}/revoke", access.ManageTokens, c.revokeToken)
 	signed("POST /settings/users", access.ManageUsers, c.addUser)
+	signed("GET /frame", access.See, c.frameOnly)
 	signed("GET /palette", access.See, c.palette)
 	signed("GET /live", access.See, c.live)
 	signed("GET /", access.See, func(http.ResponseWriter, *http.Request) error {

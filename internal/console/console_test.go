@@ -109,7 +109,7 @@ func (c *client) order(state string) string {
 func TestPolicyOfPages(t *testing.T) {
 	c := newClient(t, 120).admin()
 	inline := regexp.MustCompile(`(?i)<[^>]+\sstyle=|<style|<script(?:\s[^>]*)?>[^<]|\son[a-z]+="`)
-	pages := []string{"/", "/orders", "/orders/" + c.order("held"), "/orders/" + c.order("shipped"), "/review", "/stock", "/stock/MUG-BLU-01", "/automations", "/effects", "/effects?tab=waiting", "/settings", "/nothing"}
+	pages := []string{"/", "/orders", "/orders/" + c.order("held"), "/orders/" + c.order("shipped"), "/review", "/stock", "/stock/MUG-BLU-01", "/automations", "/effects", "/effects?tab=waiting", "/settings", "/nothing", "/frame?at=Orders"}
 	for _, p := range pages {
 		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, c.base+p, nil)
 		res, err := c.http.Do(r)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -33,6 +34,7 @@ func (c *Console) frame(w http.ResponseWriter, r *http.Request, title, current s
 	if !ok {
 		return p, nil
 	}
+	p.FramePath = "/frame?at=" + current
 	p.Signed, p.UserName, p.UserRole = true, u.Name, string(u.Role)
 	var n store.Counts
 	var incidents []store.TaskRow
@@ -73,10 +75,19 @@ func (c *Console) frame(w http.ResponseWriter, r *http.Request, title, current s
 	return p, nil
 }
 
+// frameOnly answers navigation and banner without a page, for live refreshes.
+func (c *Console) frameOnly(w http.ResponseWriter, r *http.Request) error {
+	p, err := c.frame(w, r, "Orderly", r.URL.Query().Get("at"))
+	if err != nil {
+		return err
+	}
+	return c.show(w, r, http.StatusOK, ui.Page(p))
+}
+
 func (c *Console) bareFrame(w http.ResponseWriter, r *http.Request, title string) ui.PageView {
 	p := ui.PageView{Title: title, Shop: c.Shop().Name, Path: r.URL.RequestURI()}
-	if r.Method != http.MethodGet {
-		p.Path = r.URL.Path
+	if r.Method != http.MethodGet { // the answer to a form that was refused has no address of its own
+		p.Path = "/"
 	}
 	if ck, err := r.Cookie(themeCookie); err == nil && (ck.Value == "dark" || ck.Value == "light") {
 		p.Theme = ck.Value
@@ -235,10 +246,31 @@ func (c *Console) submit(ctx context.Context, ev event.Event) error {
 	for _, o := range out {
 		switch o.Status {
 		case "refused", "quarantined":
-			return fault.New(fault.Conflict, "console.submit", "%s", firstOf(o.Reason, "it could not be decided; it is kept in quarantine with the reason"))
+			return fault.New(fault.Conflict, "console.submit", "%s", firstOf(c.nameIDs(ctx, o.Reason), "it could not be decided; it is kept in quarantine with the reason"))
 		case "conflict":
 			return fault.New(fault.Conflict, "console.submit", "this form was already sent with other content; load the page again")
 		}
 	}
 	return nil
+}
+
+var userID = regexp.MustCompile(`usr_[0-9a-f-]{36}`)
+
+// nameIDs puts names in the place of user ids: the engine knows people by id only.
+func (c *Console) nameIDs(ctx context.Context, text string) string {
+	if !userID.MatchString(text) {
+		return text
+	}
+	us, err := c.People.Users(ctx)
+	if err != nil {
+		return text
+	}
+	return userID.ReplaceAllStringFunc(text, func(id string) string {
+		for _, u := range us {
+			if u.ID == id {
+				return firstOf(u.Name, u.Email)
+			}
+		}
+		return id
+	})
 }

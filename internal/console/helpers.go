@@ -167,7 +167,7 @@ func locationName(names map[string]string, id string) string {
 		return n
 	}
 	if id == stock.Opening {
-		return "Opening"
+		return "History (opening)"
 	}
 	return id
 }
@@ -531,8 +531,16 @@ func qtyLabel(verb string) string {
 	return "Units"
 }
 
-func chosen(v ledgerView, name string) string {
-	if s := v.Values.Get(name); s != "" {
+// typed is what was typed into a form that was refused; other forms start empty.
+func typed(v ledgerView, form, name string) string {
+	if v.Form != form {
+		return ""
+	}
+	return v.Values.Get(name)
+}
+
+func chosen(v ledgerView, form, name string) string {
+	if s := typed(v, form, name); s != "" {
 		return s
 	}
 	if name == "to" && len(v.Options) > 1 {
@@ -542,6 +550,11 @@ func chosen(v ledgerView, name string) string {
 		return v.Location
 	}
 	return ""
+}
+
+// sellable leaves out the location that history is recorded against.
+func sellable(ls []store.StockLevel) []store.StockLevel {
+	return slices.DeleteFunc(slices.Clone(ls), func(l store.StockLevel) bool { return l.Location == stock.Opening })
 }
 
 // automations

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"slices"
 	"sort"
 	"strconv"
@@ -194,11 +195,14 @@ func (tx *Tx) Ledger(sku, location, cursor string, n int) (LedgerPage, error) {
 	}
 	const cols = "m.seq, m.ord, m.at, m.kind, m.qty, m.from_loc, m.from_bucket, m.to_loc, m.to_bucket, m.order_id, m.note"
 	from := "stock_move m WHERE " + where + " ORDER BY m.seq DESC, m.ord DESC"
-	inner := "SELECT " + cols + " FROM " + from + " LIMIT " + strconv.Itoa(n+1)
+	probe := slices.Clone(a)
+	// History moves at the opening location alone: the view of all locations leaves it out.
+	concerns := "m.from_loc NOT IN ('', '" + stock.Opening + "') OR m.to_loc NOT IN ('', '" + stock.Opening + "')"
 	if location != "" {
-		inner = "SELECT " + cols + " FROM (SELECT * FROM " + from + " LIMIT " + strconv.Itoa(ScanCap) + ") m WHERE m.from_loc = " + a.add(location) + " OR m.to_loc = " + a.add(location) +
-			" ORDER BY m.seq DESC, m.ord DESC LIMIT " + strconv.Itoa(n+1)
+		concerns = "m.from_loc = " + a.add(location) + " OR m.to_loc = " + a.add(location)
 	}
+	inner := "SELECT " + cols + " FROM (SELECT * FROM " + from + " LIMIT " + strconv.Itoa(ScanCap) + ") m WHERE " + concerns +
+		" ORDER BY m.seq DESC, m.ord DESC LIMIT " + strconv.Itoa(n+1)
 	err = readEach(tx, func(scan func(...any) error) error {
 		var r LedgerRow
 		var at int64
@@ -240,11 +244,24 @@ func (tx *Tx) Ledger(sku, location, cursor string, n int) (LedgerPage, error) {
 	}
 	if more {
 		l := page.Rows[n-1]
-		page.Next = strings.Join([]string{
-			strconv.FormatInt(l.Seq, 10), strconv.Itoa(l.Ord), strconv.FormatInt(onHand, 10), strconv.FormatInt(reserved, 10),
-		}, ".")
+		page.Next = ledgerPlace(l.Seq, int64(l.Ord), onHand, reserved)
+	}
+	if !more { // it may have ended because of ScanCap: the next page goes on from there
+		var seq, ord int64
+		found, err := readRow(tx, "SELECT m.seq, m.ord FROM "+from+" LIMIT 1 OFFSET "+strconv.Itoa(ScanCap-1), probe, &seq, &ord)
+		if err != nil {
+			return page, err
+		}
+		if found {
+			page.Next = ledgerPlace(seq, ord, onHand, reserved)
+		}
 	}
 	return page, tx.ledgerCauses(page.Rows)
+}
+
+// ledgerPlace is a cursor: the last move looked at and the balance before it.
+func ledgerPlace(seq, ord, onHand, reserved int64) string {
+	return fmt.Sprintf("%d.%d.%d.%d", seq, ord, onHand, reserved)
 }
 
 // ledgerCauses adds the event that made each move.

@@ -481,6 +481,42 @@ func TestMillionOrders(t *testing.T) {
 	t.Logf("%-14s %8.2f ms", "a day by hour", float64(time.Since(start).Microseconds())/1000)
 }
 
+// TestLedgerGoesOn holds that the ledger of a quiet location is reached behind many moves elsewhere.
+func TestLedgerGoesOn(t *testing.T) {
+	db, _ := readStore(t, liteURL(t), 1)
+	rows := make([]MoveRow, 0, ScanCap+50)
+	supplier := stock.Account{Bucket: stock.Supplier}
+	for i := range ScanCap + 50 {
+		loc := "busy"
+		if i == 3 {
+			loc = "quiet"
+		}
+		rows = append(rows, MoveRow{Seq: int64(i + 1), Move: stock.Move{
+			At: readStart, Kind: stock.Receive, SKU: "S", Qty: 1, From: supplier, To: stock.Account{Location: loc, Bucket: stock.Available},
+		}})
+	}
+	quiet, busy := stock.Key{SKU: "S", Location: "quiet"}, stock.Key{SKU: "S", Location: "busy"}
+	if err := db.Update(t.Context(), func(tx *Tx) error {
+		if err := InsertMoves(tx, rows); err != nil {
+			return err
+		}
+		return UpsertBalances(tx, map[stock.Key]stock.Balance{quiet: {Key: quiet, OnHand: 1}, busy: {Key: busy, OnHand: ScanCap + 49}})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var first, second LedgerPage
+	view(t, db, func(tx *Tx) (err error) {
+		if first, err = tx.Ledger("S", "quiet", "", 50); err != nil {
+			return err
+		}
+		second, err = tx.Ledger("S", "quiet", first.Next, 50)
+		return err
+	})
+	if len(first.Rows) != 0 || first.Next == "" || len(second.Rows) != 1 || second.Rows[0].OnHandAfter != 1 || second.Next != "" {
+		t.Errorf("first page %+v, second %+v", first, second)
+	}
+}
+
 func TestCursorsOfStrangers(t *testing.T) {
 	db, _ := readStore(t, liteURL(t), 5)
 	for _, c := range []string{"x", "1", "1.2.3", "a.b", "1.a.b.c.d", "9223372036854775808.x", "';--"} {
