@@ -268,6 +268,7 @@ func TestShots(t *testing.T) {
 		for _, name := range []string{"today", "order-held", "review", "orders"} {
 			b.open(paths[name])
 			b.eval(`document.documentElement.dataset.theme = "dark"`, nil)
+			b.eval(`Promise.all(document.getAnimations().map(a => a.finished)).then(() => 1)`, nil)
 			shot(name+"-dark-1440", false)
 		}
 		b.open("/orders")
