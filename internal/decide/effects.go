@@ -4,7 +4,6 @@ import (
 	"strconv"
 
 	"orderly.example/orderly/internal/effect"
-	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/order"
 )
 
@@ -14,7 +13,7 @@ func (d *decider) effect(e effect.Effect) {
 	if !d.live {
 		return
 	}
-	e.ID = event.Derive("eff_", e.Key)
+	e.ID = effect.ID(e.Key, e.OrderID)
 	e.EventID, e.State, e.Created, e.Due = d.ev.ID, effect.Pending, d.at, d.at
 	d.out.Effects = append(d.out.Effects, e)
 }

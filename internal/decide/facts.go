@@ -61,7 +61,7 @@ func velocityQuery(who event.Identity, v rule.Velocity, at time.Time) (VelocityQ
 	case "customer.email":
 		key = who.Email
 	case "customer.id":
-		key = who.Customer
+		key = customerKey(who)
 	case "order.address":
 		key = who.Address
 	case "order.device":
@@ -70,6 +70,15 @@ func velocityQuery(who event.Identity, v rule.Velocity, at time.Time) (VelocityQ
 		key = who.IP
 	}
 	return VelocityQuery{Key: key, From: at.Add(-v.Within).UnixMicro(), To: at.UnixMicro() + 1}, key != ""
+}
+
+// customerKey counts a customer's orders: under their mail address, which gives
+// the customer's id, or under the channel's id where there is none.
+func customerKey(who event.Identity) string {
+	if who.Email != "" {
+		return who.Email
+	}
+	return who.Customer
 }
 
 func known(s string) (any, bool) { return s, s != "" }

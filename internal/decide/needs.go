@@ -38,7 +38,7 @@ func NeedsFirst(ev event.Event, pol *Policy, at time.Time) First {
 				n.Velocities = append(n.Velocities, q)
 			}
 		}
-		for _, k := range [...]string{ev.Who.Email, ev.Who.Address, ev.Who.Device, ev.Who.IP} {
+		for _, k := range [...]string{customerKey(ev.Who), ev.Who.Address, ev.Who.Device, ev.Who.IP} {
 			if k != "" {
 				n.Keys = append(n.Keys, k)
 			}

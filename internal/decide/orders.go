@@ -132,7 +132,7 @@ func (d *decider) countCustomer(o *order.Order) {
 
 // countVelocity marks the order under each known key.
 func (d *decider) countVelocity(o *order.Order) {
-	for _, key := range [...]string{d.ev.Who.Email, d.ev.Who.Address, d.ev.Who.Device, d.ev.Who.IP} {
+	for _, key := range [...]string{customerKey(d.ev.Who), d.ev.Who.Address, d.ev.Who.Device, d.ev.Who.IP} {
 		if key != "" {
 			d.out.Marks = append(d.out.Marks, Mark{Key: key, Ref: o.ID, At: d.at})
 		}

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 
-	"orderly.example/orderly/internal/event"
+	"orderly.example/orderly/internal/effect"
 	"orderly.example/orderly/internal/store"
 )
 
@@ -60,12 +60,12 @@ func (c *checker) effects() error {
 	once := c.law("effect-once", "every intent is one effect, whose id follows from its key")
 	seen := map[string]bool{}
 	err := c.tx.Each(func(scan func(...any) error) error {
-		var id, key string
-		if err := scan(&id, &key); err != nil {
+		var id, key, orderID string
+		if err := scan(&id, &key, &orderID); err != nil {
 			return err
 		}
 		once.checked(1)
-		if event.Derive("eff_", key) != id {
+		if effect.ID(key, orderID) != id {
 			once.offend("effect %s has the key %s, which has another id", id, key)
 		}
 		if seen[key] {
@@ -73,7 +73,7 @@ func (c *checker) effects() error {
 		}
 		seen[key] = true
 		return nil
-	}, "SELECT id, key FROM effect ORDER BY id")
+	}, "SELECT id, key, order_id FROM effect ORDER BY id")
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,12 @@
 // Package effect holds intents: what must leave the program, each with the key that makes it happen once.
 package effect
 
-import "time"
+import (
+	"strings"
+	"time"
+
+	"orderly.example/orderly/internal/event"
+)
 
 // Kind of effect.
 type Kind string
@@ -58,4 +63,14 @@ type Payload struct {
 	Data      map[string]string // facts for the template or body, no personal data
 	Body      []byte            // webhook: the JSON body without personal data; completed on sending
 	Personal  bool              // webhook: add the sealed address of the order on sending
+}
+
+// ID is the id of the intent with a key: the same key gives the same id. The
+// effects of one order stand side by side in the index.
+func ID(key, orderID string) string {
+	h := event.Derive("", key)
+	if order, ok := strings.CutPrefix(orderID, "ord_"); ok {
+		return "eff_" + order + h[:8]
+	}
+	return "eff_" + h
 }

@@ -45,7 +45,7 @@ func BenchmarkSubmit(b *testing.B) {
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
-	before := cpu(b)
+	before, wrote := cpu(b), written(b)
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range 128 {
@@ -66,6 +66,7 @@ func BenchmarkSubmit(b *testing.B) {
 	}
 	wg.Wait()
 	b.ReportMetric(float64(cpu(b)-before)/float64(time.Microsecond)/float64(b.N), "cpu-us/order")
+	b.ReportMetric(float64(written(b)-wrote)/1024/float64(b.N), "KiB-written/order")
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "orders/s")
 	b.ReportMetric(float64(b.N)/float64(max(1, r.eng.Stats().Groups.Load())), "orders/group")
 }
@@ -90,4 +91,21 @@ func cpu(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// written is how many bytes this process has handed to the kernel to write; 0 where that is not told.
+func written(b *testing.B) (n int64) {
+	b.Helper()
+	data, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(data)) {
+		if v, ok := strings.CutPrefix(line, "wchar: "); ok {
+			if n, err = strconv.ParseInt(strings.TrimSpace(v), 10, 64); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	return n
 }

@@ -271,7 +271,7 @@ func (f *filler) setTrace(ev int, tr map[string]any) {
 
 func (f *filler) effect(o *order.Order, purpose string, kind effect.Kind, dest, automation string, at time.Time, took time.Duration) {
 	key := string(kind) + ":" + purpose + ":" + o.ID
-	id := event.Derive("eff_", key)
+	id := effect.ID(key, o.ID)
 	f.effects[id] = effect.Effect{
 		ID: id, Key: key, Kind: kind, Destination: dest, OrderID: o.ID, CustomerID: o.CustomerID, EventID: f.events[len(f.events)-1].ID, Automation: automation,
 		Payload: effect.Payload{Purpose: purpose, Template: purpose, Recipient: "customer"}, State: effect.Done, Attempts: 1, Created: at, Due: at, DoneAt: at.Add(took), Receipt: "250 2.0.0 accepted",
@@ -286,7 +286,7 @@ func (f *filler) troubles() {
 		o := f.orders[id]
 		if o.State == order.Ready && n < 3 {
 			n++
-			e := f.effects[event.Derive("eff_", "webhook:fulfilment:"+o.ID)]
+			e := f.effects[effect.ID("webhook:fulfilment:"+o.ID, o.ID)]
 			if e.ID == "" {
 				continue
 			}
@@ -297,7 +297,7 @@ func (f *filler) troubles() {
 			f.event("effect.failed", "engine", "ef-"+e.ID, o.ID, o.ID, o.CustomerID, o.PlacedAt.Add(3*time.Hour), event.EffectFailed{Effect: e.ID, Order: o.ID}, nil)
 		} else if o.State == order.Ready && n < 6 {
 			n++
-			e := f.effects[event.Derive("eff_", "mail:order-confirmation:"+o.ID)]
+			e := f.effects[effect.ID("mail:order-confirmation:"+o.ID, o.ID)]
 			e.State, e.Attempts, e.DoneAt, e.Receipt, e.Due = effect.Pending, 2, time.Time{}, "", f.now.Add(4*time.Minute)
 			e.LastError = "421 4.7.0 try again later"
 			f.effects[e.ID] = e

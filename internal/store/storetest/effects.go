@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"orderly.example/orderly/internal/effect"
-	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/store"
 )
 
@@ -22,7 +21,7 @@ func pending(now time.Time, dest string, n int) map[string]effect.Effect {
 	out := map[string]effect.Effect{}
 	for i := range n {
 		key := fmt.Sprintf("test:%s:%d", dest, i)
-		id := event.Derive("eff_", key)
+		id := effect.ID(key, "")
 		out[id] = effect.Effect{
 			ID: id, Key: key, Kind: effect.Webhook, Destination: dest, EventID: "e", State: effect.Pending, Created: now, Due: now,
 			Payload: effect.Payload{Purpose: "test", Body: []byte(`{"a":1}`)},

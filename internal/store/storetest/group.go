@@ -93,7 +93,7 @@ func (g *Group) order(s *Shop, i, k int) {
 	for _, purpose := range []string{"order-confirmation", "shipping-update"} {
 		key := "mail:" + purpose + ":" + id
 		f := effect.Effect{
-			ID: event.Derive("eff_", key), Key: key, Kind: effect.Mail, Destination: "mail", OrderID: id, CustomerID: cus, EventID: evID,
+			ID: effect.ID(key, id), Key: key, Kind: effect.Mail, Destination: "mail", OrderID: id, CustomerID: cus, EventID: evID,
 			Payload: effect.Payload{Purpose: purpose, Template: purpose, Recipient: "customer", Data: map[string]string{"number": number}},
 			State:   effect.Pending, Created: at, Due: at,
 		}
