@@ -471,3 +471,53 @@ func TestSameEventsSameBytes(t *testing.T) {
 		}
 	}
 }
+
+func TestACountThatLosesUnitsMovesTheOrderAtOnce(t *testing.T) {
+	s := newShop(t)
+	s.receive("MUG", "a", 4)
+	s.receive("MUG", "b", 4)
+	s.do(placed("1", line("MUG", 3)))
+	first := s.order("1").Allocations[0].Location
+	s.do(&event.StockCounted{SKU: "MUG", Location: first, OnHand: 0})
+	o := s.order("1")
+	if o.State != order.Ready || o.Allocations[0].Location == first {
+		t.Fatalf("%s %+v", o.State, o.Allocations)
+	}
+	for _, d := range s.history {
+		if d.Event.Type == "order.unfillable" {
+			t.Fatal("a delay was announced that does not exist")
+		}
+	}
+	s.check()
+}
+
+func TestAMistypedLocationIsRefused(t *testing.T) {
+	s := newShop(t)
+	s.product(catalog.Product{SKU: "MUG"})
+	err := s.try(&event.StockReceived{SKU: "MUG", Location: "aa", Qty: 3}, "shop")
+	if fault.KindOf(err) != fault.Conflict {
+		t.Fatal(err)
+	}
+}
+
+func TestAParcelFromElsewhereAndTooMuchMoneyBecomeTasks(t *testing.T) {
+	s := newShop(t)
+	s.receive("MUG", "a", 4)
+	s.do(placed("1", line("MUG", 2)))
+	s.do(&event.ShipmentShipped{Channel: "web", Number: "1", Location: "b"})
+	s.do(&event.OrderPaid{Channel: "web", Number: "1", Amount: money.New(2000, "EUR"), Reference: "a"}) // the placing event said paid: the same money
+	s.do(&event.OrderPaid{Channel: "web", Number: "1", Amount: money.New(2000, "EUR"), Reference: "b"})
+	id := s.order("1").ID
+	if ts := s.snap.Tasks[id]; len(ts) != 1 || ts[0].Queue != "warehouse" {
+		t.Fatalf("%+v", ts)
+	}
+	ts := s.snap.Tasks["overpaid:"+id]
+	if len(ts) != 1 || ts[0].Amount.Minor != 2000 {
+		t.Fatalf("%+v", ts)
+	}
+	s.do(&event.TaskDecided{Task: ts[0].ID, Outcome: "refunded"})
+	if o := s.order("1"); o.Refunded.Minor != 2000 || o.State != order.Ready {
+		t.Fatalf("%s refunded, %s", o.Refunded, o.State)
+	}
+	s.check()
+}

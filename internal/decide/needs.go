@@ -67,6 +67,9 @@ func NeedsFirst(ev event.Event, pol *Policy, at time.Time) First {
 	if orderID != "" {
 		n.Orders = append(n.Orders, orderID)
 		n.Subjects = append(n.Subjects, orderID)
+		if ev.Type == "order.paid" {
+			n.Subjects = append(n.Subjects, overpaidSubject(orderID))
+		}
 		if ev.Type != "order.placed" {
 			n.Effects = append(n.Effects, orderID)
 		}

@@ -25,6 +25,7 @@ func (d *decider) placed(p *event.OrderPlaced) error {
 		return fault.New(fault.Conflict, "decide.placed", "order %s is in %s but its payment came in %s", o.Short(), p.Currency, o.Captured.Currency)
 	}
 	d.fill(o, p)
+	d.overpaid(o)
 	d.countCustomer(o)
 	d.countVelocity(o)
 	if !d.live {
@@ -293,6 +294,7 @@ func (d *decider) paid(p *event.OrderPaid) error {
 		o.Captured = o.Captured.Add(p.Amount)
 	}
 	d.note("%s captured", p.Amount)
+	d.overpaid(o)
 	d.settlePayment(o)
 	d.runAutomations()
 	switch {
@@ -309,6 +311,21 @@ func (d *decider) paid(p *event.OrderPaid) error {
 	}
 	return d.settle(o)
 }
+
+// overpaid asks a person to look when more was captured than the order is worth: paid twice, or too much.
+func (d *decider) overpaid(o *order.Order) {
+	if !d.live || o.Currency == "" || o.Captured.Minor <= o.Total.Minor {
+		return
+	}
+	much := o.Captured.Sub(o.Total)
+	d.openTask(overpaidSubject(o.ID), task.Task{
+		Kind: task.Refund, Queue: "finance", OrderID: o.ID, Title: "Order " + o.Short() + " was paid " + much.String() + " too much",
+		Options: []string{"refunded", "settled"}, Owner: d.pol.Settings.OpsOwner, Amount: much,
+		Reasons: []task.Reason{{Text: o.Captured.String() + " was captured for an order of " + o.Total.String()}},
+	}, 48*time.Hour)
+}
+
+func overpaidSubject(orderID string) string { return "overpaid:" + orderID }
 
 // cancelled stops an order wherever it is, as far as that is still possible.
 func (d *decider) cancelled(p *event.OrderCancelled) error {

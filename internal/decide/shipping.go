@@ -26,15 +26,23 @@ func (d *decider) shipped(p *event.ShipmentShipped) error {
 	if !d.live {
 		return d.shippedInHistory(o, p)
 	}
+	if err := d.place(p.Location); err != nil {
+		return err
+	}
 	lines := p.Lines
 	if len(lines) == 0 {
 		for _, a := range o.ReservedAt(p.Location) {
 			lines = append(lines, event.ShippedLine{SKU: a.SKU, Qty: a.Qty - a.Shipped})
 		}
 	}
-	if len(lines) == 0 {
+	if len(lines) == 0 && o.State == order.Shipped {
 		d.out.Order = nil
-		d.note("%s has nothing left to ship of it; nothing changes", p.Location)
+		d.note("it has left whole already; nothing changes")
+		return nil
+	}
+	if len(lines) == 0 {
+		d.note("%s shipped a parcel, but nothing was reserved there", p.Location)
+		d.mismatch(o, p.Location, p.Location+" shipped a parcel, but the order is to leave from elsewhere; see what really left and count the stock")
 		return nil
 	}
 	want := map[string]int64{}
@@ -188,6 +196,9 @@ func (d *decider) returned(p *event.ReturnReceived) error {
 	}
 	if location == "" {
 		return fault.New(fault.Conflict, "decide.returned", "return %s names no location that took the goods in", p.Number)
+	}
+	if err := d.place(location); err != nil {
+		return err
 	}
 	orderID := ""
 	if o != nil {

@@ -1,9 +1,12 @@
 package decide
 
 import (
+	"slices"
+
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/order"
+	"orderly.example/orderly/internal/schema"
 	"orderly.example/orderly/internal/stock"
 )
 
@@ -15,8 +18,32 @@ func (d *decider) stockAt(location string) string {
 	return location
 }
 
+// place checks that a location exists, once the shop has told which there are: units
+// at a mistyped place would be promised to buyers.
+func (d *decider) place(id string) error {
+	if !d.live || len(d.pol.Locations) == 0 {
+		return nil
+	}
+	if _, ok := d.pol.Locations[id]; ok {
+		return nil
+	}
+	names := make([]string, 0, len(d.pol.Locations))
+	for name := range d.pol.Locations {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	hint := ""
+	if near := schema.Nearest(id, names); near != "" {
+		hint = "; did you mean " + near + "?"
+	}
+	return fault.New(fault.Conflict, "decide.place", "there is no location %q%s", id, hint)
+}
+
 // received adds units from a supplier and lets the orders that wait for them try again.
 func (d *decider) received(p *event.StockReceived) error {
+	if err := d.place(p.Location); err != nil {
+		return err
+	}
 	err := d.move(stock.Move{
 		Kind: stock.Receive, SKU: p.SKU, Qty: p.Qty, Note: p.Note,
 		From: stock.Account{Bucket: stock.Supplier}, To: stock.Account{Location: d.stockAt(p.Location), Bucket: stock.Available},
@@ -31,6 +58,9 @@ func (d *decider) received(p *event.StockReceived) error {
 
 // counted books the difference between the count and the books.
 func (d *decider) counted(p *event.StockCounted) error {
+	if err := d.place(p.Location); err != nil {
+		return err
+	}
 	b := d.balance(stock.Key{SKU: p.SKU, Location: d.stockAt(p.Location)})
 	if p.OnHand == b.OnHand {
 		d.note("the count agrees with the books")
@@ -44,16 +74,21 @@ func (d *decider) counted(p *event.StockCounted) error {
 
 // adjusted books a loss or a find.
 func (d *decider) adjusted(p *event.StockAdjusted) error {
+	if err := d.place(p.Location); err != nil {
+		return err
+	}
 	return d.adjust(p.SKU, p.Location, p.Delta, p.Reason)
 }
 
 // adjust changes on hand. Where that leaves less than is reserved, the newest
-// reservations are reopened first: the units are not there, whatever was promised.
+// reservations are reopened: the units are not there, whatever was promised. Their
+// orders look for another location at once, and are unfillable when there is none.
 func (d *decider) adjust(sku, location string, delta int64, note string) error {
 	location = d.stockAt(location)
 	k := stock.Key{SKU: sku, Location: location}
 	outside := stock.Account{Bucket: stock.Adjust}
 	here := stock.Account{Location: location, Bucket: stock.Available}
+	var reopened []reopened
 	m := stock.Move{Kind: stock.Adjusted, SKU: sku, Qty: delta, From: outside, To: here, Note: note}
 	if delta < 0 {
 		m.Qty, m.From, m.To = -delta, here, outside
@@ -62,13 +97,19 @@ func (d *decider) adjust(sku, location string, delta int64, note string) error {
 			return fault.New(fault.Conflict, "decide.adjust", "%s: %s has only %d on hand; %d cannot be taken off", sku, location, b.OnHand, -delta)
 		}
 		if location != stock.Opening {
-			if err := d.reopen(k, -delta-b.Available()); err != nil {
+			var err error
+			if reopened, err = d.reopen(k, -delta-b.Available()); err != nil {
 				return err
 			}
 		}
 	}
 	if err := d.move(m); err != nil {
 		return err
+	}
+	for _, r := range reopened {
+		if err := d.reroute(r, k); err != nil {
+			return err
+		}
 	}
 	if delta > 0 {
 		d.wake(sku)
@@ -77,12 +118,19 @@ func (d *decider) adjust(sku, location string, delta int64, note string) error {
 	return nil
 }
 
-// reopen takes n reserved units back from the newest orders that hold them. Those orders look for
-// another location in an event of their own, and are unfillable until they find one.
-func (d *decider) reopen(k stock.Key, n int64) error {
+// reopened is an order that lost reserved units.
+type reopened struct {
+	order *order.Order
+	was   order.State
+	taken int64
+}
+
+// reopen takes n reserved units back from the newest orders that hold them.
+func (d *decider) reopen(k stock.Key, n int64) ([]reopened, error) {
+	var out []reopened
 	for _, id := range d.snap.Reserving[k] {
 		if n <= 0 {
-			return nil
+			break
 		}
 		was, ok := d.snap.Orders[id]
 		if !ok {
@@ -111,38 +159,33 @@ func (d *decider) reopen(k stock.Key, n int64) error {
 			From: stock.Account{Location: k.Location, Bucket: stock.Reserved}, To: stock.Account{Location: k.Location, Bucket: stock.Available},
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		d.reopenOrder(o, k, taken)
+		out = append(out, reopened{order: o, was: was.State, taken: taken})
 	}
 	if n > 0 {
-		return fault.New(fault.Internal, "decide.reopen", "%s at %s: %d reserved units belong to no order; run orderly doctor", k.SKU, k.Location, n)
+		return nil, fault.New(fault.Internal, "decide.reopen", "%s at %s: %d reserved units belong to no order; run orderly doctor", k.SKU, k.Location, n)
 	}
-	return nil
+	return out, nil
 }
 
-// reopenOrder settles an order that lost units, beside the order (if any) this event is about.
-func (d *decider) reopenOrder(o *order.Order, k stock.Key, taken int64) {
-	sub := &decider{snap: d.snap, pol: d.pol, ev: d.ev, at: d.at, live: d.live, out: &Decision{Event: d.ev}, order: o, before: o.State}
-	sub.out.Order = o
-	sub.withdrawFulfilment(o, k.Location)
-	o.Missing = append(o.Missing, order.Missing{SKU: k.SKU, Qty: taken})
-	if err := sub.settle(o); err != nil {
-		o.State = order.Unfillable // cannot happen: every state that holds reservations has this step
+// reroute finds another location for what an order lost, beside the order (if any) that this event is about.
+func (d *decider) reroute(r reopened, k stock.Key) error {
+	kept, before, routing := d.order, d.before, d.out.Trace.Routing
+	d.order, d.before = r.order, r.was
+	defer func() { d.order, d.before, d.out.Trace.Routing = kept, before, routing }()
+	d.note("%s of order %s are not there; it looks for another location", quantity(r.taken, k.SKU), r.order.Short())
+	d.withdrawFulfilment(r.order, k.Location)
+	if err := d.route(r.order); err != nil {
+		return err
 	}
-	o.UpdatedAt = d.at
-	o.Rev++
-	d.out.Others = append(d.out.Others, o)
-	d.out.Tasks = append(d.out.Tasks, sub.out.Tasks...)
-	d.out.Effects = append(d.out.Effects, sub.out.Effects...)
-	d.out.Withdraw = append(d.out.Withdraw, sub.out.Withdraw...)
-	d.out.Wait = append(d.out.Wait, sub.out.Wait...)
-	d.out.Unwait = append(d.out.Unwait, sub.out.Unwait...)
-	for _, e := range sub.out.Derived {
-		d.derive(e.Data)
+	if err := d.settle(r.order); err != nil {
+		return err
 	}
-	d.timer(d.at, "reroute:"+d.ev.ID+":"+o.ID, &event.OrderRerouteRequested{Order: o.ID, Reason: "a count found fewer units than were reserved"})
-	d.note("%s of order %s reopened: they are not there", quantity(taken, k.SKU), o.Short())
+	r.order.UpdatedAt = d.at
+	r.order.Rev++
+	d.out.Others = append(d.out.Others, r.order)
+	return nil
 }
 
 // transferred moves units between two locations.
@@ -150,6 +193,11 @@ func (d *decider) transferred(p *event.StockTransferred) error {
 	if !d.live {
 		d.note("history keeps no locations; nothing moves")
 		return nil
+	}
+	for _, id := range [...]string{p.From, p.To} {
+		if err := d.place(id); err != nil {
+			return err
+		}
 	}
 	err := d.move(stock.Move{
 		Kind: stock.Transfer, SKU: p.SKU, Qty: p.Qty,

@@ -149,13 +149,18 @@ func (e *Engine) loadReserving(tx *store.Tx, snap *decide.Snapshot, k stock.Key,
 	for _, id := range fresh {
 		if o := snap.Orders[id]; o != nil {
 			for _, a := range o.Allocations {
-				if _, ok := snap.Products[a.SKU]; !ok {
-					skus = append(skus, a.SKU)
-				}
+				skus = append(skus, a.SKU)
+			}
+			for _, l := range o.Lines { // a kit is known by its line
+				skus = append(skus, l.SKU)
 			}
 		}
 	}
-	return loadProducts(tx, snap, uniq(skus))
+	skus = slices.DeleteFunc(uniq(skus), func(sku string) bool { _, have := snap.Products[sku]; return have })
+	if err := loadProducts(tx, snap, skus); err != nil {
+		return err
+	}
+	return loadProducts(tx, snap, uniq(decide.Components(snap, skus)))
 }
 
 func (e *Engine) loadOrders(tx *store.Tx, snap *decide.Snapshot, ids []string, b *batch) error {

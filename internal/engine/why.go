@@ -90,17 +90,17 @@ func (e *Engine) explain(tx *store.Tx, ev store.EventRow, set *automation.Set, n
 	if err != nil {
 		return nil, err
 	}
-	if len(facts) == 0 && ev.Trace == "" {
-		return nil, nil // the event changed nothing (told twice), so nobody was asked
-	}
-	if err := e.addPersonal(tx, ev, facts); err != nil {
-		return nil, err
-	}
 	var trace decide.Trace
 	if ev.Trace != "" {
 		if err := json.Unmarshal([]byte(ev.Trace), &trace); err != nil {
 			return nil, fault.Wrap(err, fault.Internal, "engine.explain", "the trace of event %s cannot be read", ev.ID)
 		}
+	}
+	if len(facts) == 0 && len(trace.Automations) == 0 {
+		return nil, nil // the event changed nothing (told twice), so nobody was asked
+	}
+	if err := e.addPersonal(tx, ev, facts); err != nil {
+		return nil, err
 	}
 	var out []Explanation
 	for _, a := range asked {
