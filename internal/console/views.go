@@ -410,18 +410,6 @@ func modeMeaning(mode string) ui.Meaning {
 	return ui.Neutral
 }
 
-func effectMeaning(s string) ui.Meaning {
-	switch s {
-	case "done":
-		return ui.Done
-	case "dead":
-		return ui.Danger
-	case "claimed":
-		return ui.Attention
-	}
-	return ui.Neutral
-}
-
 func capped(c store.Capped) string {
 	if c.More {
 		return ui.Number(c.N) + "+"

@@ -77,20 +77,6 @@ func (tx *Tx) lockPolicy(lock string) (rev, locations int64, err error) {
 // In an Update nobody changes them before it ends.
 func (tx *Tx) CurrentPolicy() (rev, locations int64, err error) { return tx.lockPolicy(" FOR SHARE") }
 
-// policyMembers are the members of the current revision; none before the first apply.
-func (tx *Tx) policyMembers() ([]Member, error) {
-	rev, _, err := tx.lockPolicy("")
-	if err != nil || rev == 0 {
-		return nil, err
-	}
-	var doc string
-	if err := tx.QueryRow("SELECT members FROM policy_revision WHERE rev = $1", rev).Scan(&doc); err != nil {
-		return nil, err
-	}
-	var ms []Member
-	return ms, decode("policy revision", doc, &ms)
-}
-
 // Policy returns the texts of a revision; 0 has none.
 func (tx *Tx) Policy(rev int64) ([]Text, error) {
 	if rev == 0 {
