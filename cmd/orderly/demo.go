@@ -235,11 +235,15 @@ func (d *demo) seed(ctx context.Context) error {
 		for due += pastOrders * sim.RateOf(at) / total; due >= 1; due-- {
 			o := d.shop.Order(at)
 			evs = append(evs, event.Event{Source: "demo", Key: "past-" + o.Number, At: at, Mode: event.History, Data: o})
-			past = append(past, event.Event{Source: "demo", Key: "past-shipped-" + o.Number, At: at.Add(50 * time.Minute), Mode: event.History,
-				Data: &event.ShipmentShipped{Channel: o.Channel, Number: o.Number, Location: "berlin"}})
+			past = append(past, event.Event{
+				Source: "demo", Key: "past-shipped-" + o.Number, At: at.Add(50 * time.Minute), Mode: event.History,
+				Data: &event.ShipmentShipped{Channel: o.Channel, Number: o.Number, Location: "berlin"},
+			})
 			if m < 16*60 {
-				past = append(past, event.Event{Source: "demo", Key: "past-done-" + o.Number, At: at.Add(7 * time.Hour), Mode: event.History,
-					Data: &event.OrderCompleted{Channel: o.Channel, Number: o.Number}})
+				past = append(past, event.Event{
+					Source: "demo", Key: "past-done-" + o.Number, At: at.Add(7 * time.Hour), Mode: event.History,
+					Data: &event.OrderCompleted{Channel: o.Channel, Number: o.Number},
+				})
 			}
 		}
 	}

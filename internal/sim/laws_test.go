@@ -322,8 +322,10 @@ func (w *world) clerk(rng *rand.Rand) {
 	if len(t.Options) == 0 {
 		return
 	}
-	w.submit(event.Event{Source: "console", Key: fmt.Sprintf("click-%s-%d", t.ID, rng.Uint64()), Actor: "clerk@shop.example",
-		Data: &event.TaskDecided{Task: t.ID, Outcome: t.Options[rng.IntN(len(t.Options))], Note: "looked at it"}})
+	w.submit(event.Event{
+		Source: "console", Key: fmt.Sprintf("click-%s-%d", t.ID, rng.Uint64()), Actor: "clerk@shop.example",
+		Data: &event.TaskDecided{Task: t.ID, Outcome: t.Options[rng.IntN(len(t.Options))], Note: "looked at it"},
+	})
 }
 
 // storeman receives, counts and moves stock; what cannot be is kept in quarantine, which is right.

@@ -246,8 +246,14 @@ func readCalls(tx *Tx, all []*order.Order, now time.Time) []func() error {
 			func() error { _, _, err := tx.DeadEffects(cur, 5); return err },
 			func() error { _, _, err := tx.LiveEffects(cur, 5); return err })
 		for _, f := range []OrderFilter{
-			{}, {Sort: SortOldest}, {States: []order.State{order.Held}}, {Channel: "pos"}, {States: []order.State{order.Held}, Country: "DE", From: now, To: now.AddDate(0, 0, 9)},
-			{From: now}, {Search: "N-1"}, {Search: "cus_001"},
+			{},
+			{Sort: SortOldest},
+			{States: []order.State{order.Held}},
+			{Channel: "pos"},
+			{States: []order.State{order.Held}, Country: "DE", From: now, To: now.AddDate(0, 0, 9)},
+			{From: now},
+			{Search: "N-1"},
+			{Search: "cus_001"},
 		} {
 			f.Cursor = cur
 			calls = append(calls, func() error { _, err := tx.OrdersPage(f); return err })
