@@ -115,7 +115,7 @@ func explain(err error) error {
 var errNUL = fault.New(fault.Invalid, "store", "a text contains a NUL character, which cannot be stored")
 
 // LockClass is what a lock is about. Classes are locked in their order.
-type LockClass int32
+type LockClass int64
 
 // The classes.
 const (
@@ -126,9 +126,14 @@ const (
 	LockDay
 )
 
-type lockKey struct {
-	class LockClass
-	hash  int32
+// lockKey is the number of an advisory lock: the class in the highest bits, so
+// that the order of numbers is the order of classes, then a hash of the key.
+type lockKey int64
+
+func (c LockClass) key(name string) lockKey {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name))
+	return lockKey(int64(c)<<59 | int64(h.Sum64()>>5))
 }
 
 // Lock waits until no other node's transaction holds one of the keys and holds
@@ -143,24 +148,21 @@ func (tx *Tx) Lock(class LockClass, keys []string) error {
 	if tx.pg == nil || !tx.write || len(keys) == 0 {
 		return nil
 	}
-	var hashes []int32
-	for _, k := range keys {
-		h := fnv.New32a()
-		_, _ = h.Write([]byte(k))
-		lk := lockKey{class, int32(h.Sum32())}
-		if !tx.held[lk] {
+	var numbers []int64
+	for _, name := range keys {
+		k := class.key(name)
+		if !tx.held[k] {
 			if tx.held == nil {
 				tx.held = map[lockKey]bool{}
 			}
-			tx.held[lk] = true
-			hashes = append(hashes, lk.hash)
+			tx.held[k] = true
+			numbers = append(numbers, int64(k))
 		}
 	}
-	slices.Sort(hashes)
-	rows, err := tx.pg.Query(tx.ctx, "SELECT pg_advisory_xact_lock($1, h) FROM unnest($2::int[]) AS h", int32(class), hashes)
-	if err == nil {
-		rows.Close()
-		err = rows.Err()
+	if len(numbers) == 0 {
+		return nil
 	}
-	return explain(err)
+	slices.Sort(numbers)
+	_, err := tx.Exec("SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) AS k", numbers)
+	return err
 }

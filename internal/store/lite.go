@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"orderly.example/orderly/internal/fault"
 )
@@ -21,6 +22,7 @@ import (
 type liteDB struct {
 	path    string
 	writer  chan *liteConn // holds the one writer while nobody writes
+	queued  atomic.Int32   // Updates that wait for it
 	readers chan *liteConn
 	conns   []*liteConn
 }
@@ -31,7 +33,7 @@ type liteConn struct {
 	stmts map[string]*liteStmt
 	bulks map[bulkKey]*liteStmt
 	args  []driver.NamedValue // reused for every statement
-	vals  [][]driver.Value    // free row buffers
+	open  *commit             // the writer's: the transaction that waits for its commit
 }
 
 // liteStmt is a prepared statement. busy while its rows are open: the same SQL
@@ -137,50 +139,34 @@ func (c *liteConn) close() error {
 	return errors.Join(append(errs, c.c.Close())...)
 }
 
+// view runs fn between BEGIN and COMMIT on a reader.
 func (db *liteDB) view(ctx context.Context, d *DB, fn func(*Tx) error) error {
-	return db.with(ctx, d, db.readers, "BEGIN", fn)
-}
-
-func (db *liteDB) update(ctx context.Context, d *DB, fn func(*Tx) error) error {
-	return db.with(ctx, d, db.writer, "BEGIN IMMEDIATE", fn)
-}
-
-// with runs fn between BEGIN and COMMIT on a connection of the pool.
-func (db *liteDB) with(ctx context.Context, d *DB, pool chan *liteConn, begin string, fn func(*Tx) error) error {
-	var c *liteConn
-	select {
-	case c = <-pool:
-	case <-ctx.Done():
-		return fault.Wrap(ctx.Err(), fault.Unavailable, "store", "the database was busy until the time ran out; nothing was changed")
+	c, err := take(ctx, db.readers)
+	if err != nil {
+		return err
 	}
-	tx := &Tx{db: d, ctx: ctx, now: fromMicros(d.now().UnixMicro()), write: pool == db.writer, lite: c}
-	done := false
+	tx := &Tx{db: d, ctx: ctx, now: fromMicros(d.now().UnixMicro()), lite: c}
 	defer func() {
-		if !done { // an error or a panic: leave the connection clean
-			_, _ = c.exec(context.Background(), "ROLLBACK", nil)
+		_ = c.run("ROLLBACK") // nothing was written; also after an error or a panic
+		db.readers <- c
+	}()
+	if err := c.run("BEGIN"); err != nil {
+		return err
+	}
+	return fn(tx)
+}
+
+// take waits for a connection of a pool.
+func take(ctx context.Context, pool chan *liteConn) (*liteConn, error) {
+	select {
+	case c := <-pool:
+		if ctx.Err() == nil {
+			return c, nil
 		}
 		pool <- c
-		if done {
-			for _, f := range tx.after {
-				f()
-			}
-		}
-	}()
-	if err := ctx.Err(); err != nil {
-		done, tx.after = true, nil
-		return fault.Wrap(err, fault.Unavailable, "store", "the time ran out; nothing was changed")
+	case <-ctx.Done():
 	}
-	if _, err := c.exec(context.Background(), begin, nil); err != nil {
-		return err
-	}
-	if err := fn(tx); err != nil {
-		return err
-	}
-	if _, err := c.exec(context.Background(), "COMMIT", nil); err != nil {
-		return err
-	}
-	done = true
-	return nil
+	return nil, fault.Wrap(ctx.Err(), fault.Unavailable, "store", "the database was busy until the time ran out; nothing was changed")
 }
 
 // prepare returns the cached statement for a text in the shared SQL.
@@ -234,6 +220,12 @@ func noNUL(args []driver.NamedValue) error {
 		}
 	}
 	return nil
+}
+
+// run executes a statement without arguments or result.
+func (c *liteConn) run(sql string) error {
+	_, err := c.exec(context.Background(), sql, nil)
+	return err
 }
 
 func (c *liteConn) exec(ctx context.Context, sql string, args []any) (int64, error) {

@@ -208,7 +208,7 @@ CREATE TABLE effect (
     done_at     BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX effect_order ON effect (order_id) WHERE order_id <> '';
-CREATE INDEX effect_live ON effect (due, id) WHERE state IN ('pending', 'claimed');
+CREATE INDEX effect_live ON effect (due, id, destination) WHERE state IN ('pending', 'claimed');
 CREATE INDEX effect_dead ON effect (created, id) WHERE state = 'dead';
 
 -- Timers: an event to submit when due; the row goes when the event is decided.

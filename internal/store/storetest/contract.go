@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ func Run(t *testing.T, open Opener) {
 	tests := map[string]func(*testing.T, Opener){
 		"a failed Update leaves no trace":                 failedUpdate,
 		"a panic leaves no trace and no lock":             panicUpdate,
+		"Updates side by side stand and fall alone":       sideBySide,
 		"View cannot write and sees one picture":          viewOnly,
 		"every type goes in and comes out":                types,
 		"a NUL is refused":                                nul,
@@ -150,6 +152,55 @@ func panicUpdate(t *testing.T, open Opener) {
 	update(t, db, func(tx *store.Tx) error { return tx.PutSetting("b", "1") })
 	if a, b := setting(t, db, "a"), setting(t, db, "b"); a != "" || b != "1" {
 		t.Errorf("a = %q, b = %q", a, b)
+	}
+}
+
+// Whether or not an engine lets Updates share a commit, one that fails, panics or
+// gives up waiting takes nothing of the others along, and leaves nothing of its own.
+func sideBySide(t *testing.T, open Opener) {
+	db := open(t, time.Now)
+	const n = 80
+	var told [n]atomic.Bool
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			defer func() {
+				if r := recover(); r != nil && i%4 != 2 {
+					t.Errorf("update %d panicked: %v", i, r)
+				}
+			}()
+			ctx, stop := context.WithCancel(context.Background())
+			defer stop()
+			if i%4 == 3 {
+				stop()
+			}
+			err := db.Update(ctx, func(tx *store.Tx) error {
+				tx.AfterCommit(func() { told[i].Store(true) })
+				if err := tx.PutSetting(fmt.Sprint("n", i), "x"); err != nil {
+					return err
+				}
+				switch i % 4 {
+				case 1:
+					return errStop
+				case 2:
+					panic("a bug")
+				}
+				return nil
+			})
+			if i%4 == 0 {
+				if v := setting(t, db, fmt.Sprint("n", i)); err != nil || v != "x" || !told[i].Load() {
+					t.Errorf("update %d: %v, reads %q, told %v", i, err, v, told[i].Load())
+				}
+			} else if err == nil {
+				t.Errorf("update %d succeeded", i)
+			}
+		})
+	}
+	wg.Wait()
+	for i := range n {
+		if v := setting(t, db, fmt.Sprint("n", i)); (v == "x") != (i%4 == 0) || told[i].Load() != (i%4 == 0) {
+			t.Errorf("update %d left %q, told %v", i, v, told[i].Load())
+		}
 	}
 }
 

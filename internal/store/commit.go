@@ -1,0 +1,119 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// commit is one SQLite transaction that several Updates share. Making a commit
+// durable costs about as much as writing some hundred rows, so Updates that wait
+// for the writer join the transaction of the one before them: each runs between a
+// savepoint and its release, in the goroutine of its caller, and the last one
+// commits for all. Nobody returns before the commit is durable.
+type commit struct {
+	began time.Time
+	n     int           // Updates in it that succeeded
+	done  chan struct{} // closed when it is durable or lost
+	err   error         // why it is lost; read after done
+}
+
+// How much one commit may hold: it makes the first Update wait for the last.
+const (
+	maxJoined = 16
+	maxOpen   = 4 * time.Millisecond
+)
+
+// update runs fn as a part of the current transaction and waits for its commit.
+func (db *liteDB) update(ctx context.Context, d *DB, fn func(*Tx) error) error {
+	db.queued.Add(1)
+	c, err := take(ctx, db.writer)
+	db.queued.Add(-1)
+	if err != nil {
+		return err
+	}
+	if c.open == nil {
+		if err := c.run("BEGIN IMMEDIATE"); err != nil {
+			db.writer <- c
+			return err
+		}
+		c.open = &commit{began: time.Now(), done: make(chan struct{})}
+	}
+	joined := c.open
+	tx := &Tx{db: d, ctx: ctx, now: fromMicros(d.now().UnixMicro()), write: true, lite: c}
+	ran := false
+	defer func() {
+		if !ran { // a panic: what others wrote stands
+			_ = c.undo(joined)
+			db.pass(c)
+		}
+	}()
+	if err = c.run("SAVEPOINT one"); err == nil {
+		err = fn(tx)
+	}
+	ran = true
+	if err != nil {
+		if lost := c.undo(joined); lost != nil {
+			err = lost
+		}
+		db.pass(c)
+		return err
+	}
+	if err = c.run("RELEASE one"); err != nil {
+		joined.err = err
+	}
+	joined.n++
+	db.pass(c)
+	select {
+	case <-joined.done:
+	case c := <-db.writer: // nobody took it: those who waited have left
+		db.finish(c)
+		db.writer <- c
+		<-joined.done
+	}
+	if joined.err != nil {
+		return joined.err
+	}
+	for _, f := range tx.after {
+		f()
+	}
+	return nil
+}
+
+// undo takes back what one Update wrote. When that fails the database has given
+// up the whole transaction (a full disk), and with it what the others wrote.
+func (c *liteConn) undo(t *commit) error {
+	err := c.run("ROLLBACK TO one")
+	if err == nil {
+		err = c.run("RELEASE one")
+	}
+	if err != nil {
+		t.err = err
+	}
+	return err
+}
+
+// pass hands the writer on: within its transaction when somebody waits who can
+// join it, otherwise after the commit.
+func (db *liteDB) pass(c *liteConn) {
+	t := c.open
+	if t.err != nil || t.n >= maxJoined || db.queued.Load() == 0 || time.Since(t.began) > maxOpen {
+		db.finish(c)
+	}
+	db.writer <- c
+}
+
+// finish ends the transaction that is open, for all who joined it.
+func (db *liteDB) finish(c *liteConn) {
+	t := c.open
+	if t == nil {
+		return
+	}
+	c.open = nil
+	if t.err == nil && t.n > 0 {
+		t.err = c.run("COMMIT")
+	}
+	if t.err != nil || t.n == 0 {
+		_ = c.run("ROLLBACK") // there may be nothing left to roll back
+	}
+	close(t.done)
+}
