@@ -16,6 +16,7 @@ import (
 
 	"orderly.example/orderly/internal/config"
 	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/store"
 )
 
 // backupFigures are what a backup or a restore tells about the copy.
@@ -72,7 +73,7 @@ func (p *program) restoreCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "restore FILE", Short: "Put a backup in the place of the database", Args: cobra.ExactArgs(1),
 		Long: `Check a backup and put it in the place of the SQLite database. Stop "orderly serve"
-first. A database that stands there is only replaced with --force, and then kept
+first: while any process has the database open, nothing is done. A database that stands there is only replaced with --force, and then kept
 beside it under another name. Run "orderly doctor" afterwards.`,
 		Example: examples("orderly restore /var/backups/orderly-2026-11-24.db", "orderly restore --force /var/backups/orderly-2026-11-24.db"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -207,32 +208,44 @@ func (p *program) restore(ctx context.Context, cfg *config.Config, from string, 
 			return f, fault.New(fault.Invalid, op, "%s is the database itself", from)
 		}
 	}
-	exists := false
-	if _, err := os.Stat(to); err == nil {
-		exists = true
-		if !force {
-			return f, fault.New(fault.Conflict, op, "there is a database at %s; --force replaces it and keeps it under another name", to)
-		}
-	}
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return f, fault.Wrap(err, fault.Unavailable, op, "the folder for the database cannot be made")
+	}
+	// A server that has the old file open would go on answering into it, and lose what it answers.
+	alone, err := store.Alone(to)
+	if err != nil {
+		return f, err
+	}
+	defer alone.Release()
+	if _, err := os.Stat(to); err == nil && !force {
+		return f, fault.New(fault.Conflict, op, "there is a database at %s; --force replaces it and keeps it under another name", to)
 	}
 	tmp := to + ".restoring"
 	if err := copyFile(from, tmp); err != nil {
 		return f, errors.Join(fault.Wrap(err, fault.Unavailable, op, "the backup could not be copied to %s", tmp), os.Remove(tmp))
 	}
-	if exists {
-		f.Moved = fmt.Sprintf("%s.before-%s", to, p.now().UTC().Format("20060102T150405Z"))
-		// The log belongs to the old file: beside the restored one it would be read into it.
-		for _, suffix := range []string{"", "-wal", "-shm"} {
-			if err := os.Rename(to+suffix, f.Moved+suffix); err != nil && (suffix == "" || !errors.Is(err, os.ErrNotExist)) {
-				return f, fault.Wrap(err, fault.Unavailable, op, "the old database could not be moved away")
-			}
+	// The log belongs to the old file, also when that is gone: beside the restored
+	// one it would be read into it.
+	moved := fmt.Sprintf("%s.before-%s", to, p.now().UTC().Format("20060102T150405Z"))
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		switch err := os.Rename(to+suffix, moved+suffix); {
+		case err == nil && f.Moved == "":
+			f.Moved = moved + suffix
+		case err != nil && !errors.Is(err, os.ErrNotExist):
+			return f, fault.Wrap(err, fault.Unavailable, op, "the old database could not be moved away")
 		}
 	}
 	if err := os.Rename(tmp, to); err != nil {
 		return f, fault.Wrap(err, fault.Unavailable, op, "the restored database could not be put in its place; it is %s", tmp)
 	}
+	had := f
+	if f, err = examine(ctx, to); err != nil {
+		return f, fault.Wrap(err, fault.Invalid, op, "the database at %s is not sound after the restore; the backup %s is untouched", to, from)
+	}
+	if f.Events != had.Events || f.Orders != had.Orders {
+		return f, fault.New(fault.Internal, op, "the database at %s holds %d events and %d orders after the restore, the backup %d and %d", to, f.Events, f.Orders, had.Events, had.Orders)
+	}
+	f.Moved = had.Moved
 	f.File, f.Key, f.Took = to, cfg.KeyFile, p.now().Sub(start).Round(time.Millisecond).String()
 	return f, syncFile(filepath.Dir(to))
 }

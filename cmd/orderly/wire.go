@@ -32,6 +32,7 @@ type shop struct {
 	db     *store.DB
 	keys   *store.Keyring
 	access *access.Service
+	inUse  *store.Lock // of a SQLite file: keeps a restore away
 }
 
 // openShop opens the database of the settings. Unless create is set, it must
@@ -69,13 +70,22 @@ func (p *program) openShop(ctx context.Context, cfg *config.Config, create bool)
 	if err != nil {
 		return nil, err
 	}
+	var inUse *store.Lock
+	if path != "" && path != ":memory:" {
+		if inUse, err = store.InUse(path); err != nil {
+			return nil, err
+		}
+	}
 	db, err := store.Open(ctx, cfg.DB, store.Options{Now: p.now, Logger: log, Keyring: keys})
 	if err != nil {
+		inUse.Release()
 		return nil, err
 	}
-	s := &shop{cfg: cfg, log: log, db: db, keys: keys, access: access.New(accessStore{db}, log, p.now)}
+	s := &shop{cfg: cfg, log: log, db: db, keys: keys, inUse: inUse, access: access.New(accessStore{db}, log, p.now)}
 	if err := s.checkKey(ctx); err != nil {
-		return nil, errors.Join(err, db.Close())
+		err = errors.Join(err, db.Close())
+		inUse.Release()
+		return nil, err
 	}
 	return s, nil
 }
@@ -85,6 +95,7 @@ func (s *shop) close() {
 	if err := s.db.Close(); err != nil {
 		s.log.Warn("the database did not close cleanly", "error", err)
 	}
+	s.inUse.Release()
 }
 
 const keySetting = "key.check"

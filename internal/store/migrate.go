@@ -93,6 +93,16 @@ func migrate(ctx context.Context, dialect goose.Dialect, engine string, db *sql.
 	return nil
 }
 
+// openOneByOne opens a SQLite file while no other process is at the same point.
+func openOneByOne(ctx context.Context, path string, readers int) (*liteDB, error) {
+	l, err := oneOpening(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Release()
+	return openLite(ctx, path, readers)
+}
+
 func migrateLite(ctx context.Context, path string) error {
 	cn, err := sqlite.NewConnector(liteDSN(path))
 	if err != nil {

@@ -45,11 +45,11 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 	case ok && (scheme == "postgres" || scheme == "postgresql"):
 		db.pg, err = openPG(ctx, url, o.ReadConns, db.log)
 	case ok && scheme == "sqlite":
-		db.lite, err = openLite(ctx, rest, o.ReadConns)
+		db.lite, err = openOneByOne(ctx, rest, o.ReadConns)
 	case strings.Contains(url, "://"):
 		return nil, fault.New(fault.Invalid, "store.Open", "databases of type %q are not supported; use sqlite: or postgres://", scheme)
 	default:
-		db.lite, err = openLite(ctx, url, o.ReadConns)
+		db.lite, err = openOneByOne(ctx, url, o.ReadConns)
 	}
 	if err != nil {
 		return nil, err
