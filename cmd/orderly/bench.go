@@ -20,6 +20,7 @@ import (
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/sim/bench"
+	"orderly.example/orderly/internal/sim/routingbench"
 	"orderly.example/orderly/internal/store"
 )
 
@@ -28,7 +29,35 @@ temporary shop of its own.`
 
 func (p *program) benchCommand() *cobra.Command {
 	return group(&cobra.Command{Use: "bench", Short: "Measure Orderly on this machine", Long: benchHelp},
-		p.benchOrdersCommand(), p.benchServerCommand())
+		p.benchOrdersCommand(), p.benchRoutingCommand(), p.benchServerCommand())
+}
+
+func (p *program) benchRoutingCommand() *cobra.Command {
+	var dir string
+	var seed uint64
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "routing", Short: "Compare ways of routing on real orders", Args: cobra.NoArgs,
+		Long: `Route the orders of the Olist files, which you bring, in three ways over the same stock:
+by goals as Orderly does, line by line to the nearest seller, and to the largest
+one. --data names the folder with olist_orders_dataset.csv and full/.`,
+		Example: examples("orderly bench routing --data olist", "orderly bench routing --data olist --seed 2 --json"),
+		RunE: func(*cobra.Command, []string) error {
+			t, err := routingbench.BenchOlist(dir, seed)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return p.printJSON(t)
+			}
+			p.printf("%s", t)
+			return nil
+		},
+	}
+	c.Flags().StringVar(&dir, "data", ".", "`DIR` with the Olist files")
+	c.Flags().Uint64Var(&seed, "seed", 1, "`NUMBER` that draws the same stock again")
+	bindJSON(c.Flags(), &asJSON)
+	return c
 }
 
 // benchOrders are the settings of one run.

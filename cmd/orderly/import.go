@@ -6,6 +6,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ import (
 	"orderly.example/orderly/internal/connect/csvfile"
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/event"
+	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/store"
 )
 
@@ -67,10 +69,14 @@ func (p *program) importKind(kind, short string) *cobra.Command {
 					return err
 				}
 				if asJSON {
-					return p.printJSON(rep)
+					err = p.printJSON(rep)
+				} else {
+					rep.WriteText(p.stdout)
 				}
-				rep.WriteText(p.stdout)
-				return nil
+				if err == nil && rep.Rejected > 0 && rep.Accepted == 0 && rep.Duplicates == 0 {
+					err = &exitError{exitFailure} // the report says why
+				}
+				return err
 			}
 			if dry {
 				return run()
@@ -130,6 +136,31 @@ func (s importSink) Submit(ctx context.Context, evs []event.Event) ([]csvfile.Re
 	return res, nil
 }
 
+// StockRun implements csvfile.StockRuns. The number is written before the counts
+// are, so an import that was interrupted goes on under the same keys.
+func (s importSink) StockRun(ctx context.Context, source, fingerprint string) (n int64, err error) {
+	name := "import.stock." + source
+	err = s.db.Update(ctx, func(tx *store.Tx) error {
+		n = 0
+		was, ok, err := tx.Setting(name)
+		if err != nil {
+			return err
+		}
+		if ok {
+			run, last, _ := strings.Cut(was, " ")
+			if n, err = strconv.ParseInt(run, 10, 64); err != nil {
+				return fault.Wrap(err, fault.Internal, "import stock", "the setting %s holds no run number", name)
+			}
+			if last == fingerprint {
+				return nil
+			}
+			n++
+		}
+		return tx.PutSetting(name, strconv.FormatInt(n, 10)+" "+fingerprint)
+	})
+	return n, err
+}
+
 // PutProducts implements csvfile.Sink.
 func (s importSink) PutProducts(ctx context.Context, ps []catalog.Product, onlyNew bool) (changed int, err error) {
 	skus := make([]string, len(ps))
@@ -140,6 +171,9 @@ func (s importSink) PutProducts(ctx context.Context, ps []catalog.Product, onlyN
 	err = s.db.Update(ctx, func(tx *store.Tx) error {
 		known, err := store.Products(tx, skus)
 		if err != nil {
+			return err
+		}
+		if err := noKitOfKits(tx, ps); err != nil {
 			return err
 		}
 		var put []catalog.Product
@@ -156,6 +190,36 @@ func (s importSink) PutProducts(ctx context.Context, ps []catalog.Product, onlyN
 		return store.UpsertProducts(tx, put)
 	})
 	return changed, err
+}
+
+// noKitOfKits refuses a kit whose part is a kit in the catalogue and stays one:
+// kits are taken apart once only.
+func noKitOfKits(tx *store.Tx, ps []catalog.Product) error {
+	now := map[string]catalog.Product{}
+	var parts []string
+	for _, x := range ps {
+		now[x.SKU] = x
+		for _, c := range x.Components {
+			parts = append(parts, c.SKU)
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	slices.Sort(parts)
+	known, err := store.Products(tx, slices.Compact(parts))
+	if err != nil {
+		return err
+	}
+	for _, x := range ps {
+		for _, c := range x.Components {
+			old, ok := known[c.SKU]
+			if _, again := now[c.SKU]; ok && !again && old.Product.Kit() {
+				return fault.New(fault.Invalid, "import products", "%s is a kit with %s in it, which is a kit itself: list the parts of %s instead", x.SKU, c.SKU, c.SKU)
+			}
+		}
+	}
+	return nil
 }
 
 // PutLocations implements csvfile.Sink.

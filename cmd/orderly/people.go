@@ -103,7 +103,7 @@ func (p *program) tokenCommand() *cobra.Command {
 
 	revoke := &cobra.Command{
 		Use: "revoke NAME", Short: "End a token for good", Args: cobra.ExactArgs(1),
-		Long:    "End a token for good. A running server notices within half a minute.",
+		Long:    "End a token for good. A running server notices within a second.",
 		Example: examples("orderly token revoke my-shop"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withShop(cmd, false, func(s *shop) error {

@@ -85,7 +85,7 @@ func signingSecrets(ss []string) []connect.Secret {
 
 // freshFor is how long the connections are used without a look at the
 // database: the longest a change made by another process goes unnoticed.
-const freshFor = 3 * time.Second
+const freshFor = time.Second
 
 // ports keeps the adapters of the connections, made when they are first needed
 // and again when their row changes. It is api.Hooks, and as outPorts engine.Ports.
@@ -96,6 +96,7 @@ type ports struct {
 
 	mu     sync.Mutex
 	until  time.Time
+	missed map[string]time.Time // when a name that is not there was last looked for
 	byName map[string]*port
 }
 
@@ -111,7 +112,7 @@ type port struct {
 }
 
 func newPorts(db *store.DB, keys *store.Keyring, now func() time.Time) *ports {
-	return &ports{db: db, keys: keys, now: now, byName: map[string]*port{}}
+	return &ports{db: db, keys: keys, now: now, byName: map[string]*port{}, missed: map[string]time.Time{}}
 }
 
 // get returns a connection of a kind with its adapter made.
@@ -130,7 +131,12 @@ func (ps *ports) get(ctx context.Context, name, kind string) (*port, error) {
 func (ps *ports) lookUp(ctx context.Context, name string) (*port, error) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if now := ps.now(); now.After(ps.until) {
+	now := ps.now()
+	if ps.byName[name] == nil && ps.missedLately(name, now) {
+		return nil, nil
+	}
+	// A name that is not known may be a connection made a moment ago.
+	if now.After(ps.until) || ps.byName[name] == nil {
 		var rows []store.Connection
 		err := ps.db.View(ctx, func(tx *store.Tx) (err error) {
 			rows, err = tx.Connections()
@@ -155,6 +161,27 @@ func (ps *ports) lookUp(ctx context.Context, name string) (*port, error) {
 		ps.byName, ps.until = next, now.Add(freshFor)
 	}
 	return ps.byName[name], nil
+}
+
+// maxMissed bounds the names remembered as missing; strangers may ask for any.
+const maxMissed = 100
+
+// missedLately reports whether a name was looked for in vain within freshFor, and
+// otherwise notes that it is looked for now.
+func (ps *ports) missedLately(name string, now time.Time) bool {
+	if now.Sub(ps.missed[name]) < freshFor {
+		return true
+	}
+	for n, at := range ps.missed {
+		if now.Sub(at) >= freshFor {
+			delete(ps.missed, n)
+		}
+	}
+	if len(ps.missed) >= maxMissed {
+		return !now.After(ps.until)
+	}
+	ps.missed[name] = now
+	return false
 }
 
 func (p *port) make(ps *ports) error {

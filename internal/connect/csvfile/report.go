@@ -173,11 +173,30 @@ func (f *rejectFile) write(line int, reason string, fields []string) error {
 		}
 		f.tmp = tmp
 		f.w = csv.NewWriter(tmp)
-		if err := f.w.Write(append([]string{"line", "reason"}, f.header...)); err != nil {
+		if err := f.w.Write(append([]string{"line", "reason"}, plainCells(f.header)...)); err != nil {
 			return err
 		}
 	}
-	return f.w.Write(append([]string{strconv.Itoa(line), reason}, fields...))
+	return f.w.Write(append([]string{strconv.Itoa(line), plainCell(reason)}, plainCells(fields)...))
+}
+
+func plainCells(cells []string) []string {
+	out := make([]string, len(cells))
+	for i, c := range cells {
+		out[i] = plainCell(c)
+	}
+	return out
+}
+
+// plainCell keeps a spreadsheet from reading a text as a formula. Numbers stay as they are.
+func plainCell(s string) string {
+	if s == "" || !strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+		return s
+	}
+	if _, ok := new(big.Rat).SetString(s); ok && !strings.ContainsAny(s, "/_xXpP") {
+		return s
+	}
+	return "'" + s
 }
 
 // close puts the file in its place and returns its path, "" when nothing was
