@@ -60,6 +60,9 @@ func (b *batch) add(p *prepared, d *decide.Decision, outside bool) {
 	ev := d.Event
 	row := b.row(ev)
 	row.State = store.EventDecided
+	if row.OrderID == "" && d.Order != nil { // a person's decision on a task is a part of its order's story
+		row.OrderID = d.Order.ID
+	}
 	row.Facts = string(decide.EncodeFacts(d.Facts))
 	if !d.Trace.Empty() {
 		row.Trace = jsonText(&d.Trace)

@@ -338,6 +338,39 @@ func testQuarantinedEventIsReplayed(t *testing.T, url string) {
 	}
 }
 
+func TestADecisionIsPartOfTheOrdersStory(t *testing.T) {
+	r := newRig(t)
+	r.products(catalog.Product{SKU: "MUG"})
+	r.decided(&event.StockReceived{SKU: "MUG", Location: "a", Qty: 5})
+	r.decided(placed("1", "MUG", 2))
+	id := event.OrderID("web", "1")
+	r.decided(&event.OrderHoldRequested{Order: id, Reason: "let me look"})
+	var review string
+	r.view(func(tx *store.Tx) error {
+		ts, err := store.TasksOfSubjects(tx, []string{id})
+		review = ts[id][0].ID
+		return err
+	})
+	r.decided(&event.TaskDecided{Task: review, Outcome: "approve"})
+	r.view(func(tx *store.Tx) error {
+		story, _, err := tx.OrderStory(id, 100)
+		if last := story[len(story)-1]; last.Type != "order.ready" && last.Type != "task.decided" {
+			t.Errorf("the story ends with %s", last.Type)
+		}
+		found := false
+		for _, e := range story {
+			found = found || e.Type == "task.decided"
+		}
+		if !found {
+			t.Error("the decision is not in the story")
+		}
+		return err
+	})
+	if o := r.order("1"); o.State != order.Ready {
+		t.Fatal(o.State)
+	}
+}
+
 func TestVelocityCountsAcrossAndInsideGroups(t *testing.T) {
 	onBoth(t, testVelocityCountsAcrossAndInsideGroups)
 }
