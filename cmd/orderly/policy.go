@@ -11,6 +11,7 @@ import (
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/rule"
+	"orderly.example/orderly/internal/schema"
 	"orderly.example/orderly/internal/store"
 )
 
@@ -137,6 +138,9 @@ Orderly's id. With an automation's name, the whole condition is shown part by pa
 				if err != nil {
 					return err
 				}
+				if err := knownAutomation(e, name); err != nil && len(xs) == 0 { // one of an earlier policy may have been asked
+					return err
+				}
 				if asJSON {
 					if xs == nil {
 						xs = []engine.Explanation{}
@@ -153,6 +157,25 @@ Orderly's id. With an automation's name, the whole condition is shown part by pa
 	bindJSON(c.Flags(), &asJSON)
 	bindCommon(c.Flags())
 	return c
+}
+
+// knownAutomation refuses a name that no automation of the policy has.
+func knownAutomation(e *engine.Engine, name string) error {
+	set := e.Policy().Automations
+	if name == "" {
+		return nil
+	}
+	var names []string
+	for _, a := range set.All() {
+		if a.Name == name {
+			return nil
+		}
+		names = append(names, a.Name)
+	}
+	if near := schema.Nearest(name, names); near != "" {
+		return fault.New(fault.NotFound, "why", "there is no automation %q; did you mean %s?", name, near)
+	}
+	return fault.New(fault.NotFound, "why", "there is no automation %q in the current policy", name)
 }
 
 // findOrder finds an order by id, by channel:number, or by a number that only one channel has.
