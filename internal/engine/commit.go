@@ -28,7 +28,7 @@ func (e *Engine) commit(ctx context.Context, group []*submission) error {
 	var items []*item
 	var again []*item
 	var written *batch
-	err := e.db.Update(ctx, func(tx *store.Tx) error {
+	err := e.db.UpdateBulk(ctx, func(tx *store.Tx) error {
 		items, again = items[:0], again[:0]
 		for _, s := range group {
 			for i := range s.evs {

@@ -9,7 +9,8 @@ import (
 // durable costs about as much as writing some hundred rows, so Updates that wait
 // for the writer join the transaction of the one before them: each runs between a
 // savepoint and its release, in the goroutine of its caller, and the last one
-// commits for all. Nobody returns before the commit is durable.
+// commits for all. Nobody returns before the commit is durable. The first needs no
+// savepoint, which is spared: SQLite would keep a copy of every page it changes.
 type commit struct {
 	began time.Time
 	n     int           // Updates in it that succeeded
@@ -23,13 +24,17 @@ const (
 	maxOpen   = 4 * time.Millisecond
 )
 
-// update runs fn as a part of the current transaction and waits for its commit.
-func (db *liteDB) update(ctx context.Context, d *DB, fn func(*Tx) error) error {
+// update runs fn as a part of the current transaction, or as the first of a new
+// one when it is bulky, and waits for its commit.
+func (db *liteDB) update(ctx context.Context, d *DB, bulky bool, fn func(*Tx) error) error {
 	db.queued.Add(1)
 	c, err := take(ctx, db.writer)
 	db.queued.Add(-1)
 	if err != nil {
 		return err
+	}
+	if bulky {
+		db.finish(c)
 	}
 	if c.open == nil {
 		if err := c.run("BEGIN IMMEDIATE"); err != nil {
@@ -40,26 +45,29 @@ func (db *liteDB) update(ctx context.Context, d *DB, fn func(*Tx) error) error {
 	}
 	joined := c.open
 	tx := &Tx{db: d, ctx: ctx, now: fromMicros(d.now().UnixMicro()), write: true, lite: c}
-	ran := false
+	first, ran := joined.n == 0, false
 	defer func() {
 		if !ran { // a panic: what others wrote stands
-			_ = c.undo(joined)
+			_ = c.undo(joined, first)
 			db.pass(c)
 		}
 	}()
-	if err = c.run("SAVEPOINT one"); err == nil {
+	if !first {
+		err = c.run("SAVEPOINT one")
+	}
+	if err == nil {
 		err = fn(tx)
 	}
 	ran = true
 	if err != nil {
-		if lost := c.undo(joined); lost != nil {
+		if lost := c.undo(joined, first); lost != nil {
 			err = lost
 		}
 		db.pass(c)
 		return err
 	}
-	if err = c.run("RELEASE one"); err != nil {
-		joined.err = err
+	if !first {
+		joined.err = c.run("RELEASE one")
 	}
 	joined.n++
 	db.pass(c)
@@ -79,9 +87,13 @@ func (db *liteDB) update(ctx context.Context, d *DB, fn func(*Tx) error) error {
 	return nil
 }
 
-// undo takes back what one Update wrote. When that fails the database has given
-// up the whole transaction (a full disk), and with it what the others wrote.
-func (c *liteConn) undo(t *commit) error {
+// undo takes back what one Update wrote: all there is, when it was the first. When
+// that fails the database has given up the whole transaction (a full disk), and
+// with it what the others wrote.
+func (c *liteConn) undo(t *commit, first bool) error {
+	if first {
+		return nil // pass finds nothing to commit and rolls back
+	}
 	err := c.run("ROLLBACK TO one")
 	if err == nil {
 		err = c.run("RELEASE one")
@@ -96,7 +108,7 @@ func (c *liteConn) undo(t *commit) error {
 // join it, otherwise after the commit.
 func (db *liteDB) pass(c *liteConn) {
 	t := c.open
-	if t.err != nil || t.n >= maxJoined || db.queued.Load() == 0 || time.Since(t.began) > maxOpen {
+	if t.err != nil || t.n == 0 || t.n >= maxJoined || db.queued.Load() == 0 || time.Since(t.began) > maxOpen {
 		db.finish(c)
 	}
 	db.writer <- c

@@ -102,12 +102,21 @@ const (
 // Update runs fn in one transaction and commits it when fn returns nil. A
 // transaction that lost a race (busy, serialization failure, deadlock, the same
 // event on two nodes) is run again from the start, a bounded number of times.
-func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
+func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error { return db.update(ctx, false, fn) }
+
+// UpdateBulk is Update for functions that write many rows, such as a commit
+// group. On SQLite it never joins a commit that others began: it would have to
+// keep a copy of every page it changes. Others may join it.
+func (db *DB) UpdateBulk(ctx context.Context, fn func(*Tx) error) error {
+	return db.update(ctx, true, fn)
+}
+
+func (db *DB) update(ctx context.Context, bulky bool, fn func(*Tx) error) error {
 	wait := firstWait
 	for try := 1; ; try++ {
 		var err error
 		if db.lite != nil {
-			err = db.lite.update(ctx, db, fn)
+			err = db.lite.update(ctx, db, bulky, fn)
 		} else {
 			err = db.pg.run(ctx, db, true, fn)
 		}
