@@ -88,7 +88,7 @@ func (d *decider) adjust(sku, location string, delta int64, note string) error {
 	k := stock.Key{SKU: sku, Location: location}
 	outside := stock.Account{Bucket: stock.Adjust}
 	here := stock.Account{Location: location, Bucket: stock.Available}
-	var reopened []reopened
+	var lost []reopened
 	m := stock.Move{Kind: stock.Adjusted, SKU: sku, Qty: delta, From: outside, To: here, Note: note}
 	if delta < 0 {
 		m.Qty, m.From, m.To = -delta, here, outside
@@ -98,7 +98,7 @@ func (d *decider) adjust(sku, location string, delta int64, note string) error {
 		}
 		if location != stock.Opening {
 			var err error
-			if reopened, err = d.reopen(k, -delta-b.Available()); err != nil {
+			if lost, err = d.reopen(k, -delta-b.Available()); err != nil {
 				return err
 			}
 		}
@@ -106,10 +106,8 @@ func (d *decider) adjust(sku, location string, delta int64, note string) error {
 	if err := d.move(m); err != nil {
 		return err
 	}
-	for _, r := range reopened {
-		if err := d.reroute(r, k); err != nil {
-			return err
-		}
+	for _, r := range lost {
+		d.reroute(r, k)
 	}
 	if delta > 0 {
 		d.wake(sku)
@@ -121,7 +119,6 @@ func (d *decider) adjust(sku, location string, delta int64, note string) error {
 // reopened is an order that lost reserved units.
 type reopened struct {
 	order *order.Order
-	was   order.State
 	taken int64
 }
 
@@ -161,7 +158,7 @@ func (d *decider) reopen(k stock.Key, n int64) ([]reopened, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, reopened{order: o, was: was.State, taken: taken})
+		out = append(out, reopened{order: o, taken: taken})
 	}
 	if n > 0 {
 		return nil, fault.New(fault.Internal, "decide.reopen", "%s at %s: %d reserved units belong to no order; run orderly doctor", k.SKU, k.Location, n)
@@ -169,23 +166,17 @@ func (d *decider) reopen(k stock.Key, n int64) ([]reopened, error) {
 	return out, nil
 }
 
-// reroute finds another location for what an order lost, beside the order (if any) that this event is about.
-func (d *decider) reroute(r reopened, k stock.Key) error {
-	kept, before, routing := d.order, d.before, d.out.Trace.Routing
-	d.order, d.before = r.order, r.was
-	defer func() { d.order, d.before, d.out.Trace.Routing = kept, before, routing }()
-	d.note("%s of order %s are not there; it looks for another location", quantity(r.taken, k.SKU), r.order.Short())
-	d.withdrawFulfilment(r.order, k.Location)
-	if err := d.route(r.order); err != nil {
-		return err
-	}
-	if err := d.settle(r.order); err != nil {
-		return err
-	}
-	r.order.UpdatedAt = d.at
-	r.order.Rev++
-	d.out.Others = append(d.out.Others, r.order)
-	return nil
+// reroute lets an order that lost units look for another location, in an event
+// of its own story that is decided next, in the same transaction.
+func (d *decider) reroute(r reopened, k stock.Key) {
+	o := r.order
+	d.withdrawFulfilment(o, k.Location)
+	o.Missing = append(o.Missing, order.Missing{SKU: k.SKU, Qty: r.taken})
+	o.UpdatedAt = d.at
+	o.Rev++
+	d.out.Others = append(d.out.Others, o)
+	d.note("%s of order %s are not there; it looks for another location", quantity(r.taken, k.SKU), o.Short())
+	d.derive(&event.OrderRerouteRequested{Order: o.ID, Reason: quantity(r.taken, k.SKU) + " were not found at " + k.Location})
 }
 
 // transferred moves units between two locations.
