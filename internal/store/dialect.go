@@ -6,7 +6,6 @@ import (
 	"hash/fnv"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -41,36 +40,6 @@ func liteArg(v any) any {
 		return string(b)
 	}
 	return v
-}
-
-// table describes a bulk write: where to, which columns, what on conflict.
-type table struct {
-	name   string
-	cols   []string
-	kinds  []byte // t text, n integer, f float
-	tail   string
-	unnest string // PostgreSQL: one array per column
-}
-
-// bulkInto describes a bulk write. cols is like "id text, at bigint, lat real".
-func bulkInto(name, cols, tail string) *table {
-	t := &table{name: name, tail: tail}
-	arrays := map[string]string{"text": "::text[]", "bigint": "::bigint[]", "real": "::float8[]"}
-	var params []string
-	for i, c := range strings.Split(cols, ",") {
-		col, kind, _ := strings.Cut(strings.TrimSpace(c), " ")
-		t.cols = append(t.cols, col)
-		t.kinds = append(t.kinds, map[string]byte{"text": 't', "bigint": 'n', "real": 'f'}[kind])
-		params = append(params, "$"+strconv.Itoa(i+1)+arrays[kind])
-	}
-	t.unnest = "INSERT INTO " + name + " (" + strings.Join(t.cols, ", ") + ") SELECT * FROM unnest(" + strings.Join(params, ", ") + ") " + tail
-	return t
-}
-
-// values is SQLite's statement for n rows. Plain question marks: the driver looks numbered ones up by name.
-func (t *table) values(n int) string {
-	one := "(" + strings.TrimSuffix(strings.Repeat("?,", len(t.cols)), ",") + "),"
-	return "INSERT INTO " + t.name + " (" + strings.Join(t.cols, ", ") + ") VALUES " + strings.TrimSuffix(strings.Repeat(one, n), ",") + " " + t.tail
 }
 
 // retryable reports whether err is a lost race: the same transaction, run again, may win.
