@@ -105,3 +105,46 @@ func cpuTime() time.Duration {
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
+
+// A key that everybody shares (an office's IP address): 100,000 orders in its window, asked for by a whole group.
+func BenchmarkVelocityHotKey(b *testing.B) {
+	ctx := context.Background()
+	db, err := store.Open(ctx, filepath.Join(b.TempDir(), "bench.db"), store.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	for from := 0; from < 100_000; from += 10_000 {
+		err := db.Update(ctx, func(tx *store.Tx) error {
+			marks := make([]store.VelocityMark, 10_000)
+			for i := range marks {
+				marks[i] = store.VelocityMark{Key: "i-hot", At: storetest.Start.Add(time.Duration(from+i) * time.Millisecond), Ref: storetest.OrderID(from + i)}
+			}
+			return store.InsertVelocity(tx, marks)
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	end := storetest.Start.Add(100 * time.Second).UnixMicro()
+	for name, step := range map[string]int64{"live": 0, "history": 10_000} { // all at one time; each 10 ms after the other
+		b.Run(name, func(b *testing.B) {
+			var qs []risk.VelocityQuery
+			for i := range int64(200) {
+				qs = append(qs, risk.VelocityQuery{Key: "i-hot", From: end + i*step - 24*3600e6, To: end + i*step})
+			}
+			for b.Loop() {
+				err := db.Update(ctx, func(tx *store.Tx) error {
+					n, err := store.VelocityCounts(tx, qs)
+					if err == nil && n[qs[0]] != 100_000 {
+						b.Fatalf("counted %d", n[qs[0]])
+					}
+					return err
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
