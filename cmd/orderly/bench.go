@@ -119,9 +119,9 @@ Other work on the machine changes every figure: compare figures of one run.`,
 	c.Flags().Uint64Var(&b.seed, "seed", 1, "`NUMBER` that makes the same orders again")
 	c.Flags().StringVar(&b.db, "db", "", "an empty PostgreSQL database as `URL` (default: a SQLite file in a temporary folder)")
 	c.Flags().StringVar(&rates, "rates", "300,1000", "`ORDERS` a second at which answer times are measured")
-	c.Flags().IntVar(&b.conns, "connections", 128, "`NUMBER` of connections that deliver at once")
+	c.Flags().IntVar(&b.conns, "connections", 256, "`NUMBER` of connections that deliver at once")
 	c.Flags().IntVar(&b.stored, "stored", 1000, "`BYTES` of the 4 KB that are attributes kept with the order")
-	c.Flags().StringVar(&b.profile, "profile", "", "write a processor profile of the sustained run to `FILE`")
+	c.Flags().StringVar(&b.profile, "profile", "", "write processor profiles to `FILE` and FILE.drained")
 	bindJSON(c.Flags(), &asJSON)
 	return c
 }
@@ -241,7 +241,11 @@ func (p *program) benchRaw(ctx context.Context, b benchOrders, dir string, rep *
 
 // benchDrained measures with effects delivered: the closed loop until the last is taken, then fixed rates.
 func (p *program) benchDrained(ctx context.Context, b benchOrders, dir string, rep *bench.Report) (err error) {
-	s, err := p.startBenchServer(ctx, b, filepath.Join(dir, "drained"), "--deliver")
+	args := []string{"--deliver"}
+	if b.profile != "" {
+		args = append(args, "--profile", b.profile+".drained")
+	}
+	s, err := p.startBenchServer(ctx, b, filepath.Join(dir, "drained"), args...)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,7 @@ package bench
 
 import (
 	"context"
-	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
 	"slices"
@@ -25,7 +25,7 @@ var written = []struct {
 	conflict string
 }{
 	{"event_key", []string{"id", "event_id"}, ""},
-	{"event", []string{"seq", "id", "key", "subject", "order_id", "cause", "customer_id"}, ""},
+	{"event", []string{"seq", "id", "subject", "order_id", "customer_id"}, ""},
 	{"orders", []string{"id", "number", "customer_id"}, ""},
 	{"customer", []string{"id"}, ""},
 	{"customer_search", []string{"customer_id"}, ""},
@@ -35,8 +35,8 @@ var written = []struct {
 	{"location_day", nil, "(location, day) DO UPDATE SET parcels = excluded.parcels"},
 	{"stock_wait", []string{"order_id"}, ""},
 	{"task", []string{"id", "subject", "order_id"}, ""},
-	{"effect", []string{"id", "key", "order_id", "customer_id", "event_id"}, ""},
-	{"timer", []string{"id", "cause"}, ""},
+	{"effect", []string{"id", "order_id", "customer_id"}, ""},
+	{"timer", []string{"id"}, ""},
 	{"automation_count", nil, "(name, hour) DO UPDATE SET considered = excluded.considered, fired = excluded.fired, unknown = excluded.unknown"},
 }
 
@@ -46,6 +46,8 @@ type Group struct {
 	Rows   int
 	Bytes  int   // of text values
 	seq    int64 // last number given to a replayed row
+	size   int   // orders
+	times  int   // replays so far
 }
 
 type groupTable struct {
@@ -57,8 +59,8 @@ type groupTable struct {
 	texts    map[int]string // statements by number of rows
 }
 
-// Capture runs commit, which must decide one group on an otherwise idle store, and returns the rows it wrote.
-func Capture(ctx context.Context, db *store.DB, commit func() error) (*Group, error) {
+// Capture runs commit, which must decide one group of size orders on an otherwise idle store, and returns the rows it wrote.
+func Capture(ctx context.Context, db *store.DB, size int, commit func() error) (*Group, error) {
 	before, err := dump(ctx, db)
 	if err != nil {
 		return nil, err
@@ -70,7 +72,7 @@ func Capture(ctx context.Context, db *store.DB, commit func() error) (*Group, er
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{seq: 1 << 40}
+	g := &Group{seq: 1 << 40, size: size}
 	for i, t := range after {
 		old := map[string]bool{}
 		for _, r := range before[i].rows {
@@ -227,9 +229,11 @@ func (t groupTable) insert(n int, numbered bool) string {
 	return text
 }
 
-// renamed is the group with new names of the same shape: ids that are hashes stay
-// spread over their index, event ids and sequence numbers go on growing.
+// renamed is the group with new names of the same shape: what stands together in
+// an index still does, what is spread over it is spread anew, and event ids and
+// sequence numbers go on growing.
 func (g *Group) renamed() []groupTable {
+	g.times++
 	names := map[string]string{}
 	seqs := map[int64]int64{}
 	out := make([]groupTable, len(g.tables))
@@ -249,8 +253,7 @@ func (g *Group) renamed() []groupTable {
 					}
 					n, ok := names[v]
 					if !ok {
-						g.seq++
-						n = rename(v, g.seq)
+						n = g.rename(v)
 						names[v] = n
 					}
 					r[c] = n
@@ -272,25 +275,39 @@ func (g *Group) renamed() []groupTable {
 
 var letters = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
-// shortName is the length below which random names would soon meet.
-const shortName = 20
+// Lengths in names, see event.OrderID and effect.ID.
+const (
+	shortName = 18   // below it a name is a sender's own and counts up
+	prefixLen = 4    // "ord_"
+	nearLen   = 6    // what orders of one thousand numbers share
+	orderLen  = 20   // of an order's id; an effect's id goes on from it
+	nearBy    = 1000 // numbers
+)
 
-// rename returns a new name of the same length and kind. n is different for each.
-func rename(old string, n int64) string {
-	if len(old) < shortName { // a sender's own id: these count up
-		digits := strconv.FormatInt(n, 10)
+// rename returns a new name of the same length and kind.
+func (g *Group) rename(old string) string {
+	if len(old) < shortName {
+		g.seq++
+		digits := strconv.FormatInt(g.seq, 10)
 		return old[:min(4, len(old)/2)] + strings.Repeat("0", max(0, len(old)-4-len(digits))) + digits
 	}
 	if len(old) >= 36 {
 		if _, err := uuid.Parse(old[:36]); err == nil {
-			id, err := uuid.NewV7()
-			if err == nil {
+			if id, err := uuid.NewV7(); err == nil {
 				return id.String() + old[36:]
 			}
 		}
 	}
-	keep := min(4, len(old)/2)
-	b := make([]byte, (len(old)-keep)*5/8+1)
-	rand.Read(b)
-	return old[:keep] + letters.EncodeToString(b)[:len(old)-keep]
+	if strings.HasPrefix(old, "ord_") || strings.HasPrefix(old, "eff_") && len(old) > orderLen {
+		near := scramble(old[prefixLen:prefixLen+nearLen], g.times*g.size/nearBy)
+		own := scramble(old[prefixLen:orderLen], g.times)
+		return old[:prefixLen] + near[:nearLen] + own[:orderLen-prefixLen-nearLen] + scramble(old, g.times)[:len(old)-orderLen]
+	}
+	return old[:prefixLen] + scramble(old, g.times)[:len(old)-prefixLen]
+}
+
+// scramble is a name made from a name and a number: 52 letters.
+func scramble(name string, n int) string {
+	sum := sha256.Sum256(strconv.AppendInt([]byte(name), int64(n), 10))
+	return letters.EncodeToString(sum[:])
 }

@@ -127,7 +127,7 @@ func CaptureGroup(ctx context.Context, db *store.DB, eng *engine.Engine, b *Bodi
 	if err := submit(0); err != nil {
 		return nil, err
 	}
-	return Capture(ctx, db, func() error { return submit(int64(size)) })
+	return Capture(ctx, db, size, func() error { return submit(int64(size)) })
 }
 
 // Stub takes every effect and says that it left: an outside that costs nothing.
