@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -154,10 +155,30 @@ func (tx *Tx) Enqueue(jobs ...Job) error {
 type deliverWorker struct {
 	river.WorkerDefaults[DeliverJob]
 	do func(context.Context, DeliverJob) error
+
+	mu      sync.Mutex
+	running map[string]int // jobs per destination on this node
+	most    int            // of them at a time
 }
 
-// Work implements river.Worker.
+// Work implements river.Worker. One destination that hangs may have half of the
+// node's hands; its other jobs step back, so that those of others go on.
 func (w *deliverWorker) Work(ctx context.Context, j *river.Job[DeliverJob]) error {
+	dest := j.Args.Destination
+	w.mu.Lock()
+	if w.running[dest] >= w.most {
+		w.mu.Unlock()
+		return river.JobSnooze(time.Second)
+	}
+	w.running[dest]++
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.running[dest]--; w.running[dest] == 0 {
+			delete(w.running, dest)
+		}
+	}()
 	return w.do(ctx, j.Args)
 }
 
@@ -177,7 +198,7 @@ func (db *DB) StartWorkers(ctx context.Context, h Handlers, o WorkerOptions) (st
 		return startDispatcher(ctx, db, h, o), nil
 	}
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &deliverWorker{do: h.Deliver})
+	river.AddWorker(workers, &deliverWorker{do: h.Deliver, running: map[string]int{}, most: max(1, o.Deliveries/2)})
 	river.AddWorker(workers, &wakeWorker{do: h.Wake})
 	c, err := river.NewClient(riverpgxv5.New(db.pg.pool), &river.Config{
 		Logger:               quiet(db.log),

@@ -43,6 +43,7 @@ func Run(t *testing.T, open Opener) {
 		"effects are withdrawn only before they leave":    withdraw,
 		"jobs come after the commit and only then":        jobs,
 		"a failed delivery is tried again when it is due": retries,
+		"a destination that hangs holds nobody up":        hanging,
 		"work left behind is found":                       leftBehind,
 		"the policy has revisions":                        policy,
 		"people, tokens and sessions":                     people,

@@ -366,3 +366,43 @@ func leftBehind(t *testing.T, open Opener) {
 		t.Errorf("%d different effects", len(got))
 	}
 }
+
+// A destination that hangs, with thousands of effects before all others, holds nobody else up.
+func hanging(t *testing.T, open Opener) {
+	db := open(t, time.Now)
+	release := make(chan struct{})
+	var mu sync.Mutex
+	hung, most := 0, 0
+	w := &worker{t: t, db: db, now: time.Now, each: func(e effect.Effect) store.Result {
+		if e.Destination == "hangs" {
+			mu.Lock()
+			hung++
+			most = max(most, hung)
+			mu.Unlock()
+			<-release
+			mu.Lock()
+			hung--
+			mu.Unlock()
+		}
+		return store.Result{ID: e.ID, Fence: e.Fence, State: effect.Done, At: time.Now()}
+	}}
+	const backlog = 2500
+	es := pending(time.Now().Add(-time.Minute), "hangs", backlog)
+	update(t, db, func(tx *store.Tx) error { return enqueueAll(tx, "hangs", es) })
+	stop := w.start()
+	others := pending(time.Now(), "goes", 30)
+	update(t, db, func(tx *store.Tx) error { return enqueueAll(tx, "goes", others) })
+	for id := range w.wait(30) {
+		if _, ok := others[id]; !ok {
+			t.Fatal("an effect that hangs was finished")
+		}
+	}
+	close(release)
+	if got := w.wait(backlog); len(got) != backlog {
+		t.Errorf("%d different effects, want %d", len(got), backlog)
+	}
+	stop()
+	if most > 4 {
+		t.Errorf("%d of 8 hands waited for one destination", most)
+	}
+}
