@@ -92,6 +92,57 @@ func TestImportCommand(t *testing.T) {
 	}
 }
 
+// The same stock list twice changes nothing; a list that comes back after another one counts.
+func TestImportStockGoesBack(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, qty string) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte("sku,quantity,location\nMUG,"+qty+",main\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	places := filepath.Join(dir, "places.csv")
+	if err := os.WriteFile(places, []byte("id,name,country\nmain,Main,DE\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	importJSON(t, dir, "locations", places)
+	a, b := write("a.csv", "50"), write("b.csv", "47")
+	for i, c := range []struct {
+		file         string
+		decided, dup int64
+	}{{a, 1, 0}, {a, 0, 1}, {b, 1, 0}, {b, 0, 1}, {a, 1, 0}, {a, 0, 1}, {b, 1, 0}} {
+		if rep := importJSON(t, dir, "stock", c.file, "--as", "live"); rep.Events.Decided != c.decided || rep.Events.Duplicate != c.dup {
+			t.Errorf("import %d: %+v", i+1, rep.Events)
+		}
+	}
+}
+
+func TestImportKits(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "products.csv")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte("sku,title,components,backorder\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("SET,Set,MUG:2 TRAY:1,yes\nMUG,Mug,,no\nBIG,Big,SET:1,\nBAD,Bad,MUG:x,\nSELF,Self,SELF,\n")
+	if rep := importJSON(t, dir, "products", file); rep.Accepted != 2 || rep.Rejected != 3 || rep.Changed != 2 {
+		t.Errorf("%+v", rep)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "rejects.csv"))
+	if err != nil || !strings.Contains(string(b), "a kit in a kit") || !strings.Contains(string(b), "\n5,") {
+		t.Errorf("%v %s", err, b)
+	}
+	if rep := importJSON(t, dir, "products", file); rep.Changed != 0 {
+		t.Errorf("again: %+v", rep)
+	}
+	write("BIG,Big,SET:1,\n")
+	if code, _, errs := runImport(t, dir, "products", file); code == exitOK || !strings.Contains(errs, "which is a kit itself") {
+		t.Errorf("%d %s", code, errs)
+	}
+}
+
 // The real marketplace, through the real engine: everything is decided, nothing twice.
 func TestImportOlistThroughTheEngine(t *testing.T) {
 	data := os.Getenv("ORDERLY_DATA")

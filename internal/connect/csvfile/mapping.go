@@ -187,6 +187,7 @@ var sections = map[string]map[string][]knownField{
 		{name: "backorder"},
 		{name: "low_at"},
 		{name: "untracked"},
+		{name: "components"},
 	}},
 	Locations: {"location": {
 		{name: "id", required: true},

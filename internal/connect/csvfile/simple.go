@@ -1,6 +1,7 @@
 package csvfile
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"io"
@@ -58,7 +59,7 @@ type count struct {
 
 // simple is the second pass over a file of stock, products or locations.
 func (r *run) simple(src rowSource, p *simplePlan) error {
-	s := &simpleRun{run: r, p: p, seen: map[[16]byte]bool{}, lineOf: map[string]int{}, at: map[string]int{}}
+	s := &simpleRun{run: r, p: p, seen: map[[16]byte]bool{}, lineOf: map[string]int{}, at: map[string]int{}, partOf: map[string]string{}}
 	p.ctx.noted = r.rep.note
 	if r.m.Kind == Stock && r.o.As == event.Live && r.location() == "" && p.f["location"] == nil {
 		return fault.New(fault.Invalid, "csvfile.Import", "live, say which location was counted: a location column in the mapping, --location, or live_location")
@@ -103,8 +104,9 @@ type simpleRun struct {
 	*run
 	p         *simplePlan
 	seen      map[[16]byte]bool
-	lineOf    map[string]int // key → the line that has it
-	at        map[string]int // key → index below
+	lineOf    map[string]int    // key → the line that has it
+	at        map[string]int    // key → index below
+	partOf    map[string]string // SKU → the last kit of the file with it
 	counts    []count
 	products  []catalog.Product
 	locations []catalog.Location
@@ -165,9 +167,12 @@ func (s *simpleRun) take(rec *record) error {
 			return err
 		} else if again {
 			s.products[i] = p
-			return nil
+		} else {
+			s.products = append(s.products, p)
 		}
-		s.products = append(s.products, p)
+		for _, c := range p.Components {
+			s.partOf[c.SKU] = id
+		}
 	default:
 		l, err := s.place(id)
 		if err != nil {
@@ -264,8 +269,14 @@ func (s *simpleRun) product(sku string) (catalog.Product, error) {
 	if p.LowAt < 0 {
 		return p, reject("a number below zero", "%s", f["low_at"].label())
 	}
-	p.Untracked, err = f["untracked"].boolean(ctx)
-	return p, err
+	if p.Untracked, err = f["untracked"].boolean(ctx); err != nil {
+		return p, err
+	}
+	text, _ := f["components"].value(ctx)
+	if p.Components, err = components(text); err != nil {
+		return p, err
+	}
+	return p, s.kit(p)
 }
 
 // grams returns the weight, rounded half up to grams.
@@ -436,13 +447,31 @@ func (s *simpleRun) finish() error {
 	return nil
 }
 
+// StockRuns is what a Sink may do besides: tell how often the stock list of a
+// source changed. Given the file's fingerprint it returns a number that stays while the same
+// file comes again, and is another one when a file returns after a different one.
+type StockRuns interface {
+	StockRun(ctx context.Context, source, fingerprint string) (int64, error)
+}
+
 // submitCounts turns counts into events. Their keys carry the revision of the
-// file: the same file again changes nothing, while the next stock list counts anew even
-// where it says the same number.
+// file and its run: the same file again changes nothing, while the next stock list counts
+// anew even where it says the same number, and so does an earlier list that comes back.
 func (s *simpleRun) submitCounts() error {
 	source := s.o.Source
 	if source == "" {
 		source = "import:stock"
+	}
+	rev := s.sum[:16]
+	if runs, ok := s.o.Sink.(StockRuns); ok && !s.o.DryRun {
+		// Where it is counted is a part of the fingerprint: the same file for another place is another list.
+		n, err := runs.StockRun(s.ctx, source, s.sum[:16]+"/"+string(s.o.As)+"/"+s.location())
+		if err != nil {
+			return err
+		}
+		if n > 0 { // the first run keeps the keys that earlier versions wrote
+			rev += "." + strconv.FormatInt(n, 10)
+		}
 	}
 	out := s.outbox()
 	for _, c := range s.counts {
@@ -453,7 +482,7 @@ func (s *simpleRun) submitCounts() error {
 		}
 		out.seen(c.sku, "", false, false)
 		err := out.add(&item{ev: event.Event{
-			Source: source, Key: "count:" + c.loc + ":" + c.sku + ":" + s.sum[:16],
+			Source: source, Key: "count:" + c.loc + ":" + c.sku + ":" + rev,
 			Type: p.EventType(), Subject: p.EventSubject(), At: c.at, Mode: s.o.As, Actor: s.o.Actor, Data: p,
 		}, line: c.line, rows: c.rows})
 		if err != nil {
