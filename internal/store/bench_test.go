@@ -38,7 +38,7 @@ func benchGroup(b *testing.B, url string, size int) {
 		g := shop.Orders(size)
 		b.StartTimer()
 		before := cpuTime()
-		if err := db.Update(ctx, g.Write); err != nil {
+		if err := db.UpdateBulk(ctx, g.Write); err != nil {
 			b.Fatal(err)
 		}
 		cpu += cpuTime() - before
