@@ -480,3 +480,13 @@ func addressesDiffer(o *order.Order) addressDiff {
 	d.Any = b != (event.Address{}) && (d.Country || d.Postal || d.City || d.Line)
 	return d
 }
+
+// middle shortens a long order number in its middle, as numbers tend to differ at both ends;
+// who shows it puts the whole text into the title.
+func middle(text string) string {
+	r := []rune(text)
+	if len(r) <= 18 {
+		return text
+	}
+	return string(r[:8]) + "…" + string(r[len(r)-8:])
+}
