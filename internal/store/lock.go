@@ -69,11 +69,11 @@ const lockPoll = 10 * time.Millisecond
 func oneOpening(ctx context.Context, path string) (*Lock, error) {
 	dir := filepath.Dir(path)
 	if os.MkdirAll(dir, 0o700) != nil {
-		return nil, nil // opening tells why
+		return nil, nil //nolint:nilerr // opening the database tells why, in better words
 	}
 	f, err := os.Open(dir)
 	if err != nil {
-		return nil, nil
+		return nil, nil //nolint:nilerr // as above
 	}
 	for {
 		err := tryLock(f, true)
