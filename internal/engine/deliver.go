@@ -35,6 +35,13 @@ func (e *Engine) startWorkers(ctx context.Context) error {
 	if err := e.db.RecoverClaims(ctx); err != nil {
 		return err
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	select {
+	case <-e.done:
+		return nil // it was closed before it began to run
+	default:
+	}
 	ctx, e.cancel = context.WithCancel(ctx)
 	stop, err := e.db.StartWorkers(ctx, store.Handlers{
 		Deliver: func(ctx context.Context, j store.DeliverJob) error { return e.deliver(ctx, j.Effects) },

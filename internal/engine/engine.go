@@ -51,18 +51,20 @@ type Options struct {
 
 // Engine decides events and delivers effects. Make it with New, stop it with Close.
 type Engine struct {
-	db      *store.DB
-	keys    *store.Keyring
-	now     func() time.Time
-	log     *slog.Logger
-	opts    Options
-	loaded  atomic.Pointer[loaded]
-	tables  atomic.Pointer[tables]
-	queue   chan *submission
-	done    chan struct{}
-	wg      sync.WaitGroup
-	watch   watchers
-	stats   Stats
+	db     *store.DB
+	keys   *store.Keyring
+	now    func() time.Time
+	log    *slog.Logger
+	opts   Options
+	loaded atomic.Pointer[loaded]
+	tables atomic.Pointer[tables]
+	queue  chan *submission
+	done   chan struct{}
+	wg     sync.WaitGroup
+	watch  watchers
+	stats  Stats
+
+	mu      sync.Mutex // guards the two below: Run may start while Close stops
 	workers func(context.Context) error
 	cancel  context.CancelFunc
 }
@@ -111,12 +113,15 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 // Close stops taking events, finishes the commit that is running, and stops the workers.
 func (e *Engine) Close(ctx context.Context) error {
 	close(e.done)
+	e.mu.Lock()
+	cancel, workers := e.cancel, e.workers
+	e.mu.Unlock()
 	var err error
-	if e.cancel != nil {
-		e.cancel()
+	if cancel != nil {
+		cancel()
 	}
-	if e.workers != nil {
-		err = e.workers(ctx)
+	if workers != nil {
+		err = workers(ctx)
 	}
 	e.wg.Wait()
 	return err
