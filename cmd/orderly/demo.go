@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,6 +24,7 @@ import (
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/sim"
+	life "orderly.example/orderly/internal/sim/demo"
 	"orderly.example/orderly/internal/store"
 )
 
@@ -30,13 +32,12 @@ import (
 const demoUser = "demo@shop.example"
 
 func (p *program) demoCommand() *cobra.Command {
-	var perMinute float64
-	var seed uint64
+	var o demoOptions
 	c := &cobra.Command{
 		Use: "demo", Short: "Start a sample shop with live orders, to look around", Args: cobra.NoArgs,
 		Long: `Start a sample shop: products, four warehouses, the starter pack of automations,
-a day of past orders, and new ones at the pace of a day. Some are risky, some no
-warehouse can fill. Mail and warehouse are samples inside this program: nothing
+three days of past orders, and new ones at the pace of a day. Some are risky, some
+no warehouse can fill; some buyers pay late, cancel or send back. Mail and warehouse are samples inside this program: nothing
 leaves the machine. Everything lies in a temporary folder that is removed at the
 end, unless you name one with --data-dir.`,
 		Example: examples("orderly demo", "orderly demo --rate 120 --listen 127.0.0.1:9000"),
@@ -59,12 +60,13 @@ end, unless you name one with --data-dir.`,
 			if !cmd.Flags().Changed("listen") && p.env("ORDERLY_LISTEN") == "" {
 				cfg.Listen = freeListen(cfg.Listen)
 			}
-			return p.demo(cmd.Context(), cfg, seed, perMinute)
+			return p.demo(cmd.Context(), cfg, o)
 		},
 	}
 	c.Flags().SortFlags = false
-	c.Flags().Float64Var(&perMinute, "rate", 40, "`ORDERS` a minute in the busiest hour")
-	c.Flags().Uint64Var(&seed, "seed", 1, "`NUMBER` that makes the same shop again")
+	c.Flags().Float64Var(&o.perMinute, "rate", 40, "`ORDERS` a minute in the busiest hour")
+	c.Flags().Uint64Var(&o.seed, "seed", 1, "`NUMBER` that makes the same shop again")
+	c.Flags().BoolVar(&o.still, "no-live", false, "no new orders; what is there is still delivered and shipped")
 	config.Bind(c.Flags(), "listen", "data_dir", "log_level", "log_format")
 	return c
 }
@@ -84,7 +86,14 @@ func freeListen(addr string) string {
 	return addr
 }
 
-func (p *program) demo(ctx context.Context, cfg *config.Config, seed uint64, perMinute float64) error {
+// demoOptions are the flags of the demo.
+type demoOptions struct {
+	perMinute float64
+	seed      uint64
+	still     bool
+}
+
+func (p *program) demo(ctx context.Context, cfg *config.Config, o demoOptions) error {
 	begun := p.now()
 	s, err := p.openShop(ctx, cfg, true)
 	if err != nil {
@@ -99,7 +108,7 @@ func (p *program) demo(ctx context.Context, cfg *config.Config, seed uint64, per
 		return err
 	}
 	defer mail.Close()
-	mail.Refuse(noMailbox, 550)
+	mail.Refuse(life.NoMailbox, 550)
 	hooks, err := fake.StartReceiver(ctx, fake.ReceiverOptions{Keep: 200, Take: w.take})
 	if err != nil {
 		return err
@@ -116,13 +125,19 @@ func (p *program) demo(ctx context.Context, cfg *config.Config, seed uint64, per
 	if err != nil {
 		return err
 	}
-	d := &demo{p: p, r: r, shop: sim.New(seed, "D"), warehouse: w, perMinute: perMinute}
+	d := &demo{p: p, r: r, warehouse: w, demoOptions: o}
+	w.buyers = &d.diary
 	if err := d.seed(ctx); err != nil {
 		return errors.Join(err, r.engine.Close(context.WithoutCancel(ctx)), r.ln.Close())
 	}
 	p.printf("Orderly %s: the sample shop is open, %.1f s after the start.\n\n", buildVersion(), p.now().Sub(begun).Seconds())
-	p.printf("  Open      %s/\n  Sign in   %s\n  Password  %s\n\n", r.base, demoUser, password)
-	p.printf("New orders come as you look: %d a minute in the busiest hour. Ctrl-C ends it.\n", int(perMinute))
+	p.printf("  Open      %s%s\n\n", r.base, r.signInLink(password))
+	p.printf("The link signs you in. Elsewhere:\n\n  Sign in   %s/signin\n  User      %s\n  Password  %s\n\n", r.base, demoUser, password)
+	if o.still {
+		p.printf("No new orders come (--no-live). Ctrl-C ends it.\n")
+	} else {
+		p.printf("New orders come as you look: %d a minute in the busiest hour. Ctrl-C ends it.\n", int(o.perMinute))
+	}
 	lived := make(chan struct{})
 	go func() {
 		defer close(lived)
@@ -179,38 +194,82 @@ func (p *program) demoConnections(ctx context.Context, s *shop, mail *fake.SMTP,
 
 // demo is the sample shop's life.
 type demo struct {
+	demoOptions
 	p         *program
 	r         *running
-	shop      *sim.Shop
+	life      life.Life
+	diary     diary
 	warehouse *warehouse
-	perMinute float64
 	n         int
+}
+
+// diary is what buyers will do, noted by the warehouse and read by the demo.
+type diary struct {
+	mu    sync.Mutex
+	pages life.Diary
+}
+
+func (d *diary) add(ls ...life.Later) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pages.Add(ls...)
+}
+
+func (d *diary) due(now time.Time) []event.Event {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.pages.Due(now)
 }
 
 // How much of the past a demo begins with.
 const (
-	pastOrders  = 500
-	freshOrders = 120
+	pastDays    = 3
+	pastOrders  = 1200
+	freshOrders = 60
 	demoUnits   = 60
 )
 
-// seed brings in the policy, the catalogue, a day of history and some orders of the last hour.
+// seed brings in the policy, the catalogue, days of history and some live
+// orders. A folder that was kept has all this and goes on with new numbers.
 func (d *demo) seed(ctx context.Context) error {
+	kept := false
+	err := d.r.db.View(ctx, func(tx *store.Tx) (err error) {
+		kept, err = tx.Seen(life.Source, "opening-0")
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	now, prefix := d.p.now(), "D"
+	if kept {
+		prefix += strconv.FormatInt(now.Unix()/10, 36) + "-"
+	}
+	d.life.Shop = sim.New(d.demoOptions.seed, prefix)
+	if kept {
+		return nil
+	}
 	if err := d.applyPolicy(ctx, samples.Shop()); err != nil {
 		return err
 	}
-	err := d.r.db.Update(ctx, func(tx *store.Tx) error {
-		if err := store.UpsertProducts(tx, d.shop.Products()); err != nil {
+	shop := d.life.Shop
+	err = d.r.db.Update(ctx, func(tx *store.Tx) error {
+		if err := store.UpsertProducts(tx, shop.Products()); err != nil {
 			return err
 		}
-		if err := store.UpsertLocations(tx, d.shop.Locations()); err != nil {
+		if err := store.UpsertLocations(tx, shop.Locations()); err != nil {
 			return err
 		}
-		var flat []any
-		for _, pt := range d.shop.Postal() {
-			flat = append(flat, pt.Country, pt.Code, pt.Lat, pt.Lon)
+		var points, ranges []any
+		for _, pt := range shop.Postal() {
+			points = append(points, pt.Country, pt.Code, pt.Lat, pt.Lon)
 		}
-		return tx.PutPostal(flat)
+		for _, ip := range shop.IPRanges() {
+			ranges = append(ranges, int64(ip.First), int64(ip.Last), ip.Country)
+		}
+		if err := tx.PutIPRanges(ranges); err != nil {
+			return err
+		}
+		return tx.PutPostal(points)
 	})
 	if err != nil {
 		return err
@@ -218,36 +277,9 @@ func (d *demo) seed(ctx context.Context) error {
 	if err := d.r.engine.Reload(ctx); err != nil {
 		return err
 	}
-	var evs []event.Event
-	for i, st := range d.shop.OpeningStock(demoUnits) {
-		evs = append(evs, event.Event{Source: "demo", Key: "opening-" + strconv.Itoa(i), Data: st})
-	}
-	now := d.p.now()
-	// The past day, busier when the day is: walk it minute by minute until all are placed.
-	total := 0.0
-	for m := range 23 * 60 {
-		total += sim.RateOf(now.Add(time.Duration(m-24*60) * time.Minute))
-	}
-	due := 0.0
-	var past []event.Event // what became of them
-	for m := range 23 * 60 {
-		at := now.Add(time.Duration(m-24*60) * time.Minute)
-		for due += pastOrders * sim.RateOf(at) / total; due >= 1; due-- {
-			o := d.shop.Order(at)
-			evs = append(evs, event.Event{Source: "demo", Key: "past-" + o.Number, At: at, Mode: event.History, Data: o})
-			past = append(past, event.Event{
-				Source: "demo", Key: "past-shipped-" + o.Number, At: at.Add(50 * time.Minute), Mode: event.History,
-				Data: &event.ShipmentShipped{Channel: o.Channel, Number: o.Number, Location: "berlin"},
-			})
-			if m < 16*60 {
-				past = append(past, event.Event{
-					Source: "demo", Key: "past-done-" + o.Number, At: at.Add(7 * time.Hour), Mode: event.History,
-					Data: &event.OrderCompleted{Channel: o.Channel, Number: o.Number},
-				})
-			}
-		}
-	}
-	evs = append(evs, past...)
+	zone := d.r.engine.Policy().Settings.TimeZone
+	evs := append(d.life.Opening(demoUnits), d.life.Past(now, zone, pastDays, pastOrders)...)
+	evs = append(evs, d.life.Scenes(now)...)
 	for range freshOrders {
 		evs = append(evs, d.order(now))
 	}
@@ -275,15 +307,13 @@ func (d *demo) submit(ctx context.Context, evs []event.Event) error {
 	return nil
 }
 
-// noMailbox is a buyer whose mail cannot be delivered: so that a dead letter and its incident can be seen.
-const noMailbox = "no-mailbox@example.com"
-
 func (d *demo) order(at time.Time) event.Event {
 	d.n++
-	o := d.shop.Order(at)
+	o := d.life.Shop.Order(at)
 	if d.n%75 == 40 {
-		o.Customer.Email = noMailbox
+		o.Customer.Email = life.NoMailbox
 	}
+	d.diary.add(d.life.Buyer(o, at)...)
 	return event.Event{Source: "demo", Key: "order-" + o.Number, Data: o}
 }
 
@@ -303,12 +333,15 @@ func (d *demo) live(ctx context.Context) {
 		ticks++
 		now := d.p.now()
 		// A demo at night still shows something.
-		due += max(0.35, sim.RateOf(now.Local())) * d.perMinute * step.Minutes()
+		if !d.still {
+			due += max(0.35, sim.RateOf(now.Local())) * d.perMinute * step.Minutes()
+		}
 		var evs []event.Event
 		for ; due >= 1; due-- {
 			evs = append(evs, d.order(now))
 		}
 		evs = append(evs, d.warehouse.due(now)...)
+		evs = append(evs, d.diary.due(now)...)
 		if ticks%120 == 0 {
 			evs = append(evs, d.restock(ctx, now)...)
 		}
@@ -329,7 +362,7 @@ func (d *demo) restock(ctx context.Context, now time.Time) []event.Event {
 		return nil
 	}
 	sku := page.Rows[int(now.UnixNano()/1000)%len(page.Rows)].SKU
-	locs := d.shop.Locations()
+	locs := d.life.Shop.Locations()
 	return []event.Event{{
 		Source: "demo", Key: "delivery-" + sku + "-" + strconv.FormatInt(now.UnixMilli(), 36),
 		Data: &event.StockReceived{SKU: sku, Location: locs[int(now.Unix())%len(locs)].ID, Qty: 30, Note: "sample delivery"},

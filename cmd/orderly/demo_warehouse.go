@@ -8,14 +8,18 @@ import (
 
 	"orderly.example/orderly/internal/connect/fake"
 	"orderly.example/orderly/internal/event"
+	life "orderly.example/orderly/internal/sim/demo"
 )
 
 // warehouse is the sample warehouse of the demo: it takes fulfilment requests
 // and ships them a little later, refusing a few. What it does follows from the
 // request alone, so a request that comes twice changes nothing.
 type warehouse struct {
-	mu    sync.Mutex
-	tasks []warehouseTask
+	mu     sync.Mutex
+	tasks  []warehouseTask
+	busy   int // documents taken; the first ones are packed at once, so that a visitor sees parcels
+	life   life.Life
+	buyers *diary
 }
 
 type warehouseTask struct {
@@ -28,6 +32,7 @@ func newWarehouse() *warehouse { return &warehouse{} }
 // How long the sample warehouse packs, and the sample carrier drives.
 const (
 	packAtLeast = 15 * time.Second
+	packedSoon  = 40
 	packSpread  = 90 * time.Second
 	driveTime   = 4 * time.Minute
 )
@@ -38,6 +43,7 @@ func (w *warehouse) take(d fake.Document) {
 		Type     string
 		Location string
 		Order    struct{ Channel, Number string }
+		Lines    []struct{ SKU string }
 	}
 	if err := json.Unmarshal(d.Body, &doc); err != nil || doc.Type != "fulfilment" {
 		return
@@ -49,6 +55,9 @@ func (w *warehouse) take(d fake.Document) {
 	o := doc.Order
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.busy++; w.busy < packedSoon {
+		at = d.At.Add(time.Duration(1+n%8) * time.Second)
+	}
 	if n%41 == 3 {
 		w.tasks = append(w.tasks, warehouseTask{at, event.Event{
 			Source: "warehouse", Key: d.ID + ":rejected",
@@ -65,6 +74,9 @@ func (w *warehouse) take(d fake.Document) {
 			Source: "warehouse", Key: "delivered:" + o.Channel + ":" + o.Number,
 			Data: &event.OrderCompleted{Channel: o.Channel, Number: o.Number},
 		}})
+	if len(doc.Lines) > 0 {
+		w.buyers.add(w.life.Unpacks(o.Channel, o.Number, doc.Location, doc.Lines[0].SKU, at.Add(driveTime))...)
+	}
 }
 
 // due returns what is due, and forgets it.

@@ -268,6 +268,8 @@ type running struct {
 	ports   *ports
 	metrics *observe.Metrics
 	server  *server.Server
+	web     *access.Web
+	mux     *http.ServeMux // below the server; the demo adds a door
 	ln      net.Listener
 	base    string // URL of the console, without a slash at the end
 }
@@ -317,6 +319,7 @@ func (p *program) start(ctx context.Context, s *shop) (_ *running, err error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
+	r.web, r.mux = web, mux
 	doors.Mount(mux)
 	mux.Handle("/", web.Handler(p.console(r, web)))
 	if s.cfg.TLS() {

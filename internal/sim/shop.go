@@ -4,9 +4,11 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
@@ -72,6 +74,39 @@ func (s *Shop) Locations() []catalog.Location {
 		{ID: "lyon", Name: "Lyon warehouse", Country: "FR", Postal: "69001", Lat: 45.7485, Lon: 4.8467, Rank: 3, CutOff: "14:00", TimeZone: "Europe/Paris"},
 		{ID: "wien", Name: "Wien shop floor", Country: "AT", Postal: "1010", Lat: 48.2077, Lon: 16.3705, Rank: 4, Capacity: 60, ShipsTo: []string{"AT", "DE", "IT", "CH"}, TimeZone: "Europe/Vienna", SafetyStock: 2},
 	}
+}
+
+// IPRange is a range of IPv4 addresses, both ends in it, with the country it is used in.
+type IPRange struct {
+	First, Last uint32
+	Country     string
+}
+
+// IPRanges are the networks of the sample world. They lie in the ranges that RFC 5737 keeps for documentation.
+func (s *Shop) IPRanges() []IPRange {
+	var out []IPRange
+	for country, net := range networks {
+		first := net<<8 | uint32(quarters[country])*64
+		out = append(out, IPRange{First: first, Last: first + 63, Country: country})
+	}
+	slices.SortFunc(out, func(a, b IPRange) int { return cmp.Compare(a.First, b.First) })
+	return out
+}
+
+// networks are the first three bytes of each country's sample addresses, quarters the part of the last byte.
+var (
+	networks = map[string]uint32{
+		"DE": 198<<16 | 51<<8 | 100, "FR": 198<<16 | 51<<8 | 100, "NL": 198<<16 | 51<<8 | 100, "AT": 198<<16 | 51<<8 | 100,
+		"IT": 192<<16 | 0<<8 | 2, "ES": 192<<16 | 0<<8 | 2, "BE": 192<<16 | 0<<8 | 2, "CH": 192<<16 | 0<<8 | 2,
+		"US": 203<<16 | 0<<8 | 113,
+	}
+	quarters = map[string]int{"DE": 0, "FR": 1, "NL": 2, "AT": 3, "IT": 0, "ES": 1, "BE": 2, "CH": 3, "US": 0}
+)
+
+// ipOf is a sample address of a country; n chooses one.
+func ipOf(country string, n int) string {
+	net := networks[country]
+	return fmt.Sprintf("%d.%d.%d.%d", net>>16, net>>8&255, net&255, quarters[country]*64+n%64)
 }
 
 // PostalPoint is a postal code with its coordinates in degrees WGS 84.
@@ -166,13 +201,13 @@ func (s *Shop) buyer() *event.OrderPlaced {
 	id := r.IntN(900000) + 100000
 	name := "Sample Buyer " + strconv.Itoa(id)
 	addr := event.Address{
-		Name: name, Line1: fmt.Sprintf("Sample Street %d", 1+r.IntN(180)),
+		Name: name, Line1: fmt.Sprintf("Sample Street %d", 1+r.IntN(2000)),
 		City: at.city, Postal: at.postal, Country: at.country,
 	}
 	return &event.OrderPlaced{
 		Customer: event.Buyer{ID: strconv.Itoa(id), Email: fmt.Sprintf("buyer%d@example.com", id), Name: name},
 		Shipping: addr, Billing: addr,
-		IP:     fmt.Sprintf("198.51.100.%d", r.IntN(256)),
+		IP:     ipOf(at.country, r.IntN(256)),
 		Device: fmt.Sprintf("sample-device-%06d", r.IntN(1000000)),
 	}
 }

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestDemoLinkSignsIn: one line is enough to look around, and a folder that is kept goes on.
+func TestDemoLinkSignsIn(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, dir, "demo", "--no-live")
+	link := s.out.wait(t, `Open      http://[^/\s]+(/demo/\S+)`)
+	if code, _, _ := s.do("GET", "/", ""); code != 303 {
+		t.Errorf("a stranger is answered %d", code)
+	}
+	if code, _, _ := s.do("GET", "/demo/guess", ""); code == 200 {
+		t.Error("a guessed link opens")
+	}
+	if code, _, _ := s.do("GET", link, ""); code != 303 {
+		t.Fatalf("the link is answered %d", code)
+	}
+	for _, state := range []string{"held", "unfillable", "backordered", "awaiting_payment", "cancelled", "completed"} {
+		code, body, _ := s.do("GET", "/orders?state="+state, "")
+		if code != 200 || !strings.Contains(body, "/orders/ord_") {
+			t.Errorf("no order is %s (%d)", state, code)
+		}
+	}
+	if code := s.stop(); code != exitOK {
+		t.Fatalf("exit %d: %s", code, s.errs)
+	}
+	s = start(t, dir, "demo", "--no-live")
+	s.do("GET", s.out.wait(t, `Open      http://[^/\s]+(/demo/\S+)`), "")
+	if code, body, _ := s.do("GET", "/orders?state=unfillable", ""); code != 200 || !strings.Contains(body, "/orders/ord_") {
+		t.Errorf("the second start has no unfillable order (%d)", code)
+	}
+	if code := s.stop(); code != exitOK {
+		t.Errorf("exit %d: %s", code, s.errs)
+	}
+	if out := s.run("", "doctor"); !strings.Contains(out, "laws hold") {
+		t.Errorf("doctor: %s", out)
+	}
+}
