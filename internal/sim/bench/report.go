@@ -1,7 +1,11 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -60,15 +64,9 @@ func (r Report) String() string {
 }
 
 func sortedRates(m map[string]float64) []string {
-	var out []string
-	for k := range m {
-		out = append(out, k)
+	rate := func(s string) float64 {
+		f, _ := strconv.ParseFloat(s, 64) // written by this program
+		return f
 	}
-	// Shorter numbers are smaller ones.
-	for i := range out {
-		for j := i; j > 0 && (len(out[j]) < len(out[j-1]) || len(out[j]) == len(out[j-1]) && out[j] < out[j-1]); j-- {
-			out[j], out[j-1] = out[j-1], out[j]
-		}
-	}
-	return out
+	return slices.SortedFunc(maps.Keys(m), func(a, b string) int { return cmp.Compare(rate(a), rate(b)) })
 }
