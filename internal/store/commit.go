@@ -28,7 +28,7 @@ const (
 // one when it is bulky, and waits for its commit.
 func (db *liteDB) update(ctx context.Context, d *DB, bulky bool, fn func(*Tx) error) error {
 	db.queued.Add(1)
-	c, err := take(ctx, db.writer)
+	c, err := db.take(ctx, db.writer)
 	db.queued.Add(-1)
 	if err != nil {
 		return err
@@ -123,6 +123,7 @@ func (db *liteDB) finish(c *liteConn) {
 	c.open = nil
 	if t.err == nil && t.n > 0 {
 		t.err = c.run("COMMIT")
+		db.commits.Add(1)
 	}
 	if t.err != nil || t.n == 0 {
 		_ = c.run("ROLLBACK") // there may be nothing left to roll back

@@ -10,7 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"orderly.example/orderly/internal/fault"
 )
@@ -23,8 +25,12 @@ type liteDB struct {
 	path    string
 	writer  chan *liteConn // holds the one writer while nobody writes
 	queued  atomic.Int32   // Updates that wait for it
+	commits atomic.Int64
 	readers chan *liteConn
 	conns   []*liteConn
+	quit    chan struct{} // closed by close: nobody takes a connection any more
+	wg      sync.WaitGroup
+	once    sync.Once
 }
 
 // liteConn is one connection with its prepared statements.
@@ -54,11 +60,13 @@ type bulkKey struct {
 // maxStmts bounds the statements kept per connection; lists with many filters make many texts.
 const maxStmts = 300
 
-// The write-ahead log is carried into the file when it has grown to
-// checkpointPages of 4 KiB: often enough for a small file, seldom enough that a
-// page which every group touches is carried over once.
+// The write-ahead log is carried into the file by a connection of its own, beside
+// the writer, so that no commit waits for it. While writes never stop, the log
+// cannot begin anew for that; at logPages of 4 KiB the writer itself carries the
+// little that is left, and it does.
 const (
-	checkpointPages = 8000
+	logPages        = 24_000
+	checkpointEvery = 500 * time.Millisecond
 	writerCacheKiB  = 24 << 10
 	readerCacheKiB  = 4 << 10
 )
@@ -77,10 +85,10 @@ func openLite(ctx context.Context, path string, readers int) (*liteDB, error) {
 	if readers <= 0 {
 		readers = 4
 	}
-	db := &liteDB{path: abs, writer: make(chan *liteConn, 1), readers: make(chan *liteConn, readers)}
+	db := &liteDB{path: abs, writer: make(chan *liteConn, 1), readers: make(chan *liteConn, readers), quit: make(chan struct{})}
 	w, err := db.connect(ctx,
-		"journal_mode(wal)", "synchronous(full)", fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages),
-		fmt.Sprintf("journal_size_limit(%d)", 2*4096*checkpointPages), fmt.Sprintf("cache_size(-%d)", writerCacheKiB))
+		"journal_mode(wal)", "synchronous(full)", fmt.Sprintf("wal_autocheckpoint(%d)", logPages),
+		fmt.Sprintf("journal_size_limit(%d)", 4096*logPages), fmt.Sprintf("cache_size(-%d)", writerCacheKiB))
 	if err != nil {
 		return nil, db.failed(path, err)
 	}
@@ -95,11 +103,35 @@ func openLite(ctx context.Context, path string, readers int) (*liteDB, error) {
 		}
 		db.readers <- r
 	}
+	keeper, err := db.connect(ctx, "wal_autocheckpoint(0)", "cache_size(-1024)")
+	if err != nil {
+		return nil, db.failed(path, err)
+	}
+	db.wg.Go(func() { db.checkpoint(keeper) })
 	return db, nil
 }
 
+// checkpoint carries the log over, beside the writer, until the store closes.
+func (db *liteDB) checkpoint(c *liteConn) {
+	tick := time.NewTicker(checkpointEvery)
+	defer tick.Stop()
+	for last := int64(-1); ; {
+		select {
+		case <-db.quit:
+			return
+		case <-tick.C:
+		}
+		if n := db.commits.Load(); n != last {
+			// Passive: it waits for nobody. What it cannot carry now, the next one does.
+			if c.run("PRAGMA wal_checkpoint(PASSIVE)") == nil {
+				last = n
+			}
+		}
+	}
+}
+
 func (db *liteDB) failed(path string, err error) error {
-	_ = db.close()
+	_ = db.closeConns()
 	if fault.KindOf(err) != fault.Internal {
 		return err
 	}
@@ -119,7 +151,29 @@ func (db *liteDB) connect(ctx context.Context, pragmas ...string) (*liteConn, er
 	return c, err
 }
 
-func (db *liteDB) close() error {
+// close waits for the transactions that are running, as long as is reasonable: a
+// connection that is closed under one would take the process along.
+func (db *liteDB) close() (err error) {
+	db.once.Do(func() {
+		close(db.quit)
+		db.wg.Wait()
+		late := time.After(10 * time.Second)
+		for range cap(db.writer) + cap(db.readers) {
+			select {
+			case c := <-db.writer:
+				db.finish(c)
+			case <-db.readers:
+			case <-late:
+				err = fault.New(fault.Internal, "store.Close", "the store was closed while it was in use; what was answered is kept")
+				return
+			}
+		}
+		err = db.closeConns()
+	})
+	return err
+}
+
+func (db *liteDB) closeConns() error {
 	var errs []error
 	for _, c := range db.conns {
 		errs = append(errs, c.close())
@@ -141,7 +195,7 @@ func (c *liteConn) close() error {
 
 // view runs fn between BEGIN and COMMIT on a reader.
 func (db *liteDB) view(ctx context.Context, d *DB, fn func(*Tx) error) error {
-	c, err := take(ctx, db.readers)
+	c, err := db.take(ctx, db.readers)
 	if err != nil {
 		return err
 	}
@@ -157,8 +211,10 @@ func (db *liteDB) view(ctx context.Context, d *DB, fn func(*Tx) error) error {
 }
 
 // take waits for a connection of a pool.
-func take(ctx context.Context, pool chan *liteConn) (*liteConn, error) {
+func (db *liteDB) take(ctx context.Context, pool chan *liteConn) (*liteConn, error) {
 	select {
+	case <-db.quit:
+		return nil, fault.New(fault.Unavailable, "store", "the database is closed")
 	case c := <-pool:
 		if ctx.Err() == nil {
 			return c, nil

@@ -329,3 +329,41 @@ func TestNodesDoNotLockEachOtherUp(t *testing.T) {
 		t.Errorf("%d updates are left of %d (%v)", len(v), nodes*rounds, err)
 	}
 }
+
+// Close lets what is running end and refuses what comes later.
+func TestCloseWaits(t *testing.T) {
+	db, err := store.Open(context.Background(), filepath.Join(t.TempDir(), "shop.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	began, end := make(chan struct{}), make(chan struct{})
+	wrote := make(chan error, 1)
+	go func() {
+		wrote <- db.Update(context.Background(), func(tx *store.Tx) error {
+			close(began)
+			<-end
+			return tx.PutSetting("a", "b")
+		})
+	}()
+	<-began
+	closed := make(chan error, 1)
+	go func() { closed <- db.Close() }()
+	for { // from the moment Close was called nobody new is let in
+		err := db.View(context.Background(), func(*store.Tx) error { return nil })
+		if fault.KindOf(err) == fault.Unavailable {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case err := <-closed:
+		t.Fatalf("closed under a running Update: %v", err)
+	default:
+	}
+	close(end)
+	if err := errors.Join(<-wrote, <-closed, db.Close()); err != nil {
+		t.Error(err)
+	}
+}
