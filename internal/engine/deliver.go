@@ -69,6 +69,9 @@ func (e *Engine) deliver(ctx context.Context, ids []string) error {
 	if err != nil || len(claimed) == 0 {
 		return err
 	}
+	// A claim must outlive its attempt: what cannot be tried in time is left, and
+	// comes back when the claim runs out. Else another worker would send it as well.
+	last := e.now().Add(lease - attemptTimeout - 10*time.Second)
 	docs, err := e.documents(ctx, claimed)
 	if err != nil {
 		return err
@@ -77,6 +80,9 @@ func (e *Engine) deliver(ctx context.Context, ids []string) error {
 	for i := range claimed {
 		a := &attempt{effect: claimed[i]}
 		if e.byMail(a.effect) {
+			if ctx.Err() != nil || e.now().After(last) {
+				continue
+			}
 			e.attempt(ctx, a, docs)
 			// A mail system knows no idempotency key: each sent mail is recorded before the next
 			// leaves, so that a crash can repeat one message at most.
