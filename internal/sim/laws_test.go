@@ -39,9 +39,9 @@ func TestMain(m *testing.M) {
 // receiver that fail in every way, and an engine that is restarted in the
 // middle. Afterwards every law must hold.
 //
-// ORDERLY_LAWS_SEED chooses the day.
+// ORDERLY_LAWS_SEED chooses the day; without it every run lives through the same one.
 func TestLaws(t *testing.T) {
-	seed := uint64(number(t, "ORDERLY_LAWS_SEED", int(time.Now().UnixNano()%1e6)))
+	seed := uint64(number(t, "ORDERLY_LAWS_SEED", 66449))
 	t.Logf("ORDERLY_LAWS_SEED=%d", seed)
 	t.Run("sqlite", func(t *testing.T) { badDay(t, filepath.Join(t.TempDir(), "shop.db"), seed) })
 	t.Run("postgres", func(t *testing.T) { badDay(t, pgtest.URL(t), seed+1) })
