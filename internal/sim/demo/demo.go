@@ -189,12 +189,16 @@ func (l *Life) Buyer(o *event.OrderPlaced, at time.Time) []Later {
 		for _, ln := range o.Lines {
 			total += ln.Qty * ln.UnitPrice.Minor
 		}
-		out = append(out, Later{at.Add(time.Duration(20+l.draw(100)) * time.Second),
-			live("paid-"+o.Number, &event.OrderPaid{Channel: o.Channel, Number: o.Number, Amount: money.New(total, o.Currency), Reference: "TRANSFER-" + o.Number})})
+		out = append(out, Later{
+			at.Add(time.Duration(20+l.draw(100)) * time.Second),
+			live("paid-"+o.Number, &event.OrderPaid{Channel: o.Channel, Number: o.Number, Amount: money.New(total, o.Currency), Reference: "TRANSFER-" + o.Number}),
+		})
 	}
 	if l.draw(30) == 0 {
-		out = append(out, Later{at.Add(time.Duration(5+l.draw(60)) * time.Second),
-			live("cancel-"+o.Number, &event.OrderCancelled{Channel: o.Channel, Number: o.Number, Reason: "changed their mind (sample)"})})
+		out = append(out, Later{
+			at.Add(time.Duration(5+l.draw(60)) * time.Second),
+			live("cancel-"+o.Number, &event.OrderCancelled{Channel: o.Channel, Number: o.Number, Reason: "changed their mind (sample)"}),
+		})
 	}
 	return out
 }
