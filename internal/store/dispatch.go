@@ -63,6 +63,22 @@ func startDispatcher(ctx context.Context, db *DB, h Handlers, o WorkerOptions) f
 		db: db, h: h, o: o, known: map[string]bool{}, waiting: map[string][]string{}, running: map[string]int{},
 		full: map[string]cursor{}, freed: make(chan struct{}, 1), fresh: time.Now(),
 	}
+	d.wg.Go(func() {
+		for {
+			select {
+			case <-db.wakes:
+				c, end := context.WithTimeout(jobs, o.Timeout)
+				if err := h.Wake(c, WakeJob{Reason: "called"}); err != nil && jobs.Err() == nil {
+					db.log.Warn("a wake failed; what is due is found by the next", "err", err)
+				}
+				end()
+			case <-ctx.Done():
+				return
+			case <-quit:
+				return
+			}
+		}
+	})
 	d.wg.Add(1)
 	go func() {
 		defer d.wg.Done()

@@ -122,13 +122,7 @@ func (tx *Tx) Enqueue(jobs ...Job) error {
 		return err
 	}
 	if tx.lite != nil {
-		db := tx.db
-		tx.AfterCommit(func() {
-			select {
-			case db.woken <- struct{}{}:
-			default: // it will look anyway
-			}
-		})
+		tx.AfterCommit(func() { tx.db.call(jobs) })
 		return nil
 	}
 	if err := tx.flush(); err != nil {
@@ -150,6 +144,28 @@ func (tx *Tx) Enqueue(jobs ...Job) error {
 	}
 	_, err := tx.db.pg.river.InsertManyFastTx(tx.ctx, tx.pg, params)
 	return explain(err)
+}
+
+// call tells the dispatcher of this process that there is work. Calls that nobody
+// has answered yet become one: whoever answers looks at everything that is due.
+func (db *DB) call(jobs []Job) {
+	for _, j := range jobs {
+		to := db.woken
+		if j.wake != nil {
+			to = db.wakes
+		}
+		ring := func() {
+			select {
+			case to <- struct{}{}:
+			default:
+			}
+		}
+		if wait := j.at.Sub(db.now()); wait > 0 {
+			time.AfterFunc(wait, ring) // lost with the process; what it calls for is a row that is found without it
+			continue
+		}
+		ring()
+	}
 }
 
 type deliverWorker struct {

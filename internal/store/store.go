@@ -25,13 +25,14 @@ type DB struct {
 	keys  *Keyring
 	lite  *liteDB // exactly one of lite and pg is set
 	pg    *pgDB
-	woken chan struct{} // SQLite: a commit enqueued jobs
+	woken chan struct{} // SQLite: a commit enqueued deliveries
+	wakes chan struct{} // SQLite: a commit enqueued a wake
 }
 
 // Open opens the store at a URL and brings its schema up to date. The URL is
 // "sqlite:/path/file.db", a bare path, or "postgres://user@host/database".
 func Open(ctx context.Context, url string, o Options) (*DB, error) {
-	db := &DB{now: o.Now, log: o.Logger, keys: o.Keyring, woken: make(chan struct{}, 1)}
+	db := &DB{now: o.Now, log: o.Logger, keys: o.Keyring, woken: make(chan struct{}, 1), wakes: make(chan struct{}, 1)}
 	if db.now == nil {
 		db.now = time.Now
 	}

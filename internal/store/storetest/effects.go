@@ -406,3 +406,43 @@ func hanging(t *testing.T, open Opener) {
 		t.Errorf("%d of 8 hands waited for one destination", most)
 	}
 }
+
+// A wake comes after its commit, at its time, and not when there was no commit.
+func wakes(t *testing.T, open Opener) {
+	db := open(t, time.Now)
+	came := make(chan time.Time, 10)
+	stop, err := db.StartWorkers(context.Background(), store.Handlers{
+		Deliver: func(context.Context, store.DeliverJob) error { return nil },
+		Wake:    func(context.Context, store.WakeJob) error { came <- time.Now(); return nil },
+	}, store.WorkerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(context.Background(), func(tx *store.Tx) error {
+		return errors.Join(tx.Enqueue(store.Wake("lost")), errStop)
+	})
+	if !errors.Is(err, errStop) {
+		t.Fatal(err)
+	}
+	at := time.Now().Add(200 * time.Millisecond)
+	update(t, db, func(tx *store.Tx) error { return tx.Enqueue(store.Wake("later").At(at)) })
+	select {
+	case when := <-came:
+		if when.Before(at) {
+			t.Errorf("woken %v early", at.Sub(when))
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("nobody was woken")
+	}
+	update(t, db, func(tx *store.Tx) error { return tx.Enqueue(store.Wake("now")) })
+	select {
+	case <-came:
+	case <-time.After(30 * time.Second):
+		t.Fatal("nobody was woken")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := stop(ctx); err != nil {
+		t.Error(err)
+	}
+}
