@@ -33,7 +33,7 @@ func (p *program) withEngine(cmd *cobra.Command, create bool, fn func(*shop, *en
 }
 
 func (p *program) applyCommand() *cobra.Command {
-	var dry, asJSON bool
+	var dry, asJSON, failing bool
 	var note string
 	c := &cobra.Command{
 		Use: "apply DIR", Short: "Make a folder of files the shop's policy", Args: cobra.ExactArgs(1),
@@ -44,15 +44,20 @@ func (p *program) applyCommand() *cobra.Command {
   templates/*.liquid     messages that replace the built-in ones
 Every version is kept; decisions name the one they were made under. What the
 folder does not hold any more is switched off. A running server decides by the new
-policy from the next event on. With a problem nothing is changed.`,
+policy from the next event on. With a problem nothing is changed; a test beside an
+automation that fails is one.`,
 		Example: examples("orderly apply examples/shop --dry-run", "orderly apply examples/shop --note \"hold large first orders\""),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			texts, err := engine.ReadFolder(os.DirFS(args[0]))
 			if err != nil {
 				return err
 			}
+			var opts []engine.ApplyOption
+			if failing {
+				opts = append(opts, engine.AllowFailingTests())
+			}
 			return p.withEngine(cmd, !dry, func(_ *shop, e *engine.Engine) error {
-				a, err := e.Apply(cmd.Context(), texts, "terminal", note, dry)
+				a, err := e.Apply(cmd.Context(), texts, "terminal", note, dry, opts...)
 				if err != nil {
 					return err
 				}
@@ -65,6 +70,7 @@ policy from the next event on. With a problem nothing is changed.`,
 		},
 	}
 	c.Flags().BoolVar(&dry, "dry-run", false, "check and compare; change nothing")
+	c.Flags().BoolVar(&failing, "allow-failing-tests", false, "apply although tests beside automations fail")
 	c.Flags().StringVar(&note, "note", "", "`TEXT` why, kept with the revision")
 	bindJSON(c.Flags(), &asJSON)
 	bindCommon(c.Flags())

@@ -19,7 +19,7 @@ type ban struct {
 // timeless packages know one time: the one they are given. A decision that
 // looked at the clock could not be replayed.
 var timeless = []string{
-	"decide", "rule", "routing", "order", "stock", "automation", "event", "money", "catalog", "customer",
+	"decide", "proof", "rule", "routing", "order", "stock", "automation", "event", "money", "catalog", "customer",
 	"task", "effect", "risk", "schema", "geo", "forecast",
 }
 

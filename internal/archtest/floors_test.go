@@ -29,6 +29,7 @@ var floors = map[string]float64{
 	"notify": 5, "store": 5.2, "connect": 5.4,
 
 	"decide": 6,
+	"proof":  6.1,
 	"doctor": 6.2,
 
 	"engine":   7,
@@ -48,7 +49,7 @@ var deeper = map[string]float64{}
 // that decide can use them and a test needs nothing but literals.
 var nouns = []string{
 	"fault", "money", "stock", "geo", "schema", "rule", "catalog", "customer", "task", "event", "order", "effect",
-	"automation", "risk", "routing", "decide", "forecast",
+	"automation", "risk", "routing", "decide", "proof", "forecast",
 }
 
 func floorOf(pkg string) (float64, bool) {

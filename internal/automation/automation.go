@@ -41,6 +41,7 @@ type Automation struct {
 	Steps     []Step
 	Limits    Limits
 	Expect    *Expect // nil when the author left it out
+	Tests     []Test
 	Condition *rule.Condition
 	File      string // name given to Parse
 	Text      string // as written

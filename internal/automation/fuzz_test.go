@@ -23,7 +23,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(text)
 	}
 	for _, s := range []string{
-		whole, "", "a", "- a", "? a\n: b", "&a *a", "a: !!binary x", "<<: *x", "a: |\n", "\tx", "automation: \"\\x", "%YAML 1.1\n---\n", "when: 'x",
+		whole, tested + "  - { name: x, expect: fires, event: { lines: [{}], total: 5 EUR }, given: { customer.tags: [a] } }\n", "", "a", "- a", "? a\n: b", "&a *a", "a: !!binary x", "<<: *x", "a: |\n", "\tx", "automation: \"\\x", "%YAML 1.1\n---\n", "when: 'x",
 		head + "do:\n- ", head + "do: [hold, {tag: [x]}, null, 5]\n", "\ufeff" + head + "do: [release]\n", head + "when: |\n\n\n  order.totl > 1\ndo: [release]",
 	} {
 		f.Add([]byte(s))

@@ -19,7 +19,7 @@ import (
 
 // Limits of one text, far above what a person writes.
 const (
-	maxText    = 32 << 10
+	maxText    = 64 << 10
 	maxSteps   = 20
 	maxLine    = 200  // characters of a name, queue, title, tag …
 	maxProse   = 2000 // characters of why and reason
@@ -81,7 +81,7 @@ func ParseFS(fsys fs.FS) ([]*Automation, error) {
 }
 
 // topKeys are the keys of an automation.
-var topKeys = []string{"automation", "owner", "why", "on", "when", "do", "mode", "share", "limits", "expect"}
+var topKeys = []string{"automation", "owner", "why", "on", "when", "do", "mode", "share", "limits", "expect", "tests"}
 
 // automation fills a from the top of the text.
 func (d *doc) automation(a *Automation, root *mapping) {
@@ -109,6 +109,7 @@ func (d *doc) automation(a *Automation, root *mapping) {
 	}
 	d.when(a, root)
 	d.steps(a, root)
+	d.tests(a, root)
 }
 
 func (d *doc) mode(a *Automation, root *mapping) {

@@ -134,6 +134,9 @@ type Snapshot struct {
 	Days      map[LocationDay]int64
 	Velocity  map[VelocityQuery]int64 // counts as stored
 	marks     map[string][]time.Time  // counted since, by this group
+	// Given are facts that are so whatever the rows say; a nil value is not known. Only a
+	// trial sets them: a test beside a rule, or an order that shows two rules to meet.
+	Given Facts
 }
 
 // Product is a product with the side of its low line it is on.

@@ -36,6 +36,11 @@ func (d *decider) gather() Facts {
 			f[v.Fact] = n
 		}
 	}
+	for name, v := range d.snap.Given {
+		if f[name] = v; v == nil {
+			delete(f, name)
+		}
+	}
 	return f
 }
 

@@ -146,6 +146,10 @@ func NeedsSecond(snap *Snapshot, ev event.Event) Second {
 		n.Products = append(n.Products, p.SKU)
 	case *event.TaskDecided:
 		addOrder(snap.orderOfTask(p.Task))
+	case *event.TaskAssigned:
+		addOrder(snap.orderOfTask(p.Task))
+	case *event.TaskOverdue:
+		addOrder(snap.orderOfTask(p.Task))
 	case *event.EffectFailed:
 		addOrder(snap.Orders[p.Order])
 	default:

@@ -442,7 +442,7 @@ func (d *decider) holdRequested(p *event.OrderHoldRequested) error {
 	}
 	o.Holds = append(o.Holds, order.Hold{Text: p.Reason})
 	d.withdrawFulfilment(o, "")
-	return d.settle(o)
+	return d.settleAndAsk(o)
 }
 
 // releaseRequested is a clerk's word: every hold is lifted.
@@ -454,7 +454,11 @@ func (d *decider) releaseRequested(p *event.OrderReleaseRequested) error {
 	if o.State != order.Held {
 		return fault.New(fault.Conflict, "decide.release", "order %s is %s, not held", o.Short(), o.State)
 	}
-	return d.release(o)
+	if err := d.release(o); err != nil {
+		return err
+	}
+	d.runAutomations()
+	return nil
 }
 
 // release lifts the holds and looks again for what was missing.
@@ -491,7 +495,16 @@ func (d *decider) rerouteRequested(p *event.OrderRerouteRequested) error {
 	if err := d.route(o); err != nil {
 		return err
 	}
-	return d.settle(o)
+	return d.settleAndAsk(o)
+}
+
+// settleAndAsk settles the order and then asks the automations on what happened to it.
+func (d *decider) settleAndAsk(o *order.Order) error {
+	if err := d.settle(o); err != nil {
+		return err
+	}
+	d.runAutomations()
+	return nil
 }
 
 // orderFact lets automations react to a derived fact about an order.

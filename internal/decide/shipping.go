@@ -64,11 +64,7 @@ func (d *decider) shipped(p *event.ShipmentShipped) error {
 		}
 	}
 	d.note("shipped from %s%s", p.Location, tracking(p))
-	if err := d.settle(o); err != nil {
-		return err
-	}
-	d.runAutomations()
-	return nil
+	return d.settleAndAsk(o)
 }
 
 func tracking(p *event.ShipmentShipped) string {
@@ -177,11 +173,7 @@ func (d *decider) rejected(p *event.ShipmentRejected) error {
 	if err := d.route(o); err != nil {
 		return err
 	}
-	if err := d.settle(o); err != nil {
-		return err
-	}
-	d.runAutomations()
-	return nil
+	return d.settleAndAsk(o)
 }
 
 // returned records goods that came back.

@@ -188,6 +188,8 @@ func (d *decider) taskAssigned(p *event.TaskAssigned) error {
 		return fault.New(fault.Conflict, "decide.task", "%q is already %s", was.Title, was.State)
 	}
 	d.changeTask(was).Assignee = p.Assignee
+	d.loadOrder(was.OrderID)
+	d.runAutomations()
 	return nil
 }
 
@@ -203,6 +205,7 @@ func (d *decider) taskOverdue(p *event.TaskOverdue) error {
 	t := d.changeTask(was)
 	t.Late = true
 	d.alert("task:"+t.ID, t.Owner, "Overdue: "+t.Title, "It was due "+t.Due.UTC().Format(time.RFC3339)+" and nobody has decided it.")
+	d.loadOrder(t.OrderID)
 	d.runAutomations()
 	return nil
 }
@@ -210,6 +213,7 @@ func (d *decider) taskOverdue(p *event.TaskOverdue) error {
 // effectFailed opens an incident for a dead letter; one per destination and purpose while it is open.
 func (d *decider) effectFailed(p *event.EffectFailed) error {
 	d.incident("effect:"+p.Destination+":"+p.Purpose, "Sending "+p.Purpose+" to "+p.Destination+" failed for good", p.Error)
+	d.loadOrder(p.Order)
 	d.runAutomations()
 	return nil
 }

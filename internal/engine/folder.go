@@ -79,11 +79,21 @@ type Applied struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// Apply makes texts the whole policy, after checking all of them. With dry set it only says what it would do.
-func (e *Engine) Apply(ctx context.Context, texts []store.Text, author, note string, dry bool) (Applied, error) {
+// Apply makes texts the whole policy, after checking all of them and running the tests beside
+// the automations. With dry set it only says what it would do.
+func (e *Engine) Apply(ctx context.Context, texts []store.Text, author, note string, dry bool, opts ...ApplyOption) (Applied, error) {
 	l, err := Compile(texts)
 	if err != nil {
 		return Applied{}, err
+	}
+	var checks applyChecks
+	for _, o := range opts {
+		o(&checks)
+	}
+	if !checks.failing {
+		if err := l.failing(); err != nil {
+			return Applied{}, err
+		}
 	}
 	var a Applied
 	err = e.db.Update(ctx, func(tx *store.Tx) error {
@@ -187,10 +197,9 @@ func warnings(tx *store.Tx, l *loaded) ([]string, error) {
 	return out, nil
 }
 
-// WriteFolder writes the current policy as a folder.
-func (e *Engine) WriteFolder(ctx context.Context, dir string) ([]string, error) {
-	var texts []store.Text
-	err := e.db.View(ctx, func(tx *store.Tx) error {
+// Texts returns the texts of the current policy.
+func (e *Engine) Texts(ctx context.Context) (texts []store.Text, err error) {
+	err = e.db.View(ctx, func(tx *store.Tx) error {
 		rev, _, err := tx.CurrentPolicy()
 		if err != nil {
 			return err
@@ -198,6 +207,12 @@ func (e *Engine) WriteFolder(ctx context.Context, dir string) ([]string, error) 
 		texts, err = tx.Policy(rev)
 		return err
 	})
+	return texts, err
+}
+
+// WriteFolder writes the current policy as a folder.
+func (e *Engine) WriteFolder(ctx context.Context, dir string) ([]string, error) {
+	texts, err := e.Texts(ctx)
 	if err != nil {
 		return nil, err
 	}

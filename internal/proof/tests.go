@@ -1,0 +1,97 @@
+package proof
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"orderly.example/orderly/internal/automation"
+	"orderly.example/orderly/internal/decide"
+	"orderly.example/orderly/internal/rule"
+)
+
+// TestResult is what came of one test beside a rule.
+type TestResult struct {
+	Automation string `json:"automation"`
+	File       string `json:"file"`
+	Line       int    `json:"line"`
+	Name       string `json:"name"`
+	OK         bool   `json:"ok"`
+	Problem    string `json:"problem,omitempty"` // why it failed, in a sentence
+}
+
+// At is where the test stands, as file:line.
+func (r TestResult) At() string { return fmt.Sprintf("%s:%d", r.File, r.Line) }
+
+// Tests runs every test of every automation, in the order given.
+func Tests(settings decide.Settings, as []*automation.Automation) []TestResult {
+	var out []TestResult
+	for _, a := range as {
+		for i := range a.Tests {
+			t := &a.Tests[i]
+			problem := RunTest(settings, a, t)
+			out = append(out, TestResult{Automation: a.Name, File: a.File, Line: t.Line, Name: t.Name, OK: problem == "", Problem: problem})
+		}
+	}
+	return out
+}
+
+// Failed returns the tests that did not come out as expected.
+func Failed(rs []TestResult) []TestResult {
+	return slices.DeleteFunc(slices.Clone(rs), func(r TestResult) bool { return r.OK })
+}
+
+// RunTest decides the event of a test with its automation alone and says in a sentence what
+// came out otherwise than expected, or "".
+func RunTest(settings decide.Settings, a *automation.Automation, t *automation.Test) string {
+	r, err := Try(settings, []*automation.Automation{a}, Case{Event: t.Event, Order: t.Order, Given: t.Given, Stock: t.Stock, At: t.At})
+	switch {
+	case err != nil:
+		return impossible(err)
+	case !r.Asked:
+		return "no automation is asked about this event" + because(r.Decision.Trace.Notes)
+	}
+	if got := r.Outcome(a.Name); got != t.Expect {
+		return fmt.Sprintf("it %s; expected is that it %s%s", verb(got), verb(t.Expect), because(reasons(a, r.Decision.Facts)))
+	}
+	for _, want := range t.Does {
+		if !slices.ContainsFunc(r.Did(a.Name), func(did string) bool { return strings.Contains(did, want) }) {
+			return fmt.Sprintf("it does not %q; it did: %s", want, strings.Join(r.Did(a.Name), "; "))
+		}
+	}
+	return ""
+}
+
+func verb(o rule.Outcome) string {
+	switch o {
+	case rule.True:
+		return "fires"
+	case rule.Unknown:
+		return "is unknown"
+	}
+	return "does not fire"
+}
+
+// reasons are the parts of the condition that made it what it is.
+func reasons(a *automation.Automation, f decide.Facts) []string {
+	var out []string
+	for _, n := range a.Condition.Explain(f).Leaves() {
+		out = append(out, n.Sentence())
+	}
+	return out
+}
+
+func because(reasons []string) string {
+	if len(reasons) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(reasons, "; ")
+}
+
+// CountFailed says in words how many tests failed.
+func CountFailed(n int) string {
+	if n == 1 {
+		return "a test beside an automation fails"
+	}
+	return fmt.Sprintf("%d tests beside automations fail", n)
+}
