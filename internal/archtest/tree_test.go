@@ -63,7 +63,7 @@ var load = sync.OnceValues(func() (*tree, error) {
 			}
 			return nil
 		}
-		if !d.Type().IsRegular() {
+		if !d.Type().IsRegular() || rel == ".git" { // a file in a worktree
 			return nil
 		}
 		if !strings.HasSuffix(rel, ".go") {
