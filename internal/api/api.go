@@ -134,6 +134,7 @@ var clerks = []string{"order.release_requested", "task.assigned", "task.decided"
 // derived are the event types that only Orderly itself makes.
 var derived = []string{
 	"order.accepted", "order.ready", "order.unfillable", "stock.low", "task.overdue", "effect.failed", "incident.raised", "day.ended",
+	"schedule.due", "absence.due", "run.due", "call.answered",
 }
 
 // submittable are the types that come from outside.

@@ -31,11 +31,13 @@ func (m Mode) Considered() bool { return m == Shadow || m == Canary || m == Acti
 
 // Automation is one rule of the shop. It is immutable once parsed.
 type Automation struct {
-	Name      string // kebab-case, unique in the shop
-	Owner     string // mail address: who is told, who decides
-	Why       string // the reason it exists, for those who meet it later
-	On        string // event type
-	When      string // source of Condition; "" is always
+	Name      string    // kebab-case, unique in the shop
+	Owner     string    // mail address: who is told, who decides
+	Why       string    // the reason it exists, for those who meet it later
+	On        string    // event type; OnSchedule and OnAbsence for those triggers
+	Schedule  *Schedule // of OnSchedule
+	Absence   *Absence  // of OnAbsence
+	When      string    // source of Condition; "" is always
 	Mode      Mode
 	Share     int // canary only: percent of orders it acts on, 1 to 99
 	Steps     []Step

@@ -98,7 +98,7 @@ func TestPage(t *testing.T) {
 		}
 	}
 	for _, key := range topKeys {
-		if key != "share" && !strings.Contains(text, "| `"+key+"` |") {
+		if key != "share" && (key != "schedule" || len(pending) == 0) && !strings.Contains(text, "| `"+key+"` |") {
 			t.Errorf("the key %s is not on the page", key)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 )
 
 func FuzzParse(f *testing.F) {
+	pending = nil
 	files, err := filepath.Glob(starterDir + "/*.yaml")
 	if err != nil || len(files) == 0 {
 		f.Fatal("no starter pack", err)
@@ -23,7 +24,8 @@ func FuzzParse(f *testing.F) {
 		f.Add(text)
 	}
 	for _, s := range []string{
-		whole, tested + "  - { name: x, expect: fires, event: { lines: [{}], total: 5 EUR }, given: { customer.tags: [a] } }\n", "", "a", "- a", "? a\n: b", "&a *a", "a: !!binary x", "<<: *x", "a: |\n", "\tx", "automation: \"\\x", "%YAML 1.1\n---\n", "when: 'x",
+		whole, tested + "  - { name: x, expect: fires, event: { lines: [{}], total: 5 EUR }, given: { customer.tags: [a] } }\n", flowing, head + "schedule: { cron: \"* * * * *\" }\ndo: [stop]\n", "on: schedule\nschedule: { cron: \"*/7 1-5 L * 8\", zone: \"../x\" }",
+		"on: { absence_of: order.paid, after: order.placed, within: 1d }\ndo: [stop]\n", "", "a", "- a", "? a\n: b", "&a *a", "a: !!binary x", "<<: *x", "a: |\n", "\tx", "automation: \"\\x", "%YAML 1.1\n---\n", "when: 'x",
 		head + "do:\n- ", head + "do: [hold, {tag: [x]}, null, 5]\n", "\ufeff" + head + "do: [release]\n", head + "when: |\n\n\n  order.totl > 1\ndo: [release]",
 	} {
 		f.Add([]byte(s))
@@ -37,9 +39,20 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if a.Condition == nil || len(a.Steps) == 0 || !kebab(a.Name) || !address(a.Owner) || a.Why == "" {
+		if a.Condition == nil || a.On == OnSchedule && a.Schedule == nil || a.On == OnAbsence && a.Absence == nil || len(a.Steps) == 0 || !kebab(a.Name) || !address(a.Owner) || a.Why == "" {
 			t.Fatalf("accepted %q as %+v", text, a)
 		}
+		a.Each(func(s *Step) {
+			if s.Action == nil || s.Line == 0 {
+				t.Fatalf("accepted %q with the step %+v", text, s)
+			}
+			if x, ok := s.Action.(Assign); ok && x.Value == nil {
+				t.Fatalf("accepted %q with a value that is nothing", text)
+			}
+			if x, ok := s.Action.(If); ok && x.Cond == nil {
+				t.Fatalf("accepted %q with a condition that is nothing", text)
+			}
+		})
 		if _, err := a.Condition.Eval(rule.Map{}); err != nil && len(a.Condition.Fields()) == 0 {
 			t.Logf("unknown without facts: %v", err)
 		}

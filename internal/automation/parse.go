@@ -20,7 +20,8 @@ import (
 // Limits of one text, far above what a person writes.
 const (
 	maxText    = 64 << 10
-	maxSteps   = 20
+	maxSteps   = 50   // with those inside others
+	maxInside  = 4    // steps inside steps
 	maxLine    = 200  // characters of a name, queue, title, tag …
 	maxProse   = 2000 // characters of why and reason
 	maxPerHour = 1_000_000
@@ -81,7 +82,7 @@ func ParseFS(fsys fs.FS) ([]*Automation, error) {
 }
 
 // topKeys are the keys of an automation.
-var topKeys = []string{"automation", "owner", "why", "on", "when", "do", "mode", "share", "limits", "expect", "tests"}
+var topKeys = []string{"automation", "owner", "why", "on", "schedule", "when", "do", "mode", "share", "limits", "expect", "tests"}
 
 // automation fills a from the top of the text.
 func (d *doc) automation(a *Automation, root *mapping) {
@@ -96,11 +97,7 @@ func (d *doc) automation(a *Automation, root *mapping) {
 		d.add(root.at("owner"), "the owner must be a mail address, like risk@shop.example, got %q", a.Owner)
 	}
 	a.Why = d.prose(root, "why", true)
-	a.On = d.required(root, "on")
-	known := schema.KnownEvent(a.On)
-	if a.On != "" && !known {
-		d.add(root.at("on"), "there is no event type %q%s; the types are %s", a.On, didYouMean(a.On, schema.Events()), strings.Join(schema.Events(), ", "))
-	}
+	known := d.trigger(a, root)
 	d.mode(a, root)
 	d.limits(a, root)
 	d.expect(a, root)
@@ -184,14 +181,7 @@ func (d *doc) when(a *Automation, root *mapping) {
 		a.Condition = c
 		return
 	}
-	node := root.at("when")
-	for _, p := range problemsOf("", err) {
-		if p.Pointer == "" {
-			d.add(node, "%s", p.Message)
-			continue
-		}
-		d.addAt(d.within(node, a.When, p.Pointer), p.Message)
-	}
+	d.compileProblems(root.at("when"), a.When, err)
 }
 
 // problemsOf returns the problems of an error, one with its message when it lists none.

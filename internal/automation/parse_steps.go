@@ -5,37 +5,67 @@ import (
 	"strings"
 	"time"
 
+	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/rule"
 	"orderly.example/orderly/internal/schema"
 )
 
 // later are steps of the language that this version cannot perform. They are
 // refused by name: accepted and not done would be worse than an error.
-var later = []string{
-	"wait", "wait_for", "if", "else", "for_each", "parallel", "escalate", "approve", "set", "call", "run", "retry", "refund", "capture", "cancel",
-	"reorder", "stop", "assign", "return",
-}
+var later = []string{"parallel", "approve", "run", "retry", "capture", "reorder", "assign", "return"}
 
 // shorthand is the argument that `- tag: vip` and its like give without a mapping.
-var shorthand = map[Kind]string{KindTag: "tag", KindPrefer: "location", KindExclude: "location", KindWebhook: "connection"}
+var shorthand = map[Kind]string{
+	KindTag: "tag", KindPrefer: "location", KindExclude: "location", KindWebhook: "connection",
+	KindWait: "for", KindEscalate: "to", KindCancel: "reason",
+}
+
+// place is where in the steps the parser stands: what has a name there, and what is possible.
+type place struct {
+	scope rule.Scope
+	depth int
+	loop  bool // inside a for_each
+}
 
 func (d *doc) steps(a *Automation, root *mapping) {
-	list := d.list(root, "do")
+	d.count, d.tasks = 0, false
+	a.Steps = d.stepsAt(a, root, "do", &place{})
+}
+
+// stepsAt reads the list of steps under a key.
+func (d *doc) stepsAt(a *Automation, m *mapping, key string, p *place) []Step {
+	list := d.list(m, key)
 	if list == nil {
-		return
+		return nil
 	}
 	if len(list) == 0 {
-		d.add(root.at("do"), "do needs at least one step: %s", kindNames())
+		d.add(m.at(key), "%s needs at least one step: %s", key, kindNames())
 	}
-	if len(list) > maxSteps {
-		d.add(root.at("do"), "do has %d steps; the limit is %d", len(list), maxSteps)
-		return
+	if p.depth > maxInside {
+		d.add(m.at(key), "steps stand inside steps more than %d deep; split it into several automations", maxInside)
+		return nil
 	}
+	if d.count += len(list); d.count > maxSteps {
+		if d.count-len(list) <= maxSteps {
+			d.add(m.at(key), "there are more than %d steps; split it into several automations", maxSteps)
+		}
+		return nil
+	}
+	var out []Step
 	for _, n := range list {
-		if s, ok := d.step(a, n); ok {
-			a.Steps = append(a.Steps, s)
+		if s, ok := d.step(a, n, p); ok {
+			out = append(out, s)
 		}
 	}
+	return out
+}
+
+// inside reads a list of steps inside a step. Names given there are not known after it.
+func (d *doc) inside(a *Automation, m *mapping, key string, p *place) []Step {
+	in := *p
+	in.scope = slices.Clip(p.scope)
+	in.depth++
+	return d.stepsAt(a, m, key, &in)
 }
 
 func kindNames() string {
@@ -46,10 +76,11 @@ func kindNames() string {
 	return strings.Join(names, ", ")
 }
 
-// step reads one item of do: a mapping of one key, or the bare name of a step that needs nothing.
-func (d *doc) step(a *Automation, n node) (Step, bool) {
-	name, args, ok := d.single(n)
-	if !ok {
+// step reads one item of a list of steps: a mapping of one key, the bare name of
+// a step that needs nothing, or one of the steps that have several keys.
+func (d *doc) step(a *Automation, n node, p *place) (Step, bool) {
+	name, args, several := d.named(n)
+	if name == "" {
 		d.add(n, "a step is one of %s, written like - tag: gift", kindNames())
 		return Step{}, false
 	}
@@ -63,18 +94,53 @@ func (d *doc) step(a *Automation, n node) (Step, bool) {
 		}
 		return Step{}, false
 	}
+	if slices.Contains(pending, k) {
+		d.add(n, "the step %s is not available yet; available are %s", name, kindNames())
+	}
 	if spec.NeedsOrder && !schema.IsOrderEvent(a.On) {
-		d.add(n, "%s needs an order, and %s has none", name, a.On)
+		d.add(n, "%s needs an order, and %s has none", name, triggerName(a))
 	}
 	if spec.On != nil && !slices.Contains(spec.On, a.On) {
 		d.add(n, "%s is only available on %s", name, strings.Join(spec.On, ", "))
 	}
-	m := d.args(k, n, args)
+	m := several
 	if m == nil {
-		return Step{}, false
+		if m = d.args(k, n, args); m == nil {
+			return Step{}, false
+		}
 	}
 	line, _ := d.pos(n)
-	return Step{Kind: k, Action: d.action(a, k, m), Line: line}, true
+	d.keys(m, "the step "+name, argNames(k)...)
+	return Step{Kind: k, Action: d.action(a, k, m, p), Line: line}, true
+}
+
+// triggerName is the trigger in the words of the text.
+func triggerName(a *Automation) string {
+	if a.On == OnSchedule {
+		return "schedule"
+	}
+	return a.On
+}
+
+// named returns the name of a step and its arguments. For a step that is written
+// with several keys, the mapping as a whole are its arguments.
+func (d *doc) named(n node) (name string, args node, several *mapping) {
+	if s, ok := d.scalar(n); ok {
+		return s, nil, nil
+	}
+	m := d.asMapping(n)
+	if m == nil || len(m.names) == 0 {
+		return "", nil, nil
+	}
+	for _, k := range []Kind{KindIf, KindForEach} {
+		if slices.Contains(m.names, string(k)) {
+			return string(k), nil, m
+		}
+	}
+	if len(m.names) > 1 {
+		return "", nil, nil
+	}
+	return m.names[0], m.values[m.names[0]], nil
 }
 
 // args returns the arguments of a step as a mapping, with the shorthand unfolded.
@@ -96,56 +162,94 @@ func (d *doc) args(k Kind, n, args node) *mapping {
 
 // sample shows how a step is written.
 var sample = map[Kind]string{
-	KindHold:    `hold: { queue: risk, sla: 4h, reason: "large first order" }`,
-	KindRelease: `release: {}`,
-	KindTag:     `tag: gift`,
-	KindMessage: `message: { template: order-confirmation, to: customer }`,
-	KindTask:    `task: { queue: support, title: "Call the customer", sla: 1d }`,
-	KindWebhook: `webhook: { connection: warehouse }`,
-	KindPrefer:  `prefer: { location: berlin }`,
-	KindExclude: `exclude: { location: berlin }`,
-	KindReport:  `report: { kind: daily, to: ops@shop.example }`,
+	KindHold:     `hold: { queue: risk, sla: 4h, reason: "large first order" }`,
+	KindRelease:  `release: {}`,
+	KindTag:      `tag: gift`,
+	KindMessage:  `message: { template: order-confirmation, to: customer }`,
+	KindTask:     `task: { queue: support, title: "Call the customer", sla: 1d }`,
+	KindWebhook:  `webhook: { connection: warehouse }`,
+	KindPrefer:   `prefer: { location: berlin }`,
+	KindExclude:  `exclude: { location: berlin }`,
+	KindReport:   `report: { kind: daily, to: ops@shop.example }`,
+	KindCancel:   `cancel: { reason: "not paid in time" }`,
+	KindRefund:   `refund: { reason: "arrived broken" }`,
+	KindEscalate: `escalate: { to: ops-lead }`,
+	KindIf:       `{ if: order.units > 10, then: [ { tag: large } ], else: [ { tag: small } ] }`,
+	KindForEach:  `{ for_each: order.lines, as: l, when: l.qty > 10, do: [ { tag: bulk } ] }`,
+	KindSet:      `set: { name: worth, value: order.total - order.shipping_cost }`,
+	KindWait:     `wait: 2d`,
+	KindWaitFor:  `wait_for: { event: order.paid, for: 3d, else: [ { tag: unpaid } ] }`,
+	KindAsk:      `ask: { queue: support, title: "Ship in two parcels?", options: [split, wait], as: answer }`,
+	KindCall:     `call: { connection: scorer, as: score, returns: { points: int }, for: 10m }`,
+	KindStop:     `stop: {}`,
 }
 
-func (d *doc) action(a *Automation, k Kind, m *mapping) Action {
-	what := "the step " + string(k)
+func (d *doc) action(a *Automation, k Kind, m *mapping, p *place) Action {
 	switch k {
 	case KindHold:
-		d.keys(m, what, "queue", "sla", "reason")
 		return Hold{Queue: d.word(m, "queue"), SLA: d.sla(m), Reason: d.prose(m, "reason", true)}
 	case KindRelease:
-		d.keys(m, what)
 		return Release{}
 	case KindTag:
-		d.keys(m, what, "tag")
 		return Tag{Tag: d.required(m, "tag")}
 	case KindMessage:
-		d.keys(m, what, "template", "to", "purpose", "subject")
 		return d.message(a, m)
 	case KindTask:
-		d.keys(m, what, "queue", "title", "sla", "options")
+		d.tasks = true
 		return Task{Queue: d.word(m, "queue"), Title: d.required(m, "title"), SLA: d.sla(m), Options: d.options(m)}
 	case KindWebhook:
-		d.keys(m, what, "connection", "purpose")
-		w := Webhook{Connection: d.word(m, "connection"), Purpose: a.Name}
-		if _, ok := d.text(m, "purpose"); ok {
-			w.Purpose = d.word(m, "purpose")
-		}
-		return w
+		return Webhook{Connection: d.word(m, "connection"), Purpose: d.purpose(a, m)}
 	case KindPrefer:
-		d.keys(m, what, "location")
 		return Prefer{Location: d.required(m, "location")}
 	case KindExclude:
-		d.keys(m, what, "location")
 		return Exclude{Location: d.required(m, "location")}
-	default:
-		d.keys(m, what, "kind", "to")
+	case KindReport:
 		r := Report{Kind: d.required(m, "kind"), To: d.recipient(a, m, false)}
 		if r.Kind != "" && r.Kind != "daily" {
 			d.add(m.at("kind"), "there is no report %q; available is daily", r.Kind)
 		}
 		return r
+	case KindCancel:
+		return Cancel{Reason: d.prose(m, "reason", true)}
+	case KindRefund:
+		return Refund{Amount: d.amount(m, "amount"), Reason: d.prose(m, "reason", true)}
+	case KindEscalate:
+		return Escalate{To: d.escalateTo(a, m)}
 	}
+	return d.flow(a, k, m, p)
+}
+
+func (d *doc) purpose(a *Automation, m *mapping) string {
+	if _, ok := d.text(m, "purpose"); ok {
+		return d.word(m, "purpose")
+	}
+	return a.Name
+}
+
+func (d *doc) amount(m *mapping, key string) money.Amount {
+	s, ok := d.text(m, key)
+	if !ok {
+		return money.Amount{}
+	}
+	amount, err := money.ParseText(s)
+	switch {
+	case err != nil:
+		d.add(m.at(key), "%s", err)
+	case amount.Minor <= 0:
+		d.add(m.at(key), "must be above zero, got %s", s)
+	}
+	return amount
+}
+
+func (d *doc) escalateTo(a *Automation, m *mapping) string {
+	to := d.required(m, "to")
+	switch {
+	case to == "owner":
+		return a.Owner
+	case to != "" && !kebab(to) && !address(to):
+		d.add(m.at("to"), "must be a queue like ops-lead, a mail address or owner, got %q", to)
+	}
+	return to
 }
 
 func (d *doc) message(a *Automation, m *mapping) Action {
@@ -163,7 +267,7 @@ func (d *doc) message(a *Automation, m *mapping) Action {
 		case s != PerOrder && s != PerEvent:
 			d.add(m.at("subject"), "the subject is what one message stands for: order (one per order) or event (one each time), got %q", s)
 		case s == PerOrder && !schema.IsOrderEvent(a.On):
-			d.add(m.at("subject"), "%s has no order", a.On)
+			d.add(m.at("subject"), "%s has no order", triggerName(a))
 		}
 	}
 	return msg
@@ -179,7 +283,7 @@ func (d *doc) recipient(a *Automation, m *mapping, customer bool) string {
 	case to == ToCustomer && !customer:
 		d.add(m.at("to"), "a report goes to a mail address or to owner")
 	case to == ToCustomer && !schema.IsOrderEvent(a.On):
-		d.add(m.at("to"), "%s has no customer; write a mail address or owner", a.On)
+		d.add(m.at("to"), "%s has no customer; write a mail address or owner", triggerName(a))
 	case to != ToCustomer && !address(to):
 		d.add(m.at("to"), "must be a mail address, owner or customer, got %q", to)
 	}

@@ -1,6 +1,9 @@
 package automation
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Kind names what a step does, as written in the text.
 type Kind string
@@ -16,11 +19,36 @@ const (
 	KindPrefer  Kind = "prefer"
 	KindExclude Kind = "exclude"
 	KindReport  Kind = "report"
+
+	KindCancel   Kind = "cancel"
+	KindRefund   Kind = "refund"
+	KindEscalate Kind = "escalate"
+
+	KindIf      Kind = "if"
+	KindForEach Kind = "for_each"
+	KindSet     Kind = "set"
+	KindWait    Kind = "wait"
+	KindWaitFor Kind = "wait_for"
+	KindAsk     Kind = "ask"
+	KindCall    Kind = "call"
+	KindStop    Kind = "stop"
 )
 
-// Kinds returns every kind, in the order of the documentation.
+// Kinds returns every kind that can be used, in the order of the documentation.
 func Kinds() []Kind {
-	return []Kind{KindHold, KindRelease, KindTag, KindMessage, KindTask, KindWebhook, KindPrefer, KindExclude, KindReport}
+	return slices.DeleteFunc(allKinds(), func(k Kind) bool { return slices.Contains(pending, k) })
+}
+
+// pending are kinds that are read and checked, but not carried out yet.
+var pending = []Kind{
+	KindCancel, KindRefund, KindEscalate, KindIf, KindForEach, KindSet, KindWait, KindWaitFor, KindAsk, KindCall, KindStop,
+}
+
+func allKinds() []Kind {
+	return []Kind{
+		KindHold, KindRelease, KindTag, KindMessage, KindTask, KindWebhook, KindPrefer, KindExclude, KindReport,
+		KindCancel, KindRefund, KindEscalate, KindIf, KindForEach, KindSet, KindWait, KindWaitFor, KindAsk, KindCall, KindStop,
+	}
 }
 
 // Step is one action of an automation.
@@ -30,8 +58,8 @@ type Step struct {
 	Line   int // in the file, from 1
 }
 
-// Action is the typed content of a step: Hold, Release, Tag, Message, Task,
-// Webhook, Prefer, Exclude or Report, always by value.
+// Action is the typed content of a step, always by value: Hold, Release and the
+// others here, and those of flow.go, which have steps inside or let the run wait.
 type Action interface{ kind() Kind }
 
 // DefaultSLA is the deadline of a hold or task that names none: nothing waits for ever unseen.
@@ -102,69 +130,3 @@ func (Webhook) kind() Kind { return KindWebhook }
 func (Prefer) kind() Kind  { return KindPrefer }
 func (Exclude) kind() Kind { return KindExclude }
 func (Report) kind() Kind  { return KindReport }
-
-// Spec declares what a kind of step reads and writes, so that overlaps, loops
-// and conflicts between automations can be found without running them.
-type Spec struct {
-	Doc          string
-	Reads        []string // schema fields and internal data
-	Writes       []string
-	Key          string // pattern of the key that makes it happen once
-	Compensation string // what undoes it, or why nothing does
-	MoneyEffect  string // what it does to money
-	NeedsOrder   bool   // only on events of an order
-	On           []string
-}
-
-const noMoney = "none"
-
-var specs = map[Kind]Spec{
-	KindHold: {
-		Doc:   "stops the order until a person decides",
-		Reads: []string{"order.state", "order.released"}, Writes: []string{"order.state", "order.holds", "task"},
-		Key: "hold:{order}:{automation}", Compensation: "release", MoneyEffect: "delays fulfilment; captured money stays captured", NeedsOrder: true,
-	},
-	KindRelease: {
-		Doc:   "lets go of an order that automations hold",
-		Reads: []string{"order.state", "order.holds"}, Writes: []string{"order.state", "order.holds", "task"},
-		Key: "release:{order}:{event}", Compensation: "hold", MoneyEffect: noMoney, NeedsOrder: true,
-	},
-	KindTag: {
-		Doc:   "puts a tag on the order",
-		Reads: []string{"order.tags"}, Writes: []string{"order.tags"},
-		Key: "tag:{order}:{tag}", Compensation: "remove the tag", MoneyEffect: noMoney, NeedsOrder: true,
-	},
-	KindMessage: {
-		Doc:   "sends a mail from a template",
-		Reads: []string{"order.number", "customer.id"}, Writes: []string{"effect.mail"},
-		Key: "mail:{purpose}:{order or event}, with the address before the last when it goes to staff", Compensation: "none: a mail cannot be taken back", MoneyEffect: noMoney,
-	},
-	KindTask: {
-		Doc:   "asks a person of a queue to do something",
-		Reads: []string{"event.type"}, Writes: []string{"task"},
-		Key: "automation:{automation}:{event}", Compensation: "close the task", MoneyEffect: noMoney,
-	},
-	KindWebhook: {
-		Doc:   "sends the event and its order to a connection, signed",
-		Reads: []string{"order.id"}, Writes: []string{"effect.webhook"},
-		Key: "webhook:{purpose}:{event}:{automation}", Compensation: "none: the receiver must undo it", MoneyEffect: "whatever the receiver does",
-	},
-	KindPrefer: {
-		Doc:   "asks routing to try a location first",
-		Reads: []string{"order.id"}, Writes: []string{"order.preferred"},
-		Key: "prefer:{order}:{location}", Compensation: "reroute without it", MoneyEffect: "may change the cost of shipping", NeedsOrder: true,
-	},
-	KindExclude: {
-		Doc:   "forbids routing a location for this order",
-		Reads: []string{"order.id"}, Writes: []string{"order.excluded"},
-		Key: "exclude:{order}:{location}", Compensation: "reroute without it", MoneyEffect: "may change the cost of shipping", NeedsOrder: true,
-	},
-	KindReport: {
-		Doc:   "mails the figures of the day that ended",
-		Reads: []string{"day.date"}, Writes: []string{"effect.mail"},
-		Key: "mail:{kind}-report:{day}:{to}", Compensation: "none: a mail cannot be taken back", MoneyEffect: noMoney, On: []string{"day.ended"},
-	},
-}
-
-// Spec returns the declaration of a kind; the zero Spec for an unknown one.
-func (k Kind) Spec() Spec { return specs[k] }

@@ -24,6 +24,8 @@ type doc struct {
 	file  string
 	lines []string
 	ps    []fault.Problem
+	count int  // steps so far
+	tasks bool // one of them opens a task
 }
 
 // mapping is a YAML mapping with its keys in order.
@@ -186,18 +188,6 @@ func (d *doc) asMapping(n node) *mapping {
 		m.values[key], m.keyAt[key] = p.Value, p.Key
 	}
 	return m
-}
-
-// single returns the key and value of a mapping with one key, or a bare word.
-func (d *doc) single(n node) (string, node, bool) {
-	if s, ok := d.scalar(n); ok && s != "" {
-		return s, nil, true
-	}
-	m := d.asMapping(n)
-	if m == nil || len(m.names) != 1 {
-		return "", nil, false
-	}
-	return m.names[0], m.values[m.names[0]], true
 }
 
 // keys refuses every key that is not allowed.

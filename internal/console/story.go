@@ -134,9 +134,18 @@ func describe(s *step, p event.Payload) {
 		say("undo", ui.Attention, "Return %s received", p.Number)
 	case *event.ShipmentShipped:
 		say("truck", ui.Done, "Shipped by %s", p.Location)
-		if p.Tracking != "" {
-			s.Lines = append([]string{strings.TrimSpace(p.Carrier + " " + p.Tracking)}, s.Lines...)
-		}
+		s.Lines = parcelLine(s.Lines, p.Carrier, p.Tracking)
+	case *event.ShipmentLabelled:
+		say("orders", ui.Neutral, "Label made")
+		s.Lines = parcelLine(s.Lines, p.Carrier, p.Tracking)
+	case *event.ShipmentScanned:
+		say("truck", ui.Neutral, "Seen by the carrier")
+		s.Lines = parcelLine(s.Lines, p.Carrier, p.Tracking)
+		reason(p.Place)
+		s.Minor = true
+	case *event.ShipmentDelivered:
+		say("check", ui.Done, "Delivered")
+		s.Lines = parcelLine(s.Lines, p.Carrier, p.Tracking)
 	case *event.ShipmentRejected:
 		say("warn", ui.Attention, "%s will not ship it", p.Location)
 		reason(p.Reason)
@@ -158,6 +167,14 @@ func describe(s *step, p event.Payload) {
 	default:
 		s.Title = title(strings.ReplaceAll(p.EventType(), ".", " "))
 	}
+}
+
+// parcelLine puts the parcel's carrier and number before the other lines.
+func parcelLine(lines []string, carrier, tracking string) []string {
+	if tracking == "" {
+		return lines
+	}
+	return append([]string{strings.TrimSpace(carrier + " " + tracking)}, lines...)
 }
 
 func taskStep(t store.TaskRow) step {

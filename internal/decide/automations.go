@@ -152,13 +152,25 @@ func (d *decider) wish(a *automation.Automation, s automation.Hold) {
 
 // subject is what a message, task or webhook happens once for.
 func (d *decider) subject(per string) string {
-	switch p, parcel := d.ev.Data.(*event.ShipmentShipped); {
+	switch {
 	case d.order == nil:
 		return d.ev.ID
 	case per != automation.PerEvent:
 		return d.order.ID
-	case parcel && p.Tracking != "":
-		return d.order.ID + ":" + p.Location + ":" + p.Tracking // a parcel told twice is one parcel
+	}
+	switch p := d.ev.Data.(type) { // a parcel told twice is one parcel
+	case *event.ShipmentShipped:
+		if p.Tracking != "" {
+			return d.order.ID + ":" + p.Location + ":" + p.Tracking
+		}
+	case *event.ShipmentLabelled:
+		if p.Tracking != "" {
+			return d.order.ID + ":labelled:" + p.Tracking
+		}
+	case *event.ShipmentDelivered:
+		if p.Tracking != "" {
+			return d.order.ID + ":delivered:" + p.Tracking
+		}
 	}
 	return d.ev.ID
 }
@@ -225,6 +237,12 @@ func (d *decider) messageData() map[string]string {
 	switch p := d.ev.Data.(type) {
 	case *event.ShipmentShipped:
 		return map[string]string{"location": p.Location, "tracking": p.Tracking, "carrier": p.Carrier}
+	case *event.ShipmentLabelled:
+		return map[string]string{"location": p.Location, "tracking": p.Tracking, "carrier": p.Carrier}
+	case *event.ShipmentScanned:
+		return map[string]string{"tracking": p.Tracking, "carrier": p.Carrier, "place": p.Place}
+	case *event.ShipmentDelivered:
+		return map[string]string{"tracking": p.Tracking, "carrier": p.Carrier}
 	case *event.ShipmentRejected:
 		return map[string]string{"location": p.Location, "reason": p.Reason}
 	case *event.StockLow:

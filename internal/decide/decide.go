@@ -207,6 +207,12 @@ func (d *decider) dispatch() error {
 		return d.shipped(p)
 	case *event.ShipmentRejected:
 		return d.rejected(p)
+	case *event.ShipmentLabelled:
+		return d.labelled(p)
+	case *event.ShipmentScanned:
+		return d.scanned(p)
+	case *event.ShipmentDelivered:
+		return d.delivered(p)
 	case *event.ReturnReceived:
 		return d.returned(p)
 	case *event.StockReceived:

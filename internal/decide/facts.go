@@ -311,6 +311,31 @@ func (d *decider) payloadFact(name string) (v any, ok, done bool) {
 		case "shipment.reason":
 			return set(known(p.Reason))
 		}
+	case *event.ShipmentLabelled:
+		switch name {
+		case "shipment.location":
+			return set(known(p.Location))
+		case "shipment.tracking":
+			return set(known(p.Tracking))
+		case "shipment.carrier":
+			return set(known(p.Carrier))
+		}
+	case *event.ShipmentScanned:
+		switch name {
+		case "shipment.place":
+			return set(known(p.Place))
+		case "shipment.tracking":
+			return set(known(p.Tracking))
+		case "shipment.carrier":
+			return set(known(p.Carrier))
+		}
+	case *event.ShipmentDelivered:
+		switch name {
+		case "shipment.tracking":
+			return set(known(p.Tracking))
+		case "shipment.carrier":
+			return set(known(p.Carrier))
+		}
 	case *event.EffectFailed:
 		switch name {
 		case "effect.purpose":

@@ -81,7 +81,8 @@ func NeedsFirst(ev event.Event, pol *Policy, at time.Time) First {
 func IsOrderSubject(typ string) bool {
 	switch typ {
 	case "order.placed", "order.paid", "order.cancelled", "order.completed", "order.hold_requested", "order.release_requested",
-		"order.reroute_requested", "order.accepted", "order.ready", "order.unfillable", "shipment.shipped", "shipment.rejected":
+		"order.reroute_requested", "order.accepted", "order.ready", "order.unfillable", "shipment.shipped", "shipment.rejected",
+		"shipment.labelled", "shipment.scanned", "shipment.delivered":
 		return true
 	}
 	return false

@@ -63,15 +63,16 @@ func (d *decider) shipped(p *event.ShipmentShipped) error {
 			d.mismatch(o, p.Location, quantity(left, l.SKU)+" shipped that was not reserved there; count the stock")
 		}
 	}
-	d.note("shipped from %s%s", p.Location, tracking(p))
+	d.note("shipped from %s%s", p.Location, tracking(p.Tracking))
+	d.track(o, p.Tracking, p.Location, p.Carrier).Shipped = d.at
 	return d.settleAndAsk(o)
 }
 
-func tracking(p *event.ShipmentShipped) string {
-	if p.Tracking == "" {
+func tracking(number string) string {
+	if number == "" {
 		return ""
 	}
-	return ", tracking " + p.Tracking
+	return ", tracking " + number
 }
 
 // shippedInHistory takes past parcels from the opening location.

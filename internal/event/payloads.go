@@ -17,10 +17,11 @@ var payloads = register(
 	(*OrderHoldRequested)(nil), (*OrderReleaseRequested)(nil), (*OrderRerouteRequested)(nil),
 	(*OrderAccepted)(nil), (*OrderReady)(nil), (*OrderUnfillable)(nil),
 	(*ReturnReceived)(nil),
-	(*ShipmentShipped)(nil), (*ShipmentRejected)(nil),
+	(*ShipmentLabelled)(nil), (*ShipmentShipped)(nil), (*ShipmentScanned)(nil), (*ShipmentDelivered)(nil), (*ShipmentRejected)(nil),
 	(*StockReceived)(nil), (*StockCounted)(nil), (*StockAdjusted)(nil), (*StockTransferred)(nil), (*StockLow)(nil),
 	(*TaskDecided)(nil), (*TaskAssigned)(nil), (*TaskOverdue)(nil),
 	(*EffectFailed)(nil), (*IncidentRaised)(nil), (*DayEnded)(nil),
+	(*ScheduleDue)(nil), (*AbsenceDue)(nil), (*RunDue)(nil), (*CallAnswered)(nil),
 )
 
 // Address is a postal address. Name and lines are personal data.

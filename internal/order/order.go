@@ -93,6 +93,17 @@ type Missing struct {
 	Qty int64
 }
 
+// Track is what is known of one parcel on its way. Zero times have not happened, or were not told.
+type Track struct {
+	Tracking  string // "" when nobody gave a number
+	Carrier   string
+	Location  string
+	Labelled  time.Time
+	Shipped   time.Time
+	Scanned   time.Time // the last time
+	Delivered time.Time
+}
+
 // Order is one order. Personal stands apart: the store seals it.
 type Order struct {
 	ID         string
@@ -133,6 +144,7 @@ type Order struct {
 	Allocations     []Allocation
 	Missing         []Missing
 	Parcels         int      // parcels planned by the last routing
+	Tracks          []Track  `json:",omitempty"` // parcels as the warehouse and the carrier tell of them
 	Rounds          int      // routings so far
 	Rejected        []string // locations that refused
 	Preferred       []string // by automations: tried first
@@ -169,6 +181,7 @@ func (o *Order) Clone() *Order {
 	c.Allocations = append([]Allocation(nil), o.Allocations...)
 	c.Missing = append([]Missing(nil), o.Missing...)
 	c.PaymentRefs = append([]string(nil), o.PaymentRefs...)
+	c.Tracks = append([]Track(nil), o.Tracks...)
 	c.Rejected = append([]string(nil), o.Rejected...)
 	c.Preferred = append([]string(nil), o.Preferred...)
 	c.Excluded = append([]string(nil), o.Excluded...)
@@ -191,6 +204,39 @@ func (o *Order) Subtotal() money.Amount {
 		sum = sum.Add(l.UnitPrice.Mul(l.Qty))
 	}
 	return sum
+}
+
+// Track returns the parcel with a tracking number, made when it is new. Told
+// without a number it is the last parcel without one; told with one for the
+// first time, a parcel that had none yet is taken for it.
+func (o *Order) Track(tracking, location string) *Track {
+	unnamed := -1
+	for i := range o.Tracks {
+		t := &o.Tracks[i]
+		if tracking != "" && t.Tracking == tracking {
+			return t
+		}
+		if t.Tracking == "" && t.Delivered.IsZero() && (location == "" || t.Location == "" || t.Location == location) {
+			unnamed = i
+		}
+	}
+	if unnamed < 0 {
+		o.Tracks = append(o.Tracks, Track{})
+		unnamed = len(o.Tracks) - 1
+	}
+	t := &o.Tracks[unnamed]
+	t.Tracking = tracking
+	return t
+}
+
+// Delivered reports whether every parcel that was told of has reached the buyer.
+func (o *Order) Delivered() bool {
+	for i := range o.Tracks {
+		if o.Tracks[i].Delivered.IsZero() {
+			return false
+		}
+	}
+	return len(o.Tracks) > 0
 }
 
 // ReservedAt returns the units of each SKU that a location holds for the order.

@@ -21,6 +21,7 @@ import (
 type builder struct {
 	env   *cel.Env
 	tree  *ast.AST
+	scope Scope
 	loops []loopVar
 	err   error // a program could not be planned; a defect, not a mistake of the author
 }
@@ -342,7 +343,11 @@ func (b *builder) term(e ast.Expr) *term {
 				return &term{kind: termElem, typ: schema.String, depth: i}
 			}
 		}
-		if f, ok := schema.Lookup(name); ok {
+		f, ok := b.scope.lookup(name)
+		if !ok {
+			f, ok = schema.Lookup(name)
+		}
+		if ok {
 			return &term{kind: termFact, typ: f.Type, name: name}
 		}
 	case ast.SelectKind:

@@ -20,6 +20,7 @@ import (
 // checker walks the parsed tree and finds what is not available, before types are looked at.
 type checker struct {
 	event string
+	scope Scope
 	info  *ast.SourceInfo
 	ps    []fault.Problem
 	nodes int
@@ -40,6 +41,9 @@ var functions = []string{
 	"contains", "duration", "endsWith", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getFullYear", "getHours", "getMinutes",
 	"getMonth", "getSeconds", "int", "matches", "money", "size", "startsWith", "string", "timestamp", "velocity",
 }
+
+// Functions returns the names of the functions a condition may call.
+func Functions() []string { return slices.Clone(functions) }
 
 // functionHelp is how the functions one would look for are written.
 const functionHelp = `money("12.34", "EUR"), duration("72h"), timestamp("2026-01-31T00:00:00Z"), ` +
@@ -96,7 +100,7 @@ func (k *checker) loopVar(e ast.Expr, name string, vars bound) {
 	if slices.Contains(vars, name) {
 		k.add(e, "the name %s is already used by the loop outside; choose another", name)
 	}
-	for _, f := range schema.Fields("") {
+	for _, f := range append(schema.Fields(""), k.scope...) {
 		if first, _, _ := strings.Cut(f.Name, "."); first == name {
 			k.add(e, "a loop variable cannot be called %s, as fields begin with it; write l", name)
 			return
@@ -128,11 +132,17 @@ func (k *checker) name(e ast.Expr, vars bound) {
 	}
 	full := strings.Join(parts, ".")
 	for i := len(parts); i > 0; i-- {
-		f, ok := schema.Lookup(strings.Join(parts[:i], "."))
+		f, named := k.scope.lookup(strings.Join(parts[:i], "."))
+		ok := named
+		if !ok {
+			f, ok = schema.Lookup(strings.Join(parts[:i], "."))
+		}
 		switch {
 		case !ok:
 			continue
-		case !f.Available(k.event):
+		case named && i == len(parts):
+			return
+		case !named && !f.Available(k.event):
 			k.add(root, "%s is not known on %s, only on %s", f.Name, k.event, where(f))
 		case i < len(parts):
 			k.add(root, "%s is %s and has no part %s", f.Name, f.Type.Noun(), parts[i])
@@ -150,7 +160,7 @@ func where(f schema.Field) string {
 }
 
 func (k *checker) available() []string {
-	fs := schema.Fields(k.event)
+	fs := append(schema.Fields(k.event), k.scope...)
 	out := make([]string, len(fs))
 	for i := range fs {
 		out[i] = fs[i].Name

@@ -26,14 +26,13 @@ const (
 // Compile parses and checks a condition on events of a type. The empty text is
 // always true. An error is fault.Invalid; each of its problems points at
 // "line:column" of src and says what to write instead.
-func Compile(src, eventType string) (*Condition, error) {
+func Compile(src, eventType string) (*Condition, error) { return CompileIn(src, eventType, nil) }
+
+// CompileIn is Compile where the values of scope have names too.
+func CompileIn(src, eventType string, scope Scope) (*Condition, error) {
 	const opName = "rule.Compile"
-	if !schema.KnownEvent(eventType) {
-		msg := fmt.Sprintf("there is no event type %q", eventType)
-		if n := schema.Nearest(eventType, schema.Events()); n != "" {
-			msg += fmt.Sprintf("; did you mean %q?", n)
-		}
-		return nil, fault.New(fault.Invalid, opName, "%s; the types are %s", msg, strings.Join(schema.Events(), ", "))
+	if err := knownEvent(opName, eventType); err != nil {
+		return nil, err
 	}
 	c := &Condition{src: src, event: eventType}
 	if strings.TrimSpace(src) == "" {
@@ -44,15 +43,15 @@ func Compile(src, eventType string) (*Condition, error) {
 	if len(src) > maxSource {
 		return nil, invalid(opName, at(common.NewLocation(1, 0), "the condition has %d bytes; the limit is %d", len(src), maxSource))
 	}
-	env, err := envFor(eventType)
+	env, err := envIn(eventType, scope)
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Internal, opName, "the rule language could not be set up")
 	}
-	tree, ps := checked(env, src, eventType)
+	tree, ps := checked(env, src, eventType, scope, true)
 	if len(ps) > 0 {
 		return nil, invalid(opName, ps...)
 	}
-	b := &builder{env: env, tree: tree}
+	b := &builder{env: env, tree: tree, scope: scope}
 	c.root = b.condition(tree.Expr())
 	c.tree = b.branch(tree.Expr(), c.root)
 	if b.err != nil {
@@ -60,6 +59,18 @@ func Compile(src, eventType string) (*Condition, error) {
 	}
 	c.fields, c.velocities = reads(tree.Expr())
 	return c, nil
+}
+
+// knownEvent refuses a type that automations cannot be triggered by.
+func knownEvent(opName, eventType string) error {
+	if schema.KnownEvent(eventType) {
+		return nil
+	}
+	msg := fmt.Sprintf("there is no event type %q", eventType)
+	if n := schema.Nearest(eventType, schema.Events()); n != "" {
+		msg += fmt.Sprintf("; did you mean %q?", n)
+	}
+	return fault.New(fault.Invalid, opName, "%s; the types are %s", msg, strings.Join(schema.Events(), ", "))
 }
 
 func invalid(opName string, ps ...fault.Problem) error {
@@ -75,12 +86,12 @@ func at(l common.Location, format string, args ...any) fault.Problem {
 
 // checked parses and type-checks src. Our own checks come first: they know the
 // fields and say what to write, where CEL would say what it did not find.
-func checked(env *cel.Env, src, eventType string) (*ast.AST, []fault.Problem) {
+func checked(env *cel.Env, src, eventType string, scope Scope, truth bool) (*ast.AST, []fault.Problem) {
 	parsed, iss := env.Parse(src)
 	if iss.Err() != nil {
 		return nil, problems(iss)
 	}
-	k := &checker{event: eventType, info: parsed.NativeRep().SourceInfo()}
+	k := &checker{event: eventType, scope: scope, info: parsed.NativeRep().SourceInfo()}
 	k.expr(parsed.NativeRep().Expr(), nil)
 	if len(k.ps) > 0 {
 		return nil, k.ps
@@ -89,7 +100,7 @@ func checked(env *cel.Env, src, eventType string) (*ast.AST, []fault.Problem) {
 	if iss.Err() != nil {
 		return nil, problems(iss)
 	}
-	if t := typed.OutputType(); !t.IsExactType(cel.BoolType) {
+	if t := typed.OutputType(); truth && !t.IsExactType(cel.BoolType) {
 		return nil, []fault.Problem{at(common.NewLocation(1, 0),
 			"the condition gives %s; it must be true or false: compare it with something, like %s", noun(t.String()), example(t.String()))}
 	}

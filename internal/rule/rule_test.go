@@ -53,7 +53,7 @@ func celOnly(t fataler, src string) node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tree, ps := checked(env, src, "order.placed")
+	tree, ps := checked(env, src, "order.placed", nil, true)
 	if len(ps) > 0 {
 		t.Fatalf("%s: %v", src, ps)
 	}

@@ -21,7 +21,8 @@ const (
 )
 
 var (
-	shipments = []string{"shipment.shipped", "shipment.rejected"}
+	shipments = []string{"shipment.shipped", "shipment.rejected", "shipment.labelled"}
+	parcels   = []string{"shipment.shipped", "shipment.labelled", "shipment.scanned", "shipment.delivered"}
 	tasks     = []string{"task.assigned", "task.decided", "task.overdue"}
 	everyType = Events()
 )
@@ -90,10 +91,11 @@ var catalogue = []Field{
 	{Name: "task.outcome", Type: String, Unit: "one of the task's options", Doc: "What the person decided; unknown until then.", System: orderly, Events: tasks},
 	{Name: "task.by", Type: String, Unit: "user name", Doc: "Who decided; unknown until then.", System: orderly, Events: tasks, Personal: true},
 
-	{Name: "shipment.location", Type: String, Unit: "location id", Doc: "The location that shipped or refused.", System: carrier, Events: shipments},
-	{Name: "shipment.tracking", Type: String, Unit: text, Doc: "Tracking number.", System: carrier, Events: shipments},
-	{Name: "shipment.carrier", Type: String, Unit: text, Doc: "Carrier's name.", System: carrier, Events: shipments},
-	{Name: "shipment.reason", Type: String, Unit: text, Doc: "Why the location refused.", System: carrier, Events: shipments},
+	{Name: "shipment.location", Type: String, Unit: "location id", Doc: "The location that labelled, shipped or refused.", System: carrier, Events: shipments},
+	{Name: "shipment.tracking", Type: String, Unit: text, Doc: "Tracking number.", System: carrier, Events: parcels},
+	{Name: "shipment.carrier", Type: String, Unit: text, Doc: "Carrier's name.", System: carrier, Events: parcels},
+	{Name: "shipment.place", Type: String, Unit: text, Doc: "Where the carrier has seen the parcel.", System: carrier, Events: []string{"shipment.scanned"}},
+	{Name: "shipment.reason", Type: String, Unit: text, Doc: "Why the location refused.", System: carrier, Events: []string{"shipment.rejected"}},
 
 	{Name: "effect.purpose", Type: String, Unit: "purpose, like order-confirmation", Doc: "What the failed effect was for.", System: orderly, Events: []string{"effect.failed"}},
 	{Name: "effect.destination", Type: String, Unit: "connection name", Doc: "Where it should have gone.", System: orderly, Events: []string{"effect.failed"}},
@@ -102,6 +104,7 @@ var catalogue = []Field{
 	{Name: "cancel.reason", Type: String, Unit: text, Doc: "Why the order was cancelled, as sent.", System: channel, Events: []string{"order.cancelled"}},
 	{Name: "return.amount", Type: Money, Unit: amount, Doc: "Value of the goods that came back.", System: channel, Events: []string{"return.received"}},
 	{Name: "return.units", Type: Int, Unit: "units", Doc: "Units that came back.", System: channel, Events: []string{"return.received"}},
+	{Name: "schedule.at", Type: Time, Unit: moment, Doc: "The time of the schedule, also when the automation runs late.", System: orderly, Events: []string{"schedule.due"}},
 	{Name: "day.date", Type: String, Unit: "date like 2026-01-31 in the shop's zone", Doc: "The day that is over.", System: orderly, Events: []string{"day.ended"}},
 }
 

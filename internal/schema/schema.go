@@ -69,13 +69,13 @@ func (f *Field) Available(eventType string) bool {
 
 // orderEvents are the types whose subject is an order or something done for one.
 var orderEvents = []string{
-	"effect.failed", "order.accepted", "order.cancelled", "order.completed", "order.hold_requested", "order.paid", "order.placed",
+	"absence.due", "effect.failed", "order.accepted", "order.cancelled", "order.completed", "order.hold_requested", "order.paid", "order.placed",
 	"order.ready", "order.release_requested", "order.reroute_requested", "order.unfillable", "return.received",
-	"shipment.rejected", "shipment.shipped", "task.assigned", "task.decided", "task.overdue",
+	"shipment.delivered", "shipment.labelled", "shipment.rejected", "shipment.scanned", "shipment.shipped", "task.assigned", "task.decided", "task.overdue",
 }
 
 // otherEvents are the types without an order.
-var otherEvents = []string{"day.ended", "stock.adjusted", "stock.counted", "stock.low", "stock.received", "stock.transferred"}
+var otherEvents = []string{"day.ended", "schedule.due", "stock.adjusted", "stock.counted", "stock.low", "stock.received", "stock.transferred"}
 
 // Events returns every event type an automation may be triggered by, sorted.
 func Events() []string {
