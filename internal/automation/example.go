@@ -123,6 +123,15 @@ func completePayload(p event.Payload, order *event.OrderPlaced) {
 		fill(&p.Channel, channel)
 		fill(&p.Number, number)
 		fill(&p.Location, exampleLocation)
+	case *event.ShipmentLabelled:
+		fill(&p.Channel, channel)
+		fill(&p.Number, number)
+	case *event.ShipmentScanned:
+		fill(&p.Channel, channel)
+		fill(&p.Number, number)
+	case *event.ShipmentDelivered:
+		fill(&p.Channel, channel)
+		fill(&p.Number, number)
 	case *event.StockReceived:
 		fill(&p.SKU, sku)
 		fill(&p.Location, exampleLocation)
