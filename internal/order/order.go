@@ -144,7 +144,7 @@ type Order struct {
 	Allocations     []Allocation
 	Missing         []Missing
 	Parcels         int      // parcels planned by the last routing
-	Tracks          []Track  `json:",omitempty"` // parcels as the warehouse and the carrier tell of them
+	Tracks          []Track  // parcels as the warehouse and the carrier tell of them
 	Rounds          int      // routings so far
 	Rejected        []string // locations that refused
 	Preferred       []string // by automations: tried first
