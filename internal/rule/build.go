@@ -54,7 +54,7 @@ func (b *builder) program(e ast.Expr) node {
 		}
 		return constNode(Unknown)
 	}
-	return &celNode{prog: p}
+	return &celNode{prog: p, text: b.text(e)}
 }
 
 // rewrite prepares a copy of a checked tree for the interpreter. Calls of
@@ -190,7 +190,7 @@ func (b *builder) call(c ast.CallExpr) node {
 		return b.membership(args[0], args[1])
 	case "startsWith", "endsWith", "contains":
 		if s, by := b.term(c.Target()), b.term(args[0]); s != nil && by != nil {
-			return &textNode{test: textTest[name], a: s, by: by}
+			return &textNode{name: name, test: textTest[name], a: s, by: by}
 		}
 	case "matches":
 		return b.matches(c)
@@ -273,7 +273,7 @@ func (b *builder) matches(c ast.CallExpr) node {
 	if err != nil {
 		return nil
 	}
-	return &matchNode{match: re.MatchString, a: s}
+	return &matchNode{pattern: p.s, match: re.MatchString, a: s}
 }
 
 // quantifier recognises the loops that exists, all and exists_one expand to.

@@ -22,6 +22,9 @@
 // interpreter. The CEL program of the same text is the definition of what a
 // condition means; a property test holds the two to the same outcomes.
 //
+// What a condition can be on any facts at all is [Solve]'s part: it searches the node tree for facts
+// that make conditions true, false or unknown together, and proves where there are none (ADR 0013).
+//
 // Unknown follows Kleene: false && unknown is false, true || unknown is true,
 // and what stays unknown does not fire. A comparison of two currencies is
 // unknown, not false.

@@ -260,6 +260,7 @@ func (n *hasNode) eval(x *ctx) Outcome {
 
 // textNode is a test of one text by another.
 type textNode struct {
+	name  string // startsWith, endsWith or contains
 	test  func(s, arg string) bool
 	a, by *term
 }
@@ -274,8 +275,9 @@ func (n *textNode) eval(x *ctx) Outcome {
 }
 
 type matchNode struct {
-	match func(string) bool
-	a     *term
+	pattern string
+	match   func(string) bool
+	a       *term
 }
 
 func (n *matchNode) eval(x *ctx) Outcome {
@@ -370,7 +372,10 @@ func (x *ctx) step() bool {
 }
 
 // celNode is a part that only the CEL interpreter knows.
-type celNode struct{ prog cel.Program }
+type celNode struct {
+	prog cel.Program
+	text string
+}
 
 func (n *celNode) eval(x *ctx) Outcome {
 	m := x.mark()
