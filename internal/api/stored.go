@@ -59,7 +59,7 @@ func orderOf(d *order.Order) Order {
 }
 
 func some(a money.Amount) *money.Amount {
-	if a.IsZero() {
+	if a.Nothing() {
 		return nil
 	}
 	return &a

@@ -14,6 +14,7 @@ import (
 
 	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/console/ui"
+	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/order"
@@ -171,7 +172,7 @@ func locationName(names map[string]string, id string) string {
 	return id
 }
 
-func automatonText(c considered) string {
+func automatonText(c decide.Considered) string {
 	if c.Outcome == "unknown" {
 		return "could not be decided: " + c.Error
 	}

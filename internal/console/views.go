@@ -9,6 +9,7 @@ import (
 	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/console/ui"
 	"orderly.example/orderly/internal/customer"
+	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/order"
@@ -130,32 +131,16 @@ type step struct {
 	Minor    bool
 	Facts    []fact
 	Data     string // the payload, indented JSON
-	Automata []considered
+	Automata []decide.Considered
 	Href     string
 	HrefText string
 	Quarant  string
 	order    int
 }
 
-// trace is what a decision wrote down; the shape is decide's.
-type trace struct {
-	From        string        `json:"from"`
-	To          string        `json:"to"`
-	Notes       []string      `json:"notes"`
-	Automations []considered  `json:"automations"`
-	Routing     *routing.Plan `json:"routing"`
-}
-
-type considered struct {
-	Name    string   `json:"name"`
-	Outcome string   `json:"outcome"`
-	Mode    string   `json:"mode"`
-	Did     []string `json:"did"`
-	Error   string   `json:"error"`
-}
-
-func parseTrace(s string) trace {
-	var t trace
+// parseTrace reads what a decision wrote down.
+func parseTrace(s string) decide.Trace {
+	var t decide.Trace
 	if s != "" {
 		_ = json.Unmarshal([]byte(s), &t) // an older shape shows less, never an error
 	}
@@ -307,7 +292,7 @@ type automationPage struct {
 
 type firedRow struct {
 	Ev  store.EventRow
-	C   considered
+	C   decide.Considered
 	Row *store.OrderRow
 }
 

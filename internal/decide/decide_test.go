@@ -456,7 +456,7 @@ func TestSameEventsSameBytes(t *testing.T) {
 			s.do(placed(strconv.Itoa(i), line("MUG", 2), line("TRAY", 1)))
 		}
 		for _, d := range s.history {
-			j, err := json.Marshal(d.Trace)
+			j, err := json.Marshal(&d.Trace)
 			if err != nil {
 				t.Fatal(err)
 			}

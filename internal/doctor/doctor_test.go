@@ -160,7 +160,7 @@ func TestLawsHoldAndAreNoticedWhenBroken(t *testing.T) {
 		{"order-state-table", []string{`UPDATE event SET trace = replace(trace, '"to":"ready"', '"to":"shipped"') WHERE trace LIKE '%"to":"ready"%'`}},
 		{"order-money", []string{`UPDATE orders SET doc = replace(doc, '"Refunded":"', '"Refunded":"9999999') WHERE id = (SELECT min(id) FROM orders WHERE doc LIKE '%"Refunded":"0.00%')`}},
 		{"order-refund-open", []string{"DELETE FROM task WHERE kind = 'refund'"}},
-		{"order-holds", []string{`UPDATE orders SET doc = replace(doc, '"Shipped":0', '"Shipped":99') WHERE state = 'ready'`}},
+		{"order-holds", []string{`UPDATE orders SET doc = replace(doc, '"Asked":true', '"Shipped":99,"Asked":true') WHERE state = 'ready'`}},
 		{"event-once", []string{"DELETE FROM event_key WHERE id = '7'"}},
 		{"event-once", []string{"UPDATE event_key SET event_id = 'gone' WHERE id = '7'"}},
 		{"event-has-its-cause", []string{"UPDATE event SET cause = 'gone' WHERE depth > 0"}},

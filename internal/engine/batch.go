@@ -65,7 +65,7 @@ func (b *batch) add(p *prepared, d *decide.Decision, outside bool) {
 	}
 	row.Facts = string(decide.EncodeFacts(d.Facts))
 	if !d.Trace.Empty() {
-		row.Trace = jsonText(&d.Trace)
+		row.Trace = traceText(&d.Trace)
 	}
 	if !outside && len(d.Moves) == 0 && row.Trace == "" {
 		// A derived event to which nobody reacted says nothing that its cause does not; a replay derives it again.

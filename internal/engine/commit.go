@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -232,11 +231,11 @@ func (e *Engine) quarantine(b *batch, ev event.Event, again bool, why error) {
 	e.log.Error("an event was quarantined", "event", ev.ID, "type", ev.Type, "err", why)
 }
 
-// jsonText marshals what cannot fail.
-func jsonText(v any) string {
-	b, err := json.Marshal(v)
+// traceText is a trace as it is stored. The method is called without json.Marshal around it, which would read its result once more.
+func traceText(t *decide.Trace) string {
+	b, err := t.MarshalJSON()
 	if err != nil {
-		panic(err)
+		panic(err) // texts and numbers: a bug
 	}
 	return string(b)
 }

@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -110,7 +109,7 @@ func TestFoldOfHistoryGivesTheSameDecisions(t *testing.T) {
 			if n == 0 {
 				trace := ""
 				if !d.Trace.Empty() {
-					j, err := json.Marshal(&d.Trace)
+					j, err := d.Trace.MarshalJSON()
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -165,8 +165,9 @@ func (a *Amount) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// IsZero reports whether the amount is nothing.
-func (a Amount) IsZero() bool { return a.Minor == 0 }
+// Nothing reports whether there is no money in it, in whatever currency. It is not called IsZero: an
+// amount of nothing in a currency is not the zero value, and encoders that leave zero values out must keep it.
+func (a Amount) Nothing() bool { return a.Minor == 0 }
 
 // Add returns a+b. It panics when the currencies differ or the sum overflows:
 // inputs are validated at the door, so either is a bug that must not be rounded away.

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"slices"
 
+	jsonv2 "github.com/go-json-experiment/json"
+	jsonv1 "github.com/go-json-experiment/json/v1"
+
 	"orderly.example/orderly/internal/catalog"
 	"orderly.example/orderly/internal/customer"
 	"orderly.example/orderly/internal/effect"
@@ -99,8 +102,12 @@ func decode(what, doc string, into any) error {
 	return nil
 }
 
+// compact is the form of documents: what has its zero value is left out, which is a third of an order.
+var compact = jsonv2.JoinOptions(jsonv1.DefaultOptionsV1(), jsonv2.OmitZeroStructFields(true))
+
+// encode writes a document whole; decode reads it.
 func encode(v any) string {
-	b, err := json.Marshal(v)
+	b, err := jsonv2.Marshal(v, compact)
 	if err != nil {
 		panic(fmt.Sprintf("store: %T cannot be encoded: %v", v, err)) // our own types: a bug
 	}

@@ -181,5 +181,5 @@ func (d *draft) addLine(l *mappedLine, cur string) {
 		d.adjusted += l.qty
 		d.adjusts = append(d.adjusts, adjust{l.sku, l.qty, l.title, l.line})
 	}
-	d.seen = append(d.seen, seenProduct{l.sku, l.title, l.kind != lineAdjustment && !l.unit.IsZero()})
+	d.seen = append(d.seen, seenProduct{l.sku, l.title, l.kind != lineAdjustment && !l.unit.Nothing()})
 }

@@ -15,7 +15,7 @@ CREATE TABLE event_key (
     payload_hash TEXT NOT NULL,
     event_id     TEXT NOT NULL,
     PRIMARY KEY (source, id)
-);
+) /*sqlite: WITHOUT ROWID */;
 
 -- Same key, other payload: refused with 409, recorded here, never applied.
 CREATE TABLE event_conflict (
@@ -206,7 +206,7 @@ CREATE TABLE effect (
     due         BIGINT NOT NULL,
     claimed_at  BIGINT NOT NULL DEFAULT 0,
     done_at     BIGINT NOT NULL DEFAULT 0
-);
+) /*sqlite: WITHOUT ROWID */;
 CREATE INDEX effect_order ON effect (order_id) WHERE order_id <> '';
 CREATE INDEX effect_live ON effect (due, id, destination) WHERE state IN ('pending', 'claimed');
 CREATE INDEX effect_dead ON effect (created, id) WHERE state = 'dead';
