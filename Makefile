@@ -78,7 +78,7 @@ bench: ## Run the Go benchmarks and the order benchmark
 	$(GO) run ./cmd/orderly bench orders
 
 .PHONY: crash
-crash: ## Kill a server under load with SIGKILL, 50 times (ORDERLY_CRASHES), and check every law
+crash: ## Kill a server under load with SIGKILL, 50 times (ORDERLY_CRASHES) on SQLite and on PostgreSQL, and check every law
 	@ORDERLY_CRASHES=$${ORDERLY_CRASHES:-50} $(GO) test -count=1 -timeout 60m -run TestKillNine -v ./internal/sim
 
 .PHONY: fuzz

@@ -7,7 +7,11 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"time"
 )
+
+// HandOver is how long a message that is being handed over may take to be answered.
+const HandOver = 20 * time.Second
 
 // Mailer hands one message to a mail system.
 //
@@ -21,8 +25,12 @@ import (
 //     copy; it carries the same Message-ID, by which mail programs and servers
 //     recognise it.
 //
-// Send honours ctx, is safe for concurrent use, and puts no secret and no
-// body of a message in its errors.
+// Ctx bounds what comes before the message is handed over: waiting for a connection, connecting,
+// signing in. A message that is being handed over is not torn out of it, neither by a
+// stop nor by a deadline: what was taken should be known to be taken. It ends by
+// itself, HandOver after it began at the latest.
+//
+// Send is safe for concurrent use, and puts no secret and no body of a message in its errors.
 type Mailer interface {
 	Send(ctx context.Context, m Message) (Receipt, error)
 }

@@ -226,6 +226,28 @@ func TestAHoldAfterAcceptanceTakesTheRequestBack(t *testing.T) {
 	s.check()
 }
 
+// A request whose only attempt failed may have arrived: nobody heard the answer. The warehouse is told to stop.
+func TestARequestOfUnknownFateIsTakenBackAloud(t *testing.T) {
+	for _, attempted := range []bool{false, true} {
+		s := newShop(t)
+		s.receive("MUG", "a", 5)
+		s.do(placed("1", line("MUG", 1)))
+		id := s.order("1").ID
+		for i, e := range s.snap.Effects[id] {
+			if e.Payload.Purpose == "fulfilment" && attempted {
+				s.snap.Effects[id][i].Fence, s.snap.Effects[id][i].Attempts = 1, 1
+			}
+		}
+		d := s.do(&event.OrderCancelled{Channel: "web", Number: "1", Reason: "changed their mind"})
+		if len(d.Withdraw) != 1 {
+			t.Errorf("attempted %v: %d withdrawn", attempted, len(d.Withdraw))
+		}
+		if n := countKeys(s.keys(), "fulfilment-cancel:"); n != map[bool]int{false: 0, true: 1}[attempted] {
+			t.Errorf("attempted %v: the warehouse was told to stop %d times", attempted, n)
+		}
+	}
+}
+
 func TestAParcelToldTwiceIsOneMail(t *testing.T) {
 	s := newShop(t, shippingUpdate)
 	s.receive("MUG", "a", 9)

@@ -541,7 +541,8 @@ func (d *decider) requestFulfilment(o *order.Order) {
 }
 
 // withdrawFulfilment takes back the requests to one location, or to all (""):
-// those that have not left are cancelled, the others are followed by a cancellation.
+// those that nobody attempted are cancelled, the others are followed by a cancellation:
+// a request whose attempt failed may have arrived all the same.
 func (d *decider) withdrawFulfilment(o *order.Order, location string) {
 	told := map[string]bool{}
 	for _, e := range d.snap.Effects[o.ID] {
@@ -549,14 +550,13 @@ func (d *decider) withdrawFulfilment(o *order.Order, location string) {
 		if e.Payload.Purpose != "fulfilment" || location != "" && at != location {
 			continue
 		}
-		switch e.State {
-		case effect.Pending:
+		if e.State == effect.Pending {
 			d.out.Withdraw = append(d.out.Withdraw, e.ID)
-		case effect.Claimed, effect.Done:
-			if !told[at] && o.Requests > 0 {
-				told[at] = true
-				d.fulfilment(o, at, "fulfilment-cancel")
-			}
+		}
+		attempted := e.Fence > 0 || e.State == effect.Claimed || e.State == effect.Done
+		if attempted && e.State != effect.Cancelled && !told[at] && o.Requests > 0 {
+			told[at] = true
+			d.fulfilment(o, at, "fulfilment-cancel")
 		}
 	}
 	for i := range o.Allocations {

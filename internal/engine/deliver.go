@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,11 +23,23 @@ type Ports interface {
 	Hook(ctx context.Context, connection string) (connect.Hook, error)
 }
 
-// lease is how long a claim lasts; an attempt that takes longer is given up by its caller before.
-const lease = 60 * time.Second
+// The times of a delivery. Nothing may leave under a claim that another node can
+// take meanwhile, so an attempt ends well before its claim:
+//
+//	claim ──── begin ≤ 20 s ──── hand-over ≤ 20 s ──── record ────── lease 60 s ──▶ another may claim
+//
+// An attempt may begin to hand over until attemptTimeout after its claim was asked for; what has begun
+// is given up by connect.HandOver at the latest. A job begins attempts during its turn, so that it
+// ends before the queue takes it for lost.
+const (
+	lease          = 60 * time.Second
+	attemptTimeout = 20 * time.Second
+	turn           = 10 * time.Second
+)
 
-// attemptTimeout bounds one call of a destination.
-const attemptTimeout = 20 * time.Second
+// atOnce is how many documents of one job are on their way at a time. Mails go one by one: a mail system
+// knows no idempotency key, and so a crash can repeat one message of a job at most.
+const atOnce = 4
 
 func (e *Engine) startWorkers(ctx context.Context) error {
 	if e.opts.Ports == nil {
@@ -58,65 +71,62 @@ type attempt struct {
 	err     error
 }
 
-// deliver attempts the effects of one job: claim, call, record. Effects that are
-// finished or claimed elsewhere are skipped, so a job may run twice.
+// deliver attempts the effects of one job, in rounds: claim, call, record. One
+// transaction records a round and claims the next. Effects that are finished or
+// claimed elsewhere are skipped, so a job may run twice.
 func (e *Engine) deliver(ctx context.Context, ids []string) error {
-	var claimed []effect.Effect
-	err := e.db.Update(ctx, func(tx *store.Tx) (err error) {
-		claimed, err = store.ClaimEffects(tx, ids, e.now(), lease)
-		return err
-	})
-	if err != nil || len(claimed) == 0 {
-		return err
-	}
-	// A claim must outlive its attempt: what cannot be tried in time is left, and
-	// comes back when the claim runs out. Else another worker would send it as well.
-	last := e.now().Add(lease - attemptTimeout - 10*time.Second)
-	docs, err := e.documents(ctx, claimed)
+	docs, size, err := e.documents(ctx, ids)
 	if err != nil {
 		return err
 	}
-	var hooks []*attempt
-	for i := range claimed {
-		a := &attempt{effect: claimed[i]}
-		if e.byMail(a.effect) {
-			if ctx.Err() != nil || e.now().After(last) {
-				continue
-			}
-			e.attempt(ctx, a, docs)
-			// A mail system knows no idempotency key: each sent mail is recorded before the next
-			// leaves, so that a crash can repeat one message at most.
-			if err := e.record(ctx, a); err != nil {
-				return err
-			}
-			continue
+	over := time.Now().Add(turn)
+	var round []*attempt
+	for {
+		var next []string
+		if ctx.Err() == nil && !e.closing() && time.Now().Before(over) {
+			next = ids[:min(size, len(ids))]
 		}
-		hooks = append(hooks, a)
+		begin := time.Now() // before the claim, so that no wait for the database makes it last longer than it does
+		if round, err = e.round(ctx, round, next); err != nil {
+			return err
+		}
+		if len(next) == 0 {
+			break
+		}
+		ids = ids[len(next):]
+		e.attemptAll(ctx, begin.Add(attemptTimeout), round, docs)
 	}
-	if len(hooks) == 0 {
-		return nil
+	if len(ids) > 0 {
+		return store.ErrLater
 	}
+	return nil
+}
+
+// closing reports whether Close was called.
+func (e *Engine) closing() bool {
+	select {
+	case <-e.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// attemptAll makes the attempts of a round beside each other.
+func (e *Engine) attemptAll(ctx context.Context, until time.Time, round []*attempt, docs *documents) {
+	ctx, stop := context.WithDeadline(ctx, until)
+	defer stop()
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, 4)
-	for _, a := range hooks {
-		wg.Add(1)
-		slots <- struct{}{}
-		go func() {
-			defer wg.Done()
-			e.attempt(ctx, a, docs)
-			<-slots
-		}()
+	for _, a := range round {
+		wg.Go(func() { e.attempt(ctx, a, docs) })
 	}
 	wg.Wait()
-	return e.record(ctx, hooks...)
 }
 
 func (e *Engine) byMail(f effect.Effect) bool { return f.Payload.Recipient != "" }
 
 // attempt calls the destination once.
 func (e *Engine) attempt(ctx context.Context, a *attempt, docs *documents) {
-	ctx, stop := context.WithTimeout(ctx, attemptTimeout)
-	defer stop()
 	if e.byMail(a.effect) {
 		m, err := e.message(a.effect, docs)
 		if err != nil {
@@ -144,48 +154,127 @@ func (e *Engine) attempt(ctx context.Context, a *attempt, docs *documents) {
 	a.receipt, a.err = port.Post(ctx, connect.Delivery{ID: a.effect.ID, Body: body})
 }
 
-// record writes what became of the attempts, and lets a dead letter become an
-// event. It is not given up when the caller stops: what was sent must be known to be sent.
-func (e *Engine) record(ctx context.Context, as ...*attempt) error {
-	ctx = context.WithoutCancel(ctx)
-	now := e.now()
-	results := make([]store.Result, len(as))
-	var dead []event.Event
-	for i, a := range as {
-		r := store.Result{ID: a.effect.ID, Fence: a.effect.Fence, State: effect.Done, Receipt: a.receipt.Text, At: now}
+// round records what became of the attempts of the last round, and claims the next. With something
+// to record it is not given up when the caller stops or the database is away for a while:
+// what was sent must be known to be sent.
+func (e *Engine) round(ctx context.Context, last []*attempt, next []string) ([]*attempt, error) {
+	if len(last) > 0 {
+		ctx = context.WithoutCancel(ctx)
+	}
+	ids := slices.Clone(next)
+	for _, a := range last {
+		ids = append(ids, a.effect.ID)
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var claimed []effect.Effect
+	var did outcome
+	write := func(tx *store.Tx) error {
+		now, err := tx.Clock()
+		if err != nil {
+			return err
+		}
+		if err := store.LockEffects(tx, ids); err != nil {
+			return err
+		}
+		if did, err = e.outcome(tx, last, now); err != nil {
+			return err
+		}
+		if err := store.FinishEffects(tx, did.results); err != nil {
+			return err
+		}
+		if err := store.InsertTimers(tx, did.dead); err != nil {
+			return err
+		}
+		claimed, err = store.ClaimEffects(tx, next, now, lease)
+		return err
+	}
+	err := e.db.Update(ctx, write)
+	for wait := 50 * time.Millisecond; err != nil && len(last) > 0 && e.pause(wait); wait = min(2*wait, time.Second) {
+		e.log.Error("what was sent could not be recorded; it is tried again", "effects", len(last), "err", err)
+		next = nil // not now: the claim's time would begin before it is made
+		if err = e.db.Update(ctx, write); err == nil {
+			e.tell(last, len(did.dead))
+			return nil, store.ErrLater
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(last) > 0 {
+		e.tell(last, len(did.dead))
+	}
+	out := make([]*attempt, len(claimed))
+	for i, f := range claimed {
+		out[i] = &attempt{effect: f}
+	}
+	return out, nil
+}
+
+// recordAfterClose is how long Close waits for a database that is away to take what was sent.
+const recordAfterClose = 5 * time.Second
+
+// pause waits before a record is tried again, and reports false when the engine has been closing for long enough.
+func (e *Engine) pause(wait time.Duration) bool {
+	if at := e.closed.Load(); at != 0 && time.Since(time.UnixMicro(at)) > recordAfterClose {
+		return false
+	}
+	time.Sleep(wait)
+	return true
+}
+
+// outcome is what the attempts of a round came to.
+type outcome struct {
+	results []store.Result
+	dead    []store.Timer // each dead letter becomes an event, by a row in the commit that records it: none is lost with its node
+}
+
+func (e *Engine) outcome(tx *store.Tx, as []*attempt, now time.Time) (outcome, error) {
+	var out outcome
+	for _, a := range as {
+		f := a.effect
+		r := store.Result{ID: f.ID, Fence: f.Fence, State: effect.Done, Receipt: a.receipt.Text, At: now}
 		if a.receipt.Reference != "" {
 			r.Receipt = a.receipt.Reference + " " + a.receipt.Text
 		}
 		if a.err != nil {
 			r.State, r.Receipt, r.Err = effect.Pending, "", connect.Reason(a.err)
-			wait, again := e.schedule().Next(a.effect.Attempts, a.effect.ID, a.err)
+			wait, again := e.schedule().Next(f.Attempts, f.ID, a.err)
 			r.Due = now.Add(wait)
 			if !again {
 				r.State = effect.Dead
-				dead = append(dead, event.Event{
-					Source: engineSource, Key: fmt.Sprintf("dead:%s:%d", a.effect.ID, a.effect.Fence), Actor: "orderly", Cause: a.effect.EventID,
-					Data: &event.EffectFailed{
-						Effect: a.effect.ID, Order: a.effect.OrderID, Purpose: a.effect.Payload.Purpose,
-						Destination: a.effect.Destination, Error: r.Err,
-					},
+				if rows, err := store.Effects(tx, []string{f.ID}); err != nil || len(rows) != 1 || rows[0].Fence != f.Fence || rows[0].State != effect.Claimed {
+					if err != nil {
+						return out, err
+					}
+					continue // another attempt has the word
+				}
+				ev := &event.EffectFailed{Effect: f.ID, Order: f.OrderID, Purpose: f.Payload.Purpose, Destination: f.Destination, Error: r.Err}
+				data, err := json.Marshal(ev)
+				if err != nil {
+					return out, err
+				}
+				out.dead = append(out.dead, store.Timer{
+					ID: fmt.Sprintf("dead:%s:%d", f.ID, f.Fence), Due: now, Type: ev.EventType(), Data: string(data), Cause: f.EventID,
 				})
 			}
-			e.log.Warn("an attempt failed", "effect", a.effect.ID, "destination", a.effect.Destination, "attempt", a.effect.Attempts, "err", r.Err)
 		}
-		results[i] = r
+		out.results = append(out.results, r)
 	}
-	err := e.db.Update(ctx, func(tx *store.Tx) error { return store.FinishEffects(tx, results) })
-	if err != nil {
-		return err
+	return out, nil
+}
+
+// tell logs, counts and announces what was recorded.
+func (e *Engine) tell(as []*attempt, dead int) {
+	for _, a := range as {
+		if a.err != nil {
+			e.log.Warn("an attempt failed", "effect", a.effect.ID, "destination", a.effect.Destination, "attempt", a.effect.Attempts, "err", connect.Reason(a.err))
+		}
 	}
-	e.stats.EffectsDone.Add(int64(len(as) - len(dead)))
-	e.stats.EffectsFailed.Add(int64(len(dead)))
+	e.stats.EffectsDone.Add(int64(len(as) - dead))
+	e.stats.EffectsFailed.Add(int64(dead))
 	e.watch.tell(Topic{Kind: "effect"})
-	if len(dead) == 0 {
-		return nil
-	}
-	_, err = e.Submit(ctx, dead)
-	return err
 }
 
 func (e *Engine) schedule() connect.Schedule {
@@ -198,7 +287,11 @@ func (e *Engine) schedule() connect.Schedule {
 // sweep enqueues every effect that should have been attempted a lease ago: the node that had its job died.
 func (e *Engine) sweep(ctx context.Context) error {
 	return e.db.Update(ctx, func(tx *store.Tx) error {
-		due, err := store.DueEffects(tx, e.now(), lease, 2000)
+		now, err := tx.Clock()
+		if err != nil {
+			return err
+		}
+		due, err := store.DueEffects(tx, now, lease, 2000)
 		if err != nil || len(due) == 0 {
 			return err
 		}
@@ -235,16 +328,23 @@ type documents struct {
 	reports  map[string]dayReport
 }
 
-// documents reads what the effects need in one View.
-func (e *Engine) documents(ctx context.Context, effects []effect.Effect) (*documents, error) {
-	docs := &documents{orders: map[string]*order.Order{}, personal: map[string]customer.Personal{}, reports: map[string]dayReport{}}
-	var ids, customers []string
-	for _, f := range effects {
-		ids = append(ids, f.OrderID)
-		customers = append(customers, f.CustomerID)
-	}
-	err := e.db.View(ctx, func(tx *store.Tx) error {
-		rows, err := store.Orders(tx, uniq(ids))
+// documents reads what the effects of a job need in one View, and says how many are attempted at once.
+func (e *Engine) documents(ctx context.Context, ids []string) (docs *documents, size int, err error) {
+	docs, size = &documents{orders: map[string]*order.Order{}, personal: map[string]customer.Personal{}, reports: map[string]dayReport{}}, atOnce
+	err = e.db.View(ctx, func(tx *store.Tx) error {
+		effects, err := store.Effects(tx, ids)
+		if err != nil {
+			return err
+		}
+		var orders, customers []string
+		for _, f := range effects {
+			orders = append(orders, f.OrderID)
+			customers = append(customers, f.CustomerID)
+			if e.byMail(f) {
+				size = 1
+			}
+		}
+		rows, err := store.Orders(tx, uniq(orders))
 		if err != nil {
 			return err
 		}
@@ -270,9 +370,9 @@ func (e *Engine) documents(ctx context.Context, effects []effect.Effect) (*docum
 		return nil
 	})
 	if err != nil {
-		return nil, fault.Wrap(err, fault.Unavailable, "engine.documents", "the orders of a delivery could not be read")
+		return nil, 0, fault.Wrap(err, fault.Unavailable, "engine.documents", "the orders of a delivery could not be read")
 	}
-	return docs, nil
+	return docs, size, nil
 }
 
 // hookBody is the document of every outgoing webhook.

@@ -60,6 +60,7 @@ type Engine struct {
 	tables atomic.Pointer[tables]
 	queue  chan *submission
 	done   chan struct{}
+	closed atomic.Int64 // when Close was called, in microseconds
 	wg     sync.WaitGroup
 	watch  watchers
 	stats  Stats
@@ -112,6 +113,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 
 // Close stops taking events, finishes the commit that is running, and stops the workers.
 func (e *Engine) Close(ctx context.Context) error {
+	e.closed.Store(time.Now().UnixMicro())
 	close(e.done)
 	e.mu.Lock()
 	cancel, workers := e.cancel, e.workers

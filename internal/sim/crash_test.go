@@ -28,6 +28,7 @@ import (
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/order"
+	"orderly.example/orderly/internal/pgtest"
 	"orderly.example/orderly/internal/sim/bench"
 	"orderly.example/orderly/internal/store"
 )
@@ -43,12 +44,18 @@ func TestKillNine(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds and kills a program; left out under -short")
 	}
+	t.Run("sqlite", func(t *testing.T) { killNine(t, "") })
+	t.Run("postgres", func(t *testing.T) { killNine(t, pgtest.URL(t)) })
+}
+
+// killNine crashes a server on the store at url; "" is a file of its own.
+func killNine(t *testing.T, url string) {
 	crashes, seed := number(t, "ORDERLY_CRASHES", 5), uint64(number(t, "ORDERLY_CRASH_SEED", int(time.Now().UnixNano()%1e6)))
 	t.Logf("%d crashes, ORDERLY_CRASH_SEED=%d", crashes, seed)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute+time.Duration(crashes)*15*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute+time.Duration(crashes)*15*time.Second)
 	defer cancel()
 
-	c := newCrashing(t, ctx, seed)
+	c := newCrashing(t, ctx, url, seed)
 	rng := rand.New(rand.NewPCG(seed, 50))
 	c.serve()
 	feed := make(chan delivery, 64)
@@ -79,7 +86,8 @@ func TestKillNine(t *testing.T) {
 		}
 	}()
 	for k := range crashes {
-		pause(ctx, 40*time.Millisecond+time.Duration(rng.IntN(700))*time.Millisecond)
+		c.work(ctx, rng.IntN(60))
+		pause(ctx, time.Duration(rng.IntN(100))*time.Millisecond)
 		c.kill()
 		c.examine(fmt.Sprintf("after crash %d", k+1))
 		if t.Failed() {
@@ -120,12 +128,36 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
+// work waits until the server has given n answers more. A moment that is counted in answers falls into work on
+// any machine; one that is counted in time falls before the first on a slow one.
+func (c *crashing) work(ctx context.Context, n int) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	end := time.NewTimer(10 * time.Second) // what is fed may be all answered
+	defer end.Stop()
+	have := func() int {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.answers
+	}
+	for until := have() + n; have() < until; {
+		select {
+		case <-tick.C:
+		case <-end.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // crashing is a shop whose server dies.
 type crashing struct {
 	t      *testing.T
 	ctx    context.Context
 	binary string
 	dir    string
+	url    string // of the store
 	secret connect.Secret
 	mail   *fake.SMTP
 	hooks  *fake.Receiver
@@ -138,14 +170,18 @@ type crashing struct {
 	addr     string
 	lives    []life
 	answered map[string]string // webhook-id -> event id
+	answers  int               // duplicates included
 	lost     int               // deliveries without an answer
 	mails    map[string][]int64
 	cmd      *exec.Cmd
 }
 
-func newCrashing(t *testing.T, ctx context.Context, seed uint64) *crashing {
+func newCrashing(t *testing.T, ctx context.Context, url string, seed uint64) *crashing {
 	t.Helper()
-	c := &crashing{t: t, ctx: ctx, dir: t.TempDir(), up: make(chan struct{}), answered: map[string]string{}}
+	c := &crashing{t: t, ctx: ctx, dir: t.TempDir(), url: url, up: make(chan struct{}), answered: map[string]string{}}
+	if c.url == "" {
+		c.url = "sqlite:" + filepath.Join(c.data(), "orderly.db")
+	}
 	c.binary = filepath.Join(c.dir, "orderly")
 	build := exec.CommandContext(ctx, "go", "build", "-o", c.binary, "../../cmd/orderly")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -225,7 +261,7 @@ const openingUnits = 1_000_000
 // command runs one subcommand to its end and returns what it printed.
 func (c *crashing) command(stdin string, args ...string) string {
 	c.t.Helper()
-	cmd := exec.CommandContext(c.ctx, c.binary, append(args, "--data-dir", c.data())...)
+	cmd := exec.CommandContext(c.ctx, c.binary, append(args, "--data-dir", c.data(), "--db", c.url)...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir}
 	cmd.Stdin = strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()
@@ -248,7 +284,7 @@ func (c *crashing) open(do func(*store.DB, *store.Keyring)) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	db, err := store.Open(c.ctx, filepath.Join(c.data(), "orderly.db"), store.Options{Keyring: keys})
+	db, err := store.Open(c.ctx, c.url, store.Options{Keyring: keys})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -264,7 +300,7 @@ var listens = regexp.MustCompile(`listens on http://(\S+)`)
 func (c *crashing) serve() {
 	c.t.Helper()
 	c.noteMails()
-	cmd := exec.CommandContext(c.ctx, c.binary, "serve", "--data-dir", c.data(), "--listen", "127.0.0.1:0", "--log-level", "error")
+	cmd := exec.CommandContext(c.ctx, c.binary, "serve", "--data-dir", c.data(), "--db", c.url, "--listen", "127.0.0.1:0", "--log-level", "error")
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir}
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
@@ -402,6 +438,7 @@ func (c *crashing) note(id string, answer []byte) {
 		c.t.Errorf("%s was event %s and is now %s", id, before, r.EventID)
 	}
 	c.answered[id] = r.EventID
+	c.answers++
 }
 
 // examine holds the file that the server left to every law and every answer.

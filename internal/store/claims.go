@@ -11,7 +11,7 @@ import (
 // Result is what became of an attempt.
 type Result struct {
 	ID      string
-	Fence   int64 // of the claim; a result under an older fence is dropped
+	Fence   int64 // of the claim
 	State   effect.State
 	Err     string
 	Receipt string
@@ -19,21 +19,41 @@ type Result struct {
 	At      time.Time
 }
 
-// skew is how far the clocks of two nodes may be apart before a delivery waits for the sweep.
-const skew = 5 * time.Second
+// early is how long before its time a retry may be claimed: the job for it was
+// timed by another clock, that of the queue.
+const early = 5 * time.Second
+
+// Clock is the clock that claims are held against: that of the database, where several nodes
+// share one. Were it the node's, a node whose clock is ahead would take what others still work on.
+func (tx *Tx) Clock() (time.Time, error) {
+	if tx.lite != nil {
+		return tx.now, nil
+	}
+	var now time.Time
+	err := tx.QueryRow("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)").Scan(&now)
+	return now, err
+}
+
+// LockEffects takes the rows of effects, in the one order in which all take
+// them, so that two nodes never wait for each other in a circle.
+func LockEffects(tx *Tx, ids []string) error {
+	if tx.lite != nil || len(ids) == 0 {
+		return nil
+	}
+	_, err := tx.Exec("SELECT id FROM effect WHERE id = ANY($1) ORDER BY id FOR UPDATE", ids)
+	return err
+}
 
 // ClaimEffects begins attempts: the effects of ids that are due, or whose claim
-// ran out, are claimed under a new fence and returned by id. A claim holds for lease: until
-// then the effect is due again, so that one index finds what waits and what was left behind.
+// ran out, are claimed under a new fence and returned, the oldest first. A claim holds for lease:
+// until then the effect is due again, so that one index finds what waits and what was left behind.
+// What nobody has attempted yet is due at once: its time is that of the node which decided.
 func ClaimEffects(tx *Tx, ids []string, now time.Time, lease time.Duration) ([]effect.Effect, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	if tx.pg != nil { // two nodes with the same ids must not wait for each other in a circle
-		ids = slices.Sorted(slices.Values(ids))
-		if _, err := tx.Exec("SELECT id FROM effect WHERE id = ANY($1) ORDER BY id FOR UPDATE", ids); err != nil {
-			return nil, err
-		}
+	if err := LockEffects(tx, ids); err != nil {
+		return nil, err
 	}
 	var out []effect.Effect
 	err := tx.Each(func(scan func(...any) error) error {
@@ -41,14 +61,16 @@ func ClaimEffects(tx *Tx, ids []string, now time.Time, lease time.Duration) ([]e
 		out = append(out, f)
 		return err
 	}, `UPDATE effect SET state = 'claimed', fence = fence + 1, attempts = attempts + 1, claimed_at = $2, due = $3
-		WHERE id = ANY($1) AND (state = 'pending' AND due <= $4 OR state = 'claimed' AND due <= $2) RETURNING `+effectColumns,
-		ids, now, now.Add(lease), now.Add(skew))
+		WHERE id = ANY($1) AND (state = 'pending' AND (fence = 0 OR due <= $4) OR state = 'claimed' AND due <= $2) RETURNING `+effectColumns,
+		ids, now, now.Add(lease), now.Add(early))
 	slices.SortFunc(out, func(a, b effect.Effect) int { return a.Created.Compare(b.Created) })
 	return out, err
 }
 
-// FinishEffects records attempts. A result whose fence is not the effect's any
-// more changes nothing. An effect that is to be tried again gets a job for that time.
+// FinishEffects records attempts. A failure whose fence is not the effect's any
+// more changes nothing: another attempt runs or has said how it went. A success is
+// recorded even then: what has left must not leave again. An effect that is to
+// be tried again gets a job for that time.
 func FinishEffects(tx *Tx, results []Result) error {
 	var again []string
 	for i := range results {
@@ -59,7 +81,7 @@ func FinishEffects(tx *Tx, results []Result) error {
 			again = append(again, r.ID)
 		}
 		err := tx.later(`UPDATE effect SET state = $1, last_error = $2, receipt = $3, due = $4, done_at = $5, claimed_at = 0
-			WHERE id = $6 AND fence = $7 AND state = 'claimed'`, string(r.State), r.Err, r.Receipt, due, done, r.ID, r.Fence)
+			WHERE id = $6 AND (fence = $7 AND state = 'claimed' OR $1 = 'done' AND state IN ('claimed', 'pending'))`, string(r.State), r.Err, r.Receipt, due, done, r.ID, r.Fence)
 		if err != nil {
 			return err
 		}
@@ -108,9 +130,16 @@ func DueEffects(tx *Tx, now time.Time, lease time.Duration, limit int) ([]effect
 // ReplayEffects makes dead letters pending again, due now with all attempts before
 // them, and enqueues them. It returns how many there were.
 func ReplayEffects(tx *Tx, ids []string) (int, error) {
+	now, err := tx.Clock()
+	if err != nil {
+		return 0, err
+	}
+	if tx.now.Before(now) { // now by every clock
+		now = tx.now
+	}
 	var jobs []Job
-	err := tx.each(`UPDATE effect SET state = 'pending', attempts = 0, due = $1, done_at = 0, claimed_at = 0
-		WHERE id = ANY($2) AND state = 'dead' RETURNING id, destination`, []any{tx.now, ids}, func(r *Rows) error {
+	err = tx.each(`UPDATE effect SET state = 'pending', attempts = 0, due = $1, done_at = 0, claimed_at = 0
+		WHERE id = ANY($2) AND state = 'dead' RETURNING id, destination`, []any{now, ids}, func(r *Rows) error {
 		var id, dest string
 		err := r.Scan(&id, &dest)
 		jobs = append(jobs, Deliver(dest, []string{id}))

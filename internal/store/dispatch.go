@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -28,7 +29,7 @@ type dispatcher struct {
 	turn    []string            // destinations with waiting effects, the next one first
 	running map[string]int      // jobs per destination
 	jobs    int
-	failed  bool // a job failed before it recorded its effects: start over soon
+	failed  bool // a job left effects behind: start over soon
 
 	at    cursor
 	fresh time.Time         // when the cursor last started over
@@ -264,7 +265,7 @@ func (d *dispatcher) run(ctx context.Context, dest string, ids []string) {
 		c, stop := context.WithTimeout(ctx, d.o.Timeout)
 		err := d.h.Deliver(c, DeliverJob{Destination: dest, Effects: ids})
 		stop()
-		if err != nil && ctx.Err() == nil {
+		if err != nil && !errors.Is(err, ErrLater) && ctx.Err() == nil {
 			d.db.log.Warn("a delivery job failed; its effects are tried again", "destination", dest, "err", err)
 		}
 		d.mu.Lock()

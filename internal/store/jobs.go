@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -53,7 +54,12 @@ func Wake(reason string) Job { return Job{wake: &WakeJob{Reason: reason}} }
 // At is the same job, not before t.
 func (j Job) At(t time.Time) Job { j.at = t; return j }
 
-// Handlers work the jobs. Both may be called again with the same job.
+// ErrLater is what a delivery answers that left some of its effects alone: they are offered again soon.
+var ErrLater = errors.New("store: the rest of the job later")
+
+// Handlers work the jobs. Both may be called again with the same job. Their context ends
+// with the time of the job, or when a stop has waited long enough: never because
+// a stop was asked for.
 type Handlers struct {
 	Deliver func(ctx context.Context, j DeliverJob) error
 	Wake    func(ctx context.Context, j WakeJob) error
@@ -62,7 +68,7 @@ type Handlers struct {
 // WorkerOptions bound the work of one node.
 type WorkerOptions struct {
 	Deliveries int           // delivery jobs at a time, 0 = 8
-	Timeout    time.Duration // of one job, 0 = 20 s
+	Timeout    time.Duration // of one job, 0 = 55 s; less than rescueAfter
 }
 
 // rescueAfter is when a job that no node reports on any more is given to another.
@@ -73,7 +79,7 @@ func (o WorkerOptions) withDefaults() WorkerOptions {
 		o.Deliveries = 8
 	}
 	if o.Timeout <= 0 {
-		o.Timeout = 20 * time.Second
+		o.Timeout = 55 * time.Second
 	}
 	return o
 }
@@ -195,7 +201,11 @@ func (w *deliverWorker) Work(ctx context.Context, j *river.Job[DeliverJob]) erro
 			delete(w.running, dest)
 		}
 	}()
-	return w.do(ctx, j.Args)
+	err := w.do(ctx, j.Args)
+	if errors.Is(err, ErrLater) {
+		return river.JobSnooze(time.Second)
+	}
+	return err
 }
 
 type wakeWorker struct {
@@ -221,8 +231,11 @@ func (db *DB) StartWorkers(ctx context.Context, h Handlers, o WorkerOptions) (st
 		Workers:              workers,
 		JobTimeout:           o.Timeout,
 		RescueStuckJobsAfter: rescueAfter,
-		FetchCooldown:        20 * time.Millisecond,
-		FetchPollInterval:    time.Second, // the insert notifies; this is for the notification that was lost
+		// With it the end of ctx lets running jobs finish, as stop does; without, it would tear a mail out
+		// of its hand-over, and nobody could say whether it left.
+		SoftStopTimeout:   o.Timeout,
+		FetchCooldown:     20 * time.Millisecond,
+		FetchPollInterval: time.Second, // the insert notifies; this is for the notification that was lost
 		Queues: map[string]river.QueueConfig{
 			deliverQueue: {MaxWorkers: o.Deliveries},
 			wakeQueue:    {MaxWorkers: 1},

@@ -3,9 +3,11 @@ package store
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -74,7 +76,7 @@ func (db *pgDB) run(ctx context.Context, d *DB, write bool, fn func(*Tx) error) 
 	if write {
 		opts = pgx.TxOptions{IsoLevel: pgx.ReadCommitted}
 	}
-	ptx, err := db.pool.BeginTx(ctx, opts)
+	ptx, err := db.begin(ctx, opts)
 	if err != nil {
 		return explain(err)
 	}
@@ -101,6 +103,23 @@ func (db *pgDB) run(ctx context.Context, d *DB, write bool, fn func(*Tx) error) 
 		f()
 	}
 	return nil
+}
+
+// begin begins a transaction. The pool keeps connections that the server has since cut, by a restart
+// or a failover: each is tried once and dropped, for nothing was done on it.
+func (db *pgDB) begin(ctx context.Context, opts pgx.TxOptions) (pgx.Tx, error) {
+	for try := int32(0); ; try++ {
+		ptx, err := db.pool.BeginTx(ctx, opts)
+		if err == nil || ctx.Err() != nil || try > db.pool.Config().MaxConns {
+			return ptx, err
+		}
+		if _, down := errors.AsType[*pgconn.ConnectError](err); down {
+			return nil, err
+		}
+		if e, ok := errors.AsType[*pgconn.PgError](err); ok && !strings.HasPrefix(e.Code, "57P") { // 57P01 to 57P05: the server ended the session
+			return nil, err
+		}
+	}
 }
 
 // flush sends the writes that were put off in one round trip.

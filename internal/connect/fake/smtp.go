@@ -47,6 +47,8 @@ type MailFault struct {
 	// whether the server took it first.
 	Drop bool
 	Take bool
+	// Hold takes the message and answers that all is well when it is closed: a slow server.
+	Hold <-chan struct{}
 }
 
 // SMTPOptions of a mail server.
@@ -337,11 +339,18 @@ func (s *session) Data(r io.Reader) error {
 		s.server.take(m)
 		return nil
 	}
-	if f.Take {
-		m.Answered = false
+	if f.Take || f.Hold != nil {
+		m.Answered = f.Hold != nil
 		s.server.take(m)
 	}
 	switch {
+	case f.Hold != nil:
+		select {
+		case <-f.Hold:
+			return nil
+		case <-s.server.done:
+			return errors.New("closing")
+		}
 	case f.Hang:
 		<-s.server.done
 		return errors.New("closing")

@@ -71,10 +71,7 @@ func (m *Mailer) failure(ctx context.Context, err error, to string) (failure *co
 		return e, code == 421
 	}
 	why := "closed the connection"
-	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
-		why = "was given up by us"
-	case timedOut(ctx, err):
+	if timedOut(ctx, err) {
 		why = "did not answer in time"
 	}
 	switch se.Reason {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
@@ -33,9 +35,26 @@ var _ connect.Mailer = (*Mailer)(nil)
 type session struct {
 	mail  *gomail.Client
 	smtp  *gosmtp.Client
-	conn  net.Conn
+	conn  *timedConn
 	sent  int
 	timer *time.Timer // closes it when it is idle for too long
+}
+
+// timedConn refuses to write after its time, by the clock and not by a timer: a process that was
+// paused must not end a message that another one has sent meanwhile.
+type timedConn struct {
+	net.Conn
+	end atomic.Pointer[time.Time]
+}
+
+func (c *timedConn) until(t time.Time) { c.end.Store(&t) }
+
+// Write implements net.Conn.
+func (c *timedConn) Write(b []byte) (int, error) {
+	if end := c.end.Load(); end != nil && !time.Now().Before(*end) {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return c.Conn.Write(b)
 }
 
 // New checks the settings (fault.Invalid with a problem per field) and returns a mailer. It does not connect yet.
@@ -91,6 +110,10 @@ func (m *Mailer) Send(ctx context.Context, msg connect.Message) (connect.Receipt
 		if err != nil {
 			return connect.Receipt{}, err
 		}
+		if late(ctx) {
+			m.keep(s)
+			return connect.Receipt{}, connect.Fail(connect.ClassRetry, ctx.Err(), "stopped before the message was handed to %s", m.set.Host)
+		}
 		reply, failure, stale := m.send(ctx, s, mail, msg.To)
 		if failure == nil {
 			m.keep(s)
@@ -106,6 +129,13 @@ func (m *Mailer) Send(ctx context.Context, msg connect.Message) (connect.Receipt
 		}
 		return connect.Receipt{}, failure
 	}
+}
+
+// late reports whether ctx is over. The clock is asked as well: after a pause of
+// the whole process its timers are still to fire.
+func late(ctx context.Context) bool {
+	d, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(d)
 }
 
 // take returns a kept connection or a fresh one.
@@ -157,7 +187,9 @@ func (m *Mailer) expire(s *session) {
 
 // end says goodbye and closes; nobody waits for a server that does not answer.
 func (m *Mailer) end(s *session) {
-	_ = s.conn.SetDeadline(time.Now().Add(2 * time.Second)) // a closed connection fails here, and is closed
+	until := time.Now().Add(2 * time.Second)
+	s.conn.until(until)
+	_ = s.conn.SetDeadline(until) // a closed connection fails here, and is closed
 	_ = s.smtp.Quit()
 	_ = s.conn.Close()
 }
@@ -169,10 +201,11 @@ func (m *Mailer) dial(ctx context.Context) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.set.Timeout)
 	defer cancel()
 	tlsConfig := &tls.Config{ServerName: m.set.Host, MinVersion: tls.VersionTLS12, RootCAs: m.set.RootCAs}
-	conn, err := m.set.Dial(ctx, "tcp", net.JoinHostPort(m.set.Host, strconv.Itoa(m.set.Port)))
+	plain, err := m.set.Dial(ctx, "tcp", net.JoinHostPort(m.set.Host, strconv.Itoa(m.set.Port)))
 	if err != nil {
 		return nil, m.dialFailure(ctx, err)
 	}
+	conn := &timedConn{Conn: plain}
 	// go-mail watches no context after dialling and keeps the connection when it fails: both are ours.
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
@@ -187,7 +220,8 @@ func (m *Mailer) dial(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-func (m *Mailer) open(ctx context.Context, conn net.Conn, tlsConfig *tls.Config) (*session, error) {
+func (m *Mailer) open(ctx context.Context, timed *timedConn, tlsConfig *tls.Config) (*session, error) {
+	var conn net.Conn = timed
 	if m.set.TLS == TLS {
 		c := tls.Client(conn, tlsConfig)
 		if err := c.HandshakeContext(ctx); err != nil {
@@ -219,13 +253,15 @@ func (m *Mailer) open(ctx context.Context, conn net.Conn, tlsConfig *tls.Config)
 	if err != nil {
 		return nil, err
 	}
-	return &session{mail: client, smtp: sc, conn: conn}, nil
+	return &session{mail: client, smtp: sc, conn: timed}, nil
 }
 
-// send hands one message over and returns the server's last reply, or what went wrong.
+// send hands one message over and returns the server's last reply, or what went
+// wrong. From here on only its own time-out ends it.
 func (m *Mailer) send(ctx context.Context, s *session, mail *gomail.Msg, to string) (reply string, failure *connect.Error, stale bool) {
-	ctx, cancel := context.WithTimeout(ctx, m.set.Timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.set.Timeout)
 	defer cancel()
+	s.conn.until(time.Now().Add(m.set.Timeout))
 	stop := context.AfterFunc(ctx, func() { _ = s.conn.Close() })
 	err := s.mail.SendWithSMTPClient(s.smtp, mail)
 	switch {

@@ -33,7 +33,7 @@ type Settings struct {
 	From     string // "orders@shop.example" or "Sample Shop <orders@shop.example>"
 	ReplyTo  string // "" = answers go to From
 
-	Timeout        time.Duration // for dialling, and again for each message; 0 = 20 s
+	Timeout        time.Duration // for dialling, and again for each message; 0 = connect.HandOver, which is the most
 	IdleTimeout    time.Duration // how long an idle connection is kept for the next message; 0 = 15 s
 	MaxConnections int           // at a time; 0 = 2
 	MaxMessages    int           // per connection, as many servers limit them; 0 = 100
@@ -80,7 +80,8 @@ func (s *Settings) fill() (from, replyTo sender, err error) {
 			bad("reply_to", err.Error())
 		}
 	}
-	setDefault(&s.Timeout, 20*time.Second)
+	setDefault(&s.Timeout, connect.HandOver)
+	s.Timeout = min(s.Timeout, connect.HandOver)
 	setDefault(&s.IdleTimeout, 15*time.Second)
 	setDefault(&s.MaxConnections, 2)
 	setDefault(&s.MaxMessages, 100)

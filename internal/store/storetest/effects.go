@@ -115,6 +115,7 @@ func fences(t *testing.T, open Opener) {
 	}
 	finish(t, db, store.Result{ID: id, Fence: second.Fence, State: effect.Done, Receipt: "250 ok", At: clock.Now()})
 	e := effectOf(t, db, id)
+	defer lateSuccess(t, db, clock)
 	if e.State != effect.Done || e.Receipt != "250 ok" || !e.DoneAt.Equal(clock.Now()) || e.Attempts != 2 {
 		t.Errorf("after the attempt: %+v", e)
 	}
@@ -124,6 +125,32 @@ func fences(t *testing.T, open Opener) {
 	}
 	if again := claim(t, db, clock.Now().Add(10*lease), id); len(again) != 0 {
 		t.Errorf("a finished effect was claimed: %v", again)
+	}
+}
+
+// A success that is told late is one all the same: what has left must not leave again.
+func lateSuccess(t *testing.T, db *store.DB, clock *Clock) {
+	t.Helper()
+	ids := insert(t, db, pending(clock.Now(), "late", 2))
+	first := claim(t, db, clock.Now(), ids...)
+	clock.Add(2 * lease)
+	second := claim(t, db, clock.Now(), ids...)
+	for i, e := range second {
+		if i == 0 { // the second attempt of one has failed and is to be repeated
+			finish(t, db, store.Result{ID: e.ID, Fence: e.Fence, State: effect.Pending, Due: clock.Now(), At: clock.Now()})
+		}
+	}
+	for _, e := range first {
+		finish(t, db, store.Result{ID: e.ID, Fence: e.Fence, State: effect.Done, Receipt: "250 late", At: clock.Now()})
+	}
+	for _, e := range second {
+		finish(t, db, store.Result{ID: e.ID, Fence: e.Fence, State: effect.Dead, Err: "refused", At: clock.Now()})
+		if got := effectOf(t, db, e.ID); got.State != effect.Done || got.Receipt != "250 late" {
+			t.Errorf("a late success is recorded as %s %q", got.State, got.Receipt)
+		}
+	}
+	if again := claim(t, db, clock.Now().Add(10*lease), ids...); len(again) != 0 {
+		t.Errorf("%d that had left were claimed again", len(again))
 	}
 }
 
