@@ -20,6 +20,28 @@ type Customer struct {
 	Tags      []string
 }
 
+// Ordered counts an order that was placed.
+func (c *Customer) Ordered(at time.Time, total money.Amount) {
+	c.Orders++
+	if c.FirstAt.IsZero() || at.Before(c.FirstAt) {
+		c.FirstAt = at
+	}
+	if at.After(c.LastAt) {
+		c.LastAt = at
+	}
+	if c.Spent.Currency == "" || c.Spent.Currency == total.Currency {
+		c.Spent = c.Spent.Add(total)
+	}
+}
+
+// Cancel takes an order that was cancelled off the count.
+func (c *Customer) Cancel() {
+	c.Cancelled++
+	if c.Orders > 0 {
+		c.Orders--
+	}
+}
+
 // Personal is the data that erasure destroys. It is sealed under the customer's key
 // wherever it is stored and stands in no log.
 type Personal struct {

@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -23,11 +24,23 @@ type holdWish struct {
 // facts, and carries out those that fired and act. What is in shadow, left out
 // by the canary, or only history is traced as what it would have done.
 func (d *decider) runAutomations() {
+	if d.rec != nil {
+		d.repeat()
+		return
+	}
+	if d.want != nil {
+		d.out.Facts = d.gather(d.want.Fields, d.want.Velocities)
+		return
+	}
 	all := d.pol.Automations.On(d.ev.Type)
 	if len(all) == 0 {
 		return
 	}
-	facts := d.gather()
+	facts := d.given
+	if facts == nil {
+		facts = d.gather(d.pol.Automations.Fields(d.ev.Type), d.pol.Automations.Velocities(d.ev.Type))
+		maps.Copy(facts, d.known)
+	}
 	d.out.Facts = facts
 	holds := d.holds()
 	defer func() { d.resettle = d.resettle || d.holds() != holds }()
@@ -45,7 +58,7 @@ func (d *decider) runAutomations() {
 				}
 			}
 			for i := range a.Steps {
-				c.Did = append(c.Did, d.step(a, a.Steps[i].Action, acts))
+				c.Did = append(c.Did, d.step(a, a.Steps[i].Action, acts && !d.ask))
 			}
 			d.out.Trace.Automations = append(d.out.Trace.Automations, c)
 		case rule.Unknown:

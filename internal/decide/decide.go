@@ -91,7 +91,8 @@ type Decision struct {
 	Derived  []event.Event // decided next, in the same transaction
 	Timers   []Timer
 	Trace    Trace
-	Facts    Facts // the facts the automations read
+	Facts    Facts       // the facts the automations read
+	Gist     *event.Gist // of an order's personal data, when this event brought it
 
 	Considered int // automations asked; Trace.Automations has those that were not false
 }
@@ -163,11 +164,19 @@ func NewSnapshot() *Snapshot {
 // NotFound when it names what does not exist. Either way nothing may be
 // applied. The snapshot and the policy are only read.
 func Decide(snap *Snapshot, ev event.Event, pol *Policy, at time.Time) (*Decision, error) {
+	return newDecider(snap, ev, pol, at).decide()
+}
+
+func newDecider(snap *Snapshot, ev event.Event, pol *Policy, at time.Time) *decider {
 	d := &decider{
 		snap: snap, pol: pol, at: at, ev: ev, live: ev.Mode != event.History,
 		out: &Decision{Event: ev},
 	}
 	d.out.Event.At = at
+	return d
+}
+
+func (d *decider) decide() (*Decision, error) {
 	if err := d.dispatch(); err != nil {
 		return nil, err
 	}
@@ -193,6 +202,8 @@ func (d *decider) dispatch() error {
 		return d.paid(p)
 	case *event.OrderCancelled:
 		return d.cancelled(p)
+	case *event.PaymentDisputed:
+		return d.disputed(p)
 	case *event.OrderCompleted:
 		return d.completed(p)
 	case *event.OrderHoldRequested:
@@ -248,6 +259,12 @@ type decider struct {
 	at   time.Time
 	live bool
 	out  *Decision
+
+	rec   *Recorded // what the decision came to in the past; nil: it is made now
+	ask   bool      // only the automations are wanted
+	given Facts     // the facts to ask on; nil: they are gathered
+	known Facts     // recorded facts, which count more than gathered ones
+	want  *Wanted   // facts to gather instead of asking anybody
 
 	order    *order.Order // working copy; also out.Order once touched
 	before   order.State

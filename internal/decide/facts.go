@@ -2,6 +2,7 @@ package decide
 
 import (
 	"encoding/json"
+	"slices"
 	"sort"
 	"strconv"
 	"time"
@@ -21,17 +22,15 @@ import (
 // What is absent is unknown. Stored with the decision, they let anybody ask later why.
 type Facts = rule.Map
 
-// gather looks up every field that the event type's automations read. The
-// customer's counts are those before this event.
-func (d *decider) gather() Facts {
-	names := d.pol.Automations.Fields(d.ev.Type)
+// gather looks up every field of the names. The customer's counts are those before this event.
+func (d *decider) gather(names []string, velocities []rule.Velocity) Facts {
 	f := make(Facts, len(names)+2)
 	for _, name := range names {
 		if v, ok := d.fact(name); ok {
 			f[name] = v
 		}
 	}
-	for _, v := range d.pol.Automations.Velocities(d.ev.Type) {
+	for _, v := range velocities {
 		if n, ok := d.velocity(v); ok {
 			f[v.Fact] = n
 		}
@@ -46,7 +45,7 @@ func (d *decider) gather() Facts {
 
 // velocity counts earlier events under the dimension's key; unknown when the value is.
 func (d *decider) velocity(v rule.Velocity) (int64, bool) {
-	q, ok := velocityQuery(d.ev.Who, v, d.at)
+	q, ok := VelocityOf(d.ev.Who, v, d.at)
 	if !ok {
 		return 0, false
 	}
@@ -59,8 +58,9 @@ func (d *decider) velocity(v rule.Velocity) (int64, bool) {
 	return n, true
 }
 
-// velocityQuery is the count a velocity asks for at a time: the window ends now, inclusive.
-func velocityQuery(who event.Identity, v rule.Velocity, at time.Time) (VelocityQuery, bool) {
+// VelocityOf is the count a velocity asks for at a time: the window ends now, inclusive.
+// ok is false when the buyer is not known by that.
+func VelocityOf(who event.Identity, v rule.Velocity, at time.Time) (q VelocityQuery, ok bool) {
 	var key string
 	switch v.By {
 	case "customer.email":
@@ -353,6 +353,16 @@ func (d *decider) payloadFact(name string) (v any, ok, done bool) {
 		if name == "day.date" {
 			return p.Date, true, true
 		}
+	case *event.PaymentDisputed:
+		switch name {
+		case "dispute.reason":
+			return set(known(p.Reason))
+		case "dispute.amount":
+			if p.Amount.Currency == "" && d.order != nil {
+				return set(amount(d.order.Total))
+			}
+			return set(amount(p.Amount))
+		}
 	case *event.ReturnReceived:
 		switch name {
 		case "return.units":
@@ -456,7 +466,17 @@ func appendJSON(b []byte, s string) []byte {
 }
 
 // DecodeFacts reads what EncodeFacts wrote, with the types of the schema.
-func DecodeFacts(data []byte) (Facts, error) {
+func DecodeFacts(data []byte) (Facts, error) { return decodeFacts(data, nil) }
+
+// DecodeFactsOf reads those facts only that are named; names are sorted.
+func DecodeFactsOf(data []byte, names []string) (Facts, error) {
+	if f, ok := scanFacts(data, names); ok {
+		return f, nil
+	}
+	return decodeFacts(data, names)
+}
+
+func decodeFacts(data []byte, names []string) (Facts, error) {
 	raw := map[string]json.RawMessage{}
 	if len(data) == 0 {
 		return Facts{}, nil
@@ -466,6 +486,9 @@ func DecodeFacts(data []byte) (Facts, error) {
 	}
 	f := make(Facts, len(raw))
 	for name, r := range raw {
+		if _, wanted := slices.BinarySearch(names, name); names != nil && !wanted {
+			continue
+		}
 		typ := schema.Int // velocities
 		if fd, ok := schema.Lookup(name); ok {
 			typ = fd.Type

@@ -34,7 +34,7 @@ func NeedsFirst(ev event.Event, pol *Policy, at time.Time) First {
 		orderID = ev.Subject
 		n.Customers = append(n.Customers, ev.Who.Customer)
 		for _, v := range pol.Automations.Velocities(ev.Type) {
-			if q, ok := velocityQuery(ev.Who, v, at); ok {
+			if q, ok := VelocityOf(ev.Who, v, at); ok {
 				n.Velocities = append(n.Velocities, q)
 			}
 		}
@@ -67,8 +67,11 @@ func NeedsFirst(ev event.Event, pol *Policy, at time.Time) First {
 	if orderID != "" {
 		n.Orders = append(n.Orders, orderID)
 		n.Subjects = append(n.Subjects, orderID)
-		if ev.Type == "order.paid" {
+		switch ev.Type {
+		case "order.paid":
 			n.Subjects = append(n.Subjects, overpaidSubject(orderID))
+		case "payment.disputed":
+			n.Subjects = append(n.Subjects, disputeSubject(orderID))
 		}
 		if ev.Type != "order.placed" {
 			n.Effects = append(n.Effects, orderID)
@@ -80,7 +83,7 @@ func NeedsFirst(ev event.Event, pol *Policy, at time.Time) First {
 // IsOrderSubject reports whether the subject of events of a type is an order.
 func IsOrderSubject(typ string) bool {
 	switch typ {
-	case "order.placed", "order.paid", "order.cancelled", "order.completed", "order.hold_requested", "order.release_requested",
+	case "order.placed", "order.paid", "payment.disputed", "order.cancelled", "order.completed", "order.hold_requested", "order.release_requested",
 		"order.reroute_requested", "order.accepted", "order.ready", "order.unfillable", "shipment.shipped", "shipment.rejected",
 		"shipment.labelled", "shipment.scanned", "shipment.delivered":
 		return true

@@ -7,7 +7,6 @@ import (
 	"orderly.example/orderly/internal/effect"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
-	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/order"
 	"orderly.example/orderly/internal/task"
 )
@@ -36,6 +35,9 @@ func (d *decider) placed(p *event.OrderPlaced) error {
 		return d.cancelOrder(o, o.CancelNote)
 	}
 	d.runAutomations()
+	if d.ask {
+		return nil
+	}
 	if err := d.route(o); err != nil {
 		return err
 	}
@@ -55,26 +57,14 @@ func (d *decider) fill(o *order.Order, p *event.OrderPlaced) {
 	for i, l := range p.Lines {
 		o.Lines[i] = order.Line{SKU: l.SKU, Title: l.Title, Qty: l.Qty, UnitPrice: l.UnitPrice, Pinned: l.Location}
 	}
-	o.ShippingCost, o.Discount, o.Total = p.ShippingCost, p.Discount, p.Total
-	if o.Total == (money.Amount{}) {
-		o.Total = o.Subtotal().Add(p.ShippingCost).Sub(p.Discount)
-		if o.Total.Minor < 0 {
-			o.Total.Minor = 0
-		}
-	}
+	o.ShippingCost, o.Discount, o.Total = p.ShippingCost, p.Discount, p.Worth()
 	o.Shipping, o.Billing = p.Shipping, p.Billing
-	if o.Billing == (event.Address{}) {
+	g := d.gist(p)
+	if !g.Billing {
 		o.Billing = o.Shipping
 	}
 	_, o.Personal = p.Strip()
-	o.HasEmail = o.Personal.Email != ""
-	if _, domain, ok := strings.Cut(o.Personal.Email, "@"); ok {
-		o.EmailDomain = strings.ToLower(strings.TrimSpace(domain))
-	}
-	o.AddressesDiffer = addressesDiffer(p.Shipping, o.Billing)
-	if d.pol.IP != nil && p.IP != "" {
-		o.IPCountry, _ = d.pol.IP.Country(p.IP)
-	}
+	o.HasEmail, o.EmailDomain, o.AddressesDiffer, o.IPCountry = g.HasEmail, g.Domain, g.Differ, g.IPCountry
 	o.Shipping.Name, o.Shipping.Line1, o.Shipping.Line2 = "", "", ""
 	o.Billing.Name, o.Billing.Line1, o.Billing.Line2 = "", "", ""
 	o.Service, o.Device, o.Note, o.Attributes = p.Service, p.Device, p.Note, p.Attributes
@@ -100,6 +90,23 @@ func (d *decider) fill(o *order.Order, p *event.OrderPlaced) {
 	d.settlePayment(o)
 }
 
+// gist is what the personal data comes to: as it was recorded, or from the data itself.
+func (d *decider) gist(p *event.OrderPlaced) event.Gist {
+	if d.ev.Gist != nil {
+		return *d.ev.Gist
+	}
+	g := event.Gist{HasEmail: p.Customer.Email != "", Billing: p.Billing != (event.Address{})}
+	if _, domain, ok := strings.Cut(p.Customer.Email, "@"); ok {
+		g.Domain = strings.ToLower(strings.TrimSpace(domain))
+	}
+	g.Differ = g.Billing && addressesDiffer(p.Shipping, p.Billing)
+	if d.pol.IP != nil && p.IP != "" {
+		g.IPCountry, _ = d.pol.IP.Country(p.IP)
+	}
+	d.out.Gist = &g
+	return g
+}
+
 // addressesDiffer compares what identifies a place; names and second lines vary for honest buyers.
 func addressesDiffer(a, b event.Address) bool {
 	same := func(x, y string) bool { return strings.EqualFold(strings.TrimSpace(x), strings.TrimSpace(y)) }
@@ -115,19 +122,8 @@ func (d *decider) settlePayment(o *order.Order) {
 
 // countCustomer adds the order to its customer's counts.
 func (d *decider) countCustomer(o *order.Order) {
-	c := d.customerOf(o.CustomerID)
-	if c == nil {
-		return
-	}
-	c.Orders++
-	if c.FirstAt.IsZero() || o.PlacedAt.Before(c.FirstAt) {
-		c.FirstAt = o.PlacedAt
-	}
-	if o.PlacedAt.After(c.LastAt) {
-		c.LastAt = o.PlacedAt
-	}
-	if c.Spent.Currency == "" || c.Spent.Currency == o.Currency {
-		c.Spent = c.Spent.Add(o.Total)
+	if c := d.customerOf(o.CustomerID); c != nil {
+		c.Ordered(o.PlacedAt, o.Total)
 	}
 }
 
@@ -327,6 +323,47 @@ func (d *decider) overpaid(o *order.Order) {
 
 func overpaidSubject(orderID string) string { return "overpaid:" + orderID }
 
+// disputed keeps that a payment was charged back or that the order was fraud, and
+// gives a person the case. The money stays as it is recorded: what becomes of it is their decision.
+func (d *decider) disputed(p *event.PaymentDisputed) error {
+	o := d.changeOrder(p.Channel, p.Number)
+	ref := p.Reference
+	if ref == "" {
+		ref = d.ev.Key
+	}
+	for _, have := range o.Disputes {
+		if have.Reference == ref {
+			d.note("dispute %s is known; nothing changes", ref)
+			d.out.Order = nil
+			return nil
+		}
+	}
+	amount := p.Amount
+	if amount.Currency == "" {
+		amount = o.Total
+	}
+	o.Disputes = append(o.Disputes, order.Dispute{Reference: ref, Reason: p.Reason, Amount: amount, At: d.at})
+	d.note("payment disputed%s", because(p.Reason))
+	if d.live {
+		d.openTask(disputeSubject(o.ID), task.Task{
+			Kind: task.General, Queue: "finance", OrderID: o.ID, Title: "The payment of order " + o.Short() + " is disputed",
+			Options: []string{"accepted", "contested"}, Owner: d.pol.Settings.OpsOwner, Amount: amount,
+			Reasons: []task.Reason{{Text: amount.String() + " is disputed" + because(p.Reason)}},
+		}, 48*time.Hour)
+	}
+	d.runAutomations()
+	return nil
+}
+
+func disputeSubject(orderID string) string { return "dispute:" + orderID }
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ": " + reason
+}
+
 // cancelled stops an order wherever it is, as far as that is still possible.
 func (d *decider) cancelled(p *event.OrderCancelled) error {
 	o := d.changeOrder(p.Channel, p.Number)
@@ -370,10 +407,7 @@ func (d *decider) cancelOrder(o *order.Order, reason string) error {
 	d.settleTasks(o)
 	d.settleWaits(o)
 	if c := d.customerOf(o.CustomerID); c != nil {
-		c.Cancelled++
-		if c.Orders > 0 {
-			c.Orders--
-		}
+		c.Cancel()
 	}
 	if d.live {
 		d.openRefund(o)

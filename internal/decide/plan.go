@@ -122,7 +122,7 @@ func (d *decider) route(o *order.Order) error {
 	if d.pol.Postal != nil {
 		req.Lat, req.Lon, req.HasPoint = d.pol.Postal.Lookup(o.Shipping.Country, o.Shipping.Postal)
 	}
-	plan := routing.Route(req, d.pol.Routing)
+	plan := d.planned(req)
 	d.out.Trace.Routing = &plan
 	for _, m := range plan.Missing {
 		o.Missing = append(o.Missing, order.Missing{SKU: m.SKU, Qty: m.Qty})

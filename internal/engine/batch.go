@@ -60,6 +60,16 @@ func (b *batch) add(p *prepared, d *decide.Decision, outside bool) {
 	ev := d.Event
 	row := b.row(ev)
 	row.State = store.EventDecided
+	switch { // the history knows whose event it was without looking it up
+	case row.CustomerID != "":
+	case d.Order != nil:
+		row.CustomerID = d.Order.CustomerID
+	case d.Customer != nil:
+		row.CustomerID = d.Customer.ID
+	}
+	if d.Gist != nil {
+		row.Gist = event.EncodeGist(ev.Who, *d.Gist)
+	}
 	if row.OrderID == "" && d.Order != nil { // a person's decision on a task is a part of its order's story
 		row.OrderID = d.Order.ID
 	}
@@ -67,8 +77,8 @@ func (b *batch) add(p *prepared, d *decide.Decision, outside bool) {
 	if !d.Trace.Empty() {
 		row.Trace = traceText(&d.Trace)
 	}
-	if !outside && len(d.Moves) == 0 && row.Trace == "" {
-		// A derived event to which nobody reacted says nothing that its cause does not; a replay derives it again.
+	if !outside && len(d.Moves) == 0 && row.Trace == "" && (ev.Type == "order.accepted" || ev.Type == "order.ready") {
+		// These to which nobody reacted say nothing that the change of state of their cause does not; a replay derives them again.
 		b.count(d)
 		return
 	}

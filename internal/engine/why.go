@@ -49,9 +49,11 @@ func (e *Engine) Why(ctx context.Context, orderID, name string) ([]Explanation, 
 		for _, ev := range events {
 			set, ok := sets[ev.Policy]
 			if !ok {
-				if set, err = e.policyThen(tx, ev.Policy); err != nil {
+				then, err := e.PolicyThen(tx, ev.Policy)
+				if err != nil {
 					return err
 				}
+				set = then.Automations
 				sets[ev.Policy] = set
 			}
 			xs, err := e.explain(tx, ev, set, name)
@@ -65,10 +67,11 @@ func (e *Engine) Why(ctx context.Context, orderID, name string) ([]Explanation, 
 	return out, err
 }
 
-// policyThen are the automations of a past revision.
-func (e *Engine) policyThen(tx *store.Tx, rev int64) (*automation.Set, error) {
-	if p := e.Policy(); p.Revision == rev {
-		return p.Automations, nil
+// PolicyThen is the policy of a past revision, with the locations and tables of today.
+func (e *Engine) PolicyThen(tx *store.Tx, rev int64) (*decide.Policy, error) {
+	now := e.Policy()
+	if now.Revision == rev {
+		return now, nil
 	}
 	texts, err := tx.Policy(rev)
 	if err != nil {
@@ -78,7 +81,9 @@ func (e *Engine) policyThen(tx *store.Tx, rev int64) (*automation.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.policy.Automations, nil
+	p := l.policy
+	p.Revision, p.Locations, p.Zones, p.Postal, p.IP = rev, now.Locations, now.Zones, now.Postal, now.IP
+	return p, nil
 }
 
 func (e *Engine) explain(tx *store.Tx, ev store.EventRow, set *automation.Set, name string) ([]Explanation, error) {

@@ -45,6 +45,7 @@ type Event struct {
 	Raw      []byte // the payload as received, without personal data; what the hash covers
 	Hash     string // of the payload as received
 	Who      Identity
+	Gist     *Gist // of recorded events only: stands in for the personal data, which Data then lacks
 }
 
 // Identity is the buyer's keyed identity: hashes made at the door with the

@@ -16,7 +16,7 @@ var payloads = register(
 	(*OrderPlaced)(nil), (*OrderPaid)(nil), (*OrderCancelled)(nil), (*OrderCompleted)(nil),
 	(*OrderHoldRequested)(nil), (*OrderReleaseRequested)(nil), (*OrderRerouteRequested)(nil),
 	(*OrderAccepted)(nil), (*OrderReady)(nil), (*OrderUnfillable)(nil),
-	(*ReturnReceived)(nil),
+	(*ReturnReceived)(nil), (*PaymentDisputed)(nil),
 	(*ShipmentLabelled)(nil), (*ShipmentShipped)(nil), (*ShipmentScanned)(nil), (*ShipmentDelivered)(nil), (*ShipmentRejected)(nil),
 	(*StockReceived)(nil), (*StockCounted)(nil), (*StockAdjusted)(nil), (*StockTransferred)(nil), (*StockLow)(nil),
 	(*TaskDecided)(nil), (*TaskAssigned)(nil), (*TaskOverdue)(nil),
@@ -90,11 +90,35 @@ type OrderPlaced struct {
 	Attributes   map[string]string `json:"attributes,omitempty"`
 }
 
+// Worth is what the buyer pays: the channel's total, or lines plus shipping less discount, never below zero.
+func (p *OrderPlaced) Worth() money.Amount {
+	if p.Total != (money.Amount{}) {
+		return p.Total
+	}
+	sum := money.New(0, p.Currency)
+	for i := range p.Lines {
+		sum = sum.Add(p.Lines[i].UnitPrice.Mul(p.Lines[i].Qty))
+	}
+	sum = sum.Add(p.ShippingCost).Sub(p.Discount)
+	sum.Minor = max(sum.Minor, 0)
+	return sum
+}
+
 // OrderPaid says that money was captured for an order.
 type OrderPaid struct {
 	Channel   string       `json:"channel"`
 	Number    string       `json:"number"`
 	Amount    money.Amount `json:"amount"`
+	Reference string       `json:"reference,omitempty"`
+}
+
+// PaymentDisputed says that a payment was charged back, or that the order turned
+// out to be fraud. It is how the shop learns how an order really ended.
+type PaymentDisputed struct {
+	Channel   string       `json:"channel"`
+	Number    string       `json:"number"`
+	Amount    money.Amount `json:"amount,omitzero"` // left out: the order's total
+	Reason    string       `json:"reason,omitempty"`
 	Reference string       `json:"reference,omitempty"`
 }
 
@@ -259,6 +283,7 @@ type DayEnded struct {
 
 func (*OrderPlaced) EventType() string           { return "order.placed" }
 func (*OrderPaid) EventType() string             { return "order.paid" }
+func (*PaymentDisputed) EventType() string       { return "payment.disputed" }
 func (*OrderCancelled) EventType() string        { return "order.cancelled" }
 func (*OrderCompleted) EventType() string        { return "order.completed" }
 func (*OrderHoldRequested) EventType() string    { return "order.hold_requested" }
@@ -284,6 +309,7 @@ func (*DayEnded) EventType() string              { return "day.ended" }
 
 func (p *OrderPlaced) EventSubject() string           { return OrderID(p.Channel, p.Number) }
 func (p *OrderPaid) EventSubject() string             { return OrderID(p.Channel, p.Number) }
+func (p *PaymentDisputed) EventSubject() string       { return OrderID(p.Channel, p.Number) }
 func (p *OrderCancelled) EventSubject() string        { return OrderID(p.Channel, p.Number) }
 func (p *OrderCompleted) EventSubject() string        { return OrderID(p.Channel, p.Number) }
 func (p *OrderHoldRequested) EventSubject() string    { return p.Order }
@@ -519,6 +545,15 @@ func numbered(channel, number string) *checker {
 func (p *OrderPaid) Validate() []fault.Problem {
 	c := numbered(p.Channel, p.Number)
 	c.amount("/amount", p.Amount, p.Amount.Currency, true)
+	c.text("/reference", p.Reference)
+	return c.ps
+}
+
+// Validate implements Payload.
+func (p *PaymentDisputed) Validate() []fault.Problem {
+	c := numbered(p.Channel, p.Number)
+	c.amount("/amount", p.Amount, p.Amount.Currency, false)
+	c.text("/reason", p.Reason)
 	c.text("/reference", p.Reference)
 	return c.ps
 }

@@ -104,6 +104,14 @@ type Track struct {
 	Delivered time.Time
 }
 
+// Dispute is a payment that was charged back, or a fraud that came to light.
+type Dispute struct {
+	Reference string
+	Reason    string
+	Amount    money.Amount
+	At        time.Time
+}
+
 // Order is one order. Personal stands apart: the store seals it.
 type Order struct {
 	ID         string
@@ -152,6 +160,7 @@ type Order struct {
 	Promise         time.Time
 	CancelNote      string
 	CancelAsked     bool              // cancelled before it was placed
+	Disputes        []Dispute         // chargebacks and fraud that came to light
 	PaymentRefs     []string          // references already counted: a payment told twice counts once
 	EmailDomain     string            // lower case
 	AddressesDiffer bool              // billing and shipping differ in country, postal code, city or first line
@@ -180,6 +189,7 @@ func (o *Order) Clone() *Order {
 	c.Holds = append([]Hold(nil), o.Holds...)
 	c.Allocations = append([]Allocation(nil), o.Allocations...)
 	c.Missing = append([]Missing(nil), o.Missing...)
+	c.Disputes = append([]Dispute(nil), o.Disputes...)
 	c.PaymentRefs = append([]string(nil), o.PaymentRefs...)
 	c.Tracks = append([]Track(nil), o.Tracks...)
 	c.Rejected = append([]string(nil), o.Rejected...)

@@ -70,7 +70,7 @@ func (f *Field) Available(eventType string) bool {
 // orderEvents are the types whose subject is an order or something done for one.
 var orderEvents = []string{
 	"absence.due", "effect.failed", "order.accepted", "order.cancelled", "order.completed", "order.hold_requested", "order.paid", "order.placed",
-	"order.ready", "order.release_requested", "order.reroute_requested", "order.unfillable", "return.received",
+	"order.ready", "order.release_requested", "order.reroute_requested", "order.unfillable", "payment.disputed", "return.received",
 	"shipment.delivered", "shipment.labelled", "shipment.rejected", "shipment.scanned", "shipment.shipped", "task.assigned", "task.decided", "task.overdue",
 }
 

@@ -37,6 +37,7 @@ type EventRecord struct {
 	Depth                                        int
 	Policy                                       int64
 	Hash, Data, Sealed, CustomerID, Facts, Trace string
+	Gist                                         string // see event.EncodeGist
 }
 
 // InsertEventKeys remembers identities. One that exists already makes the statement fail: dedupe first.
@@ -66,15 +67,16 @@ func InsertEvents(tx *Tx, rows []EventRecord) error {
 	if err != nil {
 		return err
 	}
-	flat := make([]any, 0, len(rows)*22)
+	const cols = 23
+	flat := make([]any, 0, len(rows)*cols)
 	for i := range rows {
 		r := &rows[i]
 		r.Seq = seqs[i]
 		flat = append(flat, r.Seq, r.ID, r.Source, r.Key, r.Type, r.Subject, r.OrderID, micros(r.At), micros(r.Received), r.Mode, r.State, r.Reason,
-			r.Actor, r.Cause, int64(r.Depth), r.Policy, r.Hash, r.Data, r.Sealed, r.CustomerID, r.Facts, r.Trace)
+			r.Actor, r.Cause, int64(r.Depth), r.Policy, r.Hash, r.Data, r.Sealed, r.CustomerID, r.Facts, r.Trace, r.Gist)
 	}
 	return tx.bulkFlat(`INSERT INTO event (seq, id, source, key, type, subject, order_id, at, received, mode, state, reason,
-		actor, cause, depth, policy, hash, data, sealed, customer_id, facts, trace)`, 22, "", flat)
+		actor, cause, depth, policy, hash, data, sealed, customer_id, facts, trace, gist)`, cols, "", flat)
 }
 
 // sortedKeys makes writes of a group come in key order on every node.

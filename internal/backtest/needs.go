@@ -1,0 +1,78 @@
+package backtest
+
+import (
+	"strings"
+	"time"
+
+	"orderly.example/orderly/internal/automation"
+	"orderly.example/orderly/internal/schema"
+)
+
+// needs says how much of the past candidates read.
+type needs struct {
+	customers bool            // counts of customers
+	by        map[string]bool // dimensions of velocities
+	window    time.Duration   // of the widest velocity
+	email     bool            // conditions on the mail address itself
+	full      string          // why the light fold is not enough; "" when it is
+}
+
+// needsOf looks at what candidates read and when they are asked.
+func needsOf(set *automation.Set) needs {
+	n := needs{by: map[string]bool{}}
+	for _, a := range set.All() {
+		n.add(a.On, a.Condition.Source(), a.Condition.Fields())
+		for _, v := range a.Condition.Velocities() {
+			n.by[v.By] = true
+			n.window = max(n.window, v.Within)
+		}
+		if a.On == placed {
+			continue
+		}
+		if !lightEvents[a.On] {
+			n.need(a.Name + " is asked on " + a.On)
+		}
+		for _, s := range a.Steps {
+			if s.Kind.Spec().NeedsOrder {
+				n.need(a.Name + " changes the order on " + a.On)
+			}
+		}
+	}
+	return n
+}
+
+// add takes in the facts that are read on an event type.
+func (n *needs) add(on, source string, fields []string) {
+	for _, name := range fields {
+		f, known := schema.Lookup(name)
+		switch {
+		case strings.HasPrefix(name, "customer."):
+			n.customers = n.customers || countedFields[name]
+			n.email = n.email || name == "customer.email"
+		case name == "order.lines" && (strings.Contains(source, "available") || strings.Contains(source, ".kit")):
+			n.need("a condition reads the stock of lines")
+		}
+		if on != placed && known && f.Events == nil {
+			n.need(name + " is read on " + on)
+		}
+	}
+}
+
+func (n *needs) need(why string) {
+	if n.full == "" {
+		n.full = why
+	}
+}
+
+// placed is the event that most rules are asked on.
+const placed = "order.placed"
+
+// lightEvents can be asked about without the state of any order: their row, or a
+// change of an order's state, says that they happened.
+var lightEvents = map[string]bool{"order.accepted": true, "stock.low": true, "day.ended": true}
+
+// countedFields are the customer's facts that are counted from the history.
+var countedFields = map[string]bool{
+	"customer.orders": true, "customer.cancelled": true, "customer.returns": true, "customer.spent": true,
+	"customer.first_at": true, "customer.account_age": true,
+}

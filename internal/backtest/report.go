@@ -1,0 +1,132 @@
+package backtest
+
+import (
+	"time"
+
+	"orderly.example/orderly/internal/money"
+)
+
+// Report is what a backtest found. Money is listed per currency.
+type Report struct {
+	Since   time.Time `json:"since"` // first and last event that was reported on
+	Until   time.Time `json:"until"`
+	Fold    string    `json:"fold"` // light or full
+	FoldWhy string    `json:"fold_why"`
+	Events  int64     `json:"events"` // recorded decisions gone through
+	Orders  int64     `json:"orders"` // orders placed in the time reported on
+	Seconds float64   `json:"seconds"`
+
+	Automations []Automation `json:"automations,omitempty"`
+	Together    *Together    `json:"together,omitempty"`
+	Routing     *Routing     `json:"routing,omitempty"`
+	Notes       []string     `json:"notes,omitempty"` // what a reader should know about the figures
+}
+
+// Automation is what became of one candidate.
+type Automation struct {
+	Name       string  `json:"name"`
+	Version    string  `json:"version"`
+	On         string  `json:"on"`
+	Considered int64   `json:"considered"`
+	Fired      int64   `json:"fired"`
+	Unknown    int64   `json:"unknown"`
+	UnknownFor []Count `json:"unknown_for,omitempty"` // what was not known, most frequent first
+
+	FiredThen int64 `json:"fired_then"` // an automation of this name fired, in whatever version it had then
+	New       int64 `json:"new"`        // fires now, did not then
+	Gone      int64 `json:"gone"`       // fired then, does not now
+
+	Holds     bool           `json:"holds"`                // it has a hold
+	WouldHold int64          `json:"would_hold,omitempty"` // orders
+	HeldThen  int64          `json:"held_then,omitempty"`  // of those, held then by whatever
+	Money     []money.Amount `json:"money,omitempty"`      // totals of the orders it fired for
+	NewMoney  []money.Amount `json:"new_money,omitempty"`  // of those that it would hold and that were not held then
+
+	Tasks   *Tasks    `json:"tasks,omitempty"`
+	Weeks   []Week    `json:"weeks,omitempty"`
+	Overlap []Overlap `json:"overlap,omitempty"` // most shared first
+	Samples []Sample  `json:"samples,omitempty"` // drawn evenly from all it fired for, oldest first
+	Risk    *Score    `json:"risk,omitempty"`    // when the history knows how orders ended
+	Train   *Score    `json:"train,omitempty"`   // the same before TrainUntil
+}
+
+// Count is a text and how often it came.
+type Count struct {
+	Text string `json:"text"`
+	N    int64  `json:"n"`
+}
+
+// Tasks is the work that candidates make for people.
+type Tasks struct {
+	Total    int64   `json:"total"`
+	Days     int64   `json:"days"` // from the first day reported on to the last
+	PerDay   float64 `json:"per_day"`
+	Busiest  string  `json:"busiest,omitempty"` // day
+	Most     int64   `json:"most"`
+	Capacity int     `json:"capacity,omitempty"`
+	DaysOver int64   `json:"days_over"` // days with more than the capacity
+}
+
+// Week counts a week that begins on a Monday, UTC.
+type Week struct {
+	Start      time.Time `json:"start"`
+	Considered int64     `json:"considered"`
+	Fired      int64     `json:"fired"`
+}
+
+// Overlap is how often another automation fired on the same event.
+type Overlap struct {
+	With      string `json:"with"`
+	Candidate bool   `json:"candidate"` // it is one of the candidates; else it fired then
+	Both      int64  `json:"both"`
+}
+
+// Sample is an event to look at.
+type Sample struct {
+	Order    string       `json:"order,omitempty"`
+	Subject  string       `json:"subject"`
+	Channel  string       `json:"channel,omitempty"`
+	Number   string       `json:"number,omitempty"`
+	At       time.Time    `json:"at"`
+	Total    money.Amount `json:"total,omitzero"`
+	State    string       `json:"state,omitempty"` // that the event left the order in then
+	HeldThen bool         `json:"held_then"`
+	Did      []string     `json:"did"`
+	Ended    string       `json:"ended,omitempty"` // the reason of the dispute that came later
+}
+
+// Score compares what candidates flag with how orders ended: disputed or not.
+type Score struct {
+	Orders    int64          `json:"orders"`
+	Bad       int64          `json:"bad"` // disputed, sooner or later
+	Flagged   int64          `json:"flagged"`
+	Hit       int64          `json:"hit"` // flagged and bad
+	Precision float64        `json:"precision"`
+	Recall    float64        `json:"recall"`
+	Saved     []money.Amount `json:"saved,omitempty"`   // disputed amounts of those flagged
+	Lost      []money.Amount `json:"lost,omitempty"`    // disputed amounts of those not flagged
+	Delayed   []money.Amount `json:"delayed,omitempty"` // totals of good orders that were flagged
+}
+
+// Together is what the candidates come to as one set.
+type Together struct {
+	WouldHold  int64          `json:"would_hold"`
+	HeldThen   int64          `json:"held_then"`  // by whatever was active then
+	NewlyHeld  int64          `json:"newly_held"` // would be held, were not
+	NoMoreHeld int64          `json:"no_more"`    // were held, would not be
+	NewMoney   []money.Amount `json:"new_money,omitempty"`
+	Tasks      *Tasks         `json:"tasks,omitempty"`
+	Risk       *Score         `json:"risk,omitempty"`
+	Ranked     []Ranked       `json:"ranked,omitempty"` // at review capacities
+	RankedBy   string         `json:"ranked_by,omitempty"`
+}
+
+// Ranked is the score when only a share of all orders can be reviewed: those flagged that rank highest.
+type Ranked struct {
+	Share     float64 `json:"share"`    // of all orders
+	Capacity  int64   `json:"capacity"` // orders
+	Reviewed  int64   `json:"reviewed"` // fewer when fewer are flagged
+	Hit       float64 `json:"hit"`      // expected where equally ranked orders do not all fit
+	Precision float64 `json:"precision"`
+	Recall    float64 `json:"recall"`
+}

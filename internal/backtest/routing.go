@@ -1,0 +1,4 @@
+package backtest
+
+// Routing compares two routings.
+type Routing struct{}

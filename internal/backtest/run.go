@@ -1,0 +1,134 @@
+package backtest
+
+import (
+	"context"
+	"time"
+
+	"orderly.example/orderly/internal/automation"
+	"orderly.example/orderly/internal/decide"
+	"orderly.example/orderly/internal/engine"
+	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/store"
+)
+
+// Options of a backtest. DB, Keys and Engine are required, and candidates of one kind.
+type Options struct {
+	DB     *store.DB
+	Keys   *store.Keyring
+	Engine *engine.Engine
+
+	Candidates []*automation.Automation // tried as one set
+	Since      time.Time                // zero: from the first event; earlier ones count, but are not reported on
+	Until      time.Time                // zero: to the last
+	TrainUntil time.Time                // zero, or the end of the part on which candidates are ranked
+	Capacity   int                      // orders the team can review a day; 0 = not said
+	Progress   func(done, total int64)  // decided_seq; called now and then, from one goroutine at a time
+	Samples    int                      // per candidate; 0 = 20
+	Afresh     bool                     // work every fact out from the history, also those that were stored with the decisions
+
+	watch func(*Entry) // tests see every answer
+}
+
+// Run tries the candidates on the history.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	set, err := candidateSet(o.Candidates)
+	if err != nil {
+		return nil, err
+	}
+	r, err := newTally(ctx, o, set)
+	if err != nil {
+		return nil, err
+	}
+	need := needsOf(set)
+	k := &asker{eng: o.Engine, db: o.DB, set: set, afresh: o.Afresh, thens: map[int64]*then{}}
+	h := &History{DB: o.DB, Keys: o.Keys, Email: need.email}
+	start := time.Now()
+	if need.full == "" {
+		err = runLight(ctx, h, k, need, r)
+	} else {
+		err = runFull(ctx, h, k, need, r)
+	}
+	if err != nil {
+		return nil, err
+	}
+	rep := r.report()
+	rep.Fold, rep.FoldWhy = "light", "the candidates read orders, counts and velocities"
+	if need.full != "" {
+		rep.Fold, rep.FoldWhy = "full", need.full
+	}
+	rep.Seconds = time.Since(start).Seconds()
+	return rep, nil
+}
+
+// candidateSet makes the set that is asked. What is switched off is asked as if it were in shadow.
+func candidateSet(as []*automation.Automation) (*automation.Set, error) {
+	if len(as) == 0 {
+		return nil, fault.New(fault.Invalid, "backtest.Run", "there is no automation to try")
+	}
+	if err := automation.Check(as); err != nil {
+		return nil, err
+	}
+	all := make([]*automation.Automation, len(as))
+	for i, a := range as {
+		all[i] = a
+		if !a.Mode.Considered() {
+			c := *a
+			c.Mode = automation.Shadow
+			all[i] = &c
+		}
+	}
+	return automation.NewSet(all), nil
+}
+
+// lightTypes are those whose payloads the light fold reads.
+func lightTypes(typ string) bool { return typ == placed || lightEvents[typ] }
+
+func runLight(ctx context.Context, h *History, k *asker, need needs, r *tally) error {
+	h.Types = lightTypes
+	c := newCounts(need, k.set.Velocities(placed))
+	err := h.walk(ctx, stages{
+		fold: func(ch *chunk) error {
+			for i := range ch.entries {
+				e := &ch.entries[i]
+				if err := k.load(ctx, e); err != nil {
+					return err
+				}
+				c.take(e)
+			}
+			return nil
+		},
+		ask: func(ch *chunk) error {
+			snap := k.small()
+			for i := range ch.entries {
+				if err := k.light(&ch.entries[i], snap); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		done: r.take,
+	})
+	r.late = c.marks.late
+	return err
+}
+
+// check compares stored facts with folded ones on one event in checkEvery.
+const checkEvery = 64
+
+// verify folds the facts of an event that has them stored, and says which differ.
+func (k *asker) verify(e *Entry, snap *decide.Snapshot) ([]string, error) {
+	t := e.before.then
+	stored, err := decide.DecodeFactsOf([]byte(e.Facts), t.cand.Automations.Fields(placed))
+	if err != nil {
+		return nil, err
+	}
+	d, err := decide.Ask(k.snapshot(e, snap), e.Event, t.cand, e.At, nil)
+	if err != nil {
+		return nil, err
+	}
+	was := map[string]bool{}
+	for _, name := range t.cand.Automations.Fields(placed) {
+		was[name] = t.was[placed][name]
+	}
+	return disagree(stored, d.Facts, was), nil
+}
