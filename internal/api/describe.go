@@ -284,6 +284,7 @@ var typeDoc = map[string]string{
 	"order.hold_requested":    "Stop this order for review.",
 	"order.release_requested": "Let a held order go. A person's decision: needs the scope admin.",
 	"order.reroute_requested": "Find a location again.",
+	"payment.disputed":        "A payment was charged back, or an order turned out to be fraud.",
 	"return.received":         "Goods came back.",
 	"shipment.labelled":       "A label was made for a parcel.",
 	"shipment.shipped":        "A location handed a parcel over.",

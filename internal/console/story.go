@@ -110,6 +110,9 @@ func describe(s *step, p event.Payload) {
 		say("cart", ui.Neutral, "Placed on %s", p.Channel)
 	case *event.OrderPaid:
 		say("coin", ui.Done, "Paid %s %s", ui.Amount(p.Amount), p.Amount.Currency)
+	case *event.PaymentDisputed:
+		say("warn", ui.Danger, "Payment disputed")
+		reason(p.Reason)
 	case *event.OrderCancelled:
 		say("cross", ui.Neutral, "Cancelled")
 		reason(p.Reason)
