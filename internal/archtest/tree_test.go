@@ -138,7 +138,7 @@ func top(pkg string) string {
 
 // support reports whether a package exists for tests only.
 func support(pkg string) bool {
-	return strings.HasSuffix(pkg, "test")
+	return strings.HasSuffix(pkg, "test") && pkg != "backtest" // which tests rules, for people
 }
 
 // packages returns every package folder with the files that are not tests.
