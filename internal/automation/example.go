@@ -104,6 +104,9 @@ func completePayload(p event.Payload, order *event.OrderPlaced) {
 		fill(&p.Order, id)
 	case *event.OrderUnfillable:
 		fill(&p.Order, id)
+	case *event.PaymentDisputed:
+		fill(&p.Channel, channel)
+		fill(&p.Number, number)
 	case *event.ReturnReceived:
 		fill(&p.Channel, channel)
 		fill(&p.Number, "R-1")
