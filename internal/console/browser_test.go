@@ -121,7 +121,7 @@ func (b *browser) do(as ...chromedp.Action[chromedp.Void]) {
 func (b *browser) open(path string) {
 	b.t.Helper()
 	b.do(chromedp.Navigate(b.base + path))
-	b.until(`document.documentElement.classList.contains("js") && document.readyState === "complete"`)
+	b.until(`true`)
 }
 
 func (b *browser) signIn() {
@@ -129,7 +129,7 @@ func (b *browser) signIn() {
 	b.open("/signin")
 	b.do(chromedp.SendKeys(chromedp.CSS(`input[name=email]`), b.mail),
 		chromedp.SendKeys(chromedp.CSS(`input[name=password]`), b.password+"\r"))
-	b.until(`document.querySelector("#today") && document.documentElement.classList.contains("js") && document.readyState === "complete"`)
+	b.until(`document.querySelector("#today")`)
 }
 
 // eval runs an expression; into, when given, receives its value by JSON.
@@ -146,12 +146,13 @@ func (b *browser) eval(expr string, into any) {
 	}
 }
 
-// until waits for an expression to become true, over navigations too.
+// until waits for an expression to become true, over navigations too, on a page
+// that is whole and whose scripts listen: what a test does next is not lost.
 func (b *browser) until(expr string) {
 	b.t.Helper()
 	wait := fmt.Sprintf(`new Promise((done) => { const end = performance.now() + 4000;
-		const look = () => { let ok = false; try { ok = !!(%s); } catch { } if (ok) done(true); else if (performance.now() > end) done(false); else setTimeout(look, 20); }; look(); })`, expr)
-	for range 4 {
+		const look = () => { let ok = false; try { ok = document.readyState === "complete" && document.documentElement.dataset.ready !== undefined && !!(%s); } catch { } if (ok) done(true); else if (performance.now() > end) done(false); else setTimeout(look, 20); }; look(); })`, expr)
+	for range 8 {
 		raw, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]byte](wait, chromedp.EvalAwaitPromise))
 		if err == nil && string(raw) == "true" {
 			return
@@ -162,9 +163,11 @@ func (b *browser) until(expr string) {
 }
 
 // press presses keys one by one as a keyboard does: a key that the page keeps for
-// itself types nothing. (chromedp.KeyEvent types it all the same.)
+// itself types nothing. (chromedp.KeyEvent types it all the same.) Nobody presses a
+// key on a page that is still loading; what happens then is TestEarlyKeys.
 func (b *browser) press(keys string) {
 	b.t.Helper()
+	b.until(`true`)
 	for _, r := range keys {
 		p := input.DispatchKeyEventParams{Key: string(r), Text: string(r), WindowsVirtualKeyCode: int64(unicode.ToUpper(r))}
 		switch r {
@@ -187,10 +190,24 @@ func (b *browser) press(keys string) {
 	}
 }
 
+// palette opens the command palette by its shortcut.
+func (b *browser) palette() {
+	b.t.Helper()
+	b.until(`true`)
+	b.do(chromedp.KeyEvent("k", chromedp.KeyModifiers(chromedp.ModifierCtrl)))
+	b.until(`document.querySelector("#palette").open && document.activeElement === document.querySelector("#palette input")`)
+}
+
 func (b *browser) size(w, h int64, mobile bool) {
 	b.t.Helper()
+	call(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: w, Height: h, DeviceScaleFactor: 1, Mobile: mobile})
+}
+
+// call gives the browser a command of its protocol.
+func call[P any](b *browser, command cdp.Command[P, cdp.Empty], params P) {
+	b.t.Helper()
 	_, err := chromedp.Run(b.ctx, chromedp.Action[cdp.Empty](func(ctx context.Context, t *chromedp.Target) (cdp.Empty, error) {
-		return cdp.Call(ctx, t, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: w, Height: h, DeviceScaleFactor: 1, Mobile: mobile})
+		return cdp.Call(ctx, t, command, params)
 	}))
 	if err != nil {
 		b.t.Fatal(err)

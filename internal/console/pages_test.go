@@ -1,10 +1,15 @@
 package console_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"sort"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
 	"orderly.example/orderly/internal/console/consoletest"
@@ -215,7 +220,9 @@ func TestLeavingSends(t *testing.T) {
 	b.press("a")
 	b.until(`document.querySelector("#queue .leaving")`)
 	b.open("/orders")
-	b.until(`fetch("/review").then(() => true)`)
+	for end := time.Now().Add(10 * time.Second); len(b.shop.Engine.Submitted()) == 0 && time.Now().Before(end); {
+		time.Sleep(20 * time.Millisecond) // the browser sends it beside the next page
+	}
 	if n := len(b.shop.Engine.Submitted()); n != 1 {
 		t.Errorf("%d events after leaving the page, want 1", n)
 	}
@@ -225,18 +232,64 @@ func TestLeavingSends(t *testing.T) {
 func TestPalette(t *testing.T) {
 	b := startBrowser(t, 160)
 	b.signIn()
-	b.do(chromedp.KeyEvent("k", chromedp.KeyModifiers(chromedp.ModifierCtrl)))
-	b.until(`document.querySelector("#palette").open && document.querySelectorAll("#palette-list [role=option]").length > 5`)
+	b.palette()
+	b.until(`document.querySelectorAll("#palette-list [role=option]").length > 5`)
 	b.do(chromedp.KeyEvent("SO-1047"))
 	b.until(`document.querySelector("#palette-list [role=option]").innerText.startsWith("SO-1047")`)
 	b.press("\r")
 	b.until(`location.pathname.startsWith("/orders/ord_") && document.querySelector("h1").innerText.startsWith("SO-1047")`)
-	b.do(chromedp.KeyEvent("k", chromedp.KeyModifiers(chromedp.ModifierCtrl)))
-	b.until(`document.querySelector("#palette").open`)
+	b.palette()
 	b.do(chromedp.KeyEvent("kettle"))
 	b.until(`document.querySelector("#palette-list [role=option]").innerText.includes("Stovetop kettle")`)
 	b.press("\r")
 	b.until(`location.pathname === "/stock/KTL-STV-12"`)
+	b.clean()
+}
+
+// TestGoFromReview holds that the second letter of "g a" goes to a page and decides nothing.
+func TestGoFromReview(t *testing.T) {
+	b := startBrowser(t, 60)
+	b.signIn()
+	for keys, path := range map[string]string{"ga": "/automations", "gr": "/review", "go": "/orders"} {
+		b.open("/review?kind=review")
+		b.until(`document.querySelector("#dossier form[data-task]")`)
+		b.press(keys)
+		b.until(`location.pathname === "` + path + `" && location.search === ""`)
+	}
+	if n := len(b.shop.Engine.Submitted()); n != 0 {
+		t.Errorf("going to another page submitted %d events", n)
+	}
+	b.clean()
+}
+
+// TestEarlyKeys holds that a shortcut pressed while the scripts are on their way is not lost.
+func TestEarlyKeys(t *testing.T) {
+	b := startBrowser(t, 20)
+	b.signIn()
+	var gate atomic.Pointer[chan struct{}]
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/keys.js") {
+			<-*gate.Load()
+		}
+		b.shop.Handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(func() { slow.CloseClientConnections(); slow.Close() })
+	call(b, network.SetCacheDisabled, network.SetCacheDisabledParams{CacheDisabled: true})
+	early := func(keys, then string, opts ...chromedp.KeyOption) {
+		t.Helper()
+		held := make(chan struct{})
+		gate.Store(&held)
+		b.eval(`void (location.href = "`+slow.URL+`/review?at=" + Math.random())`, nil)
+		for seen := false; !seen; { // the page is there, its scripts are not
+			raw, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]byte](`location.origin === "`+slow.URL+`" && document.readyState === "interactive" && location.pathname === "/review"`))
+			seen = err == nil && string(raw) == "true"
+		}
+		b.do(chromedp.KeyEvent(keys, opts...))
+		close(held)
+		b.until(then)
+	}
+	early("k", `document.querySelector("#palette").open`, chromedp.KeyModifiers(chromedp.ModifierCtrl))
+	early("go", `location.pathname === "/orders"`)
 	b.clean()
 }
 

@@ -2,7 +2,6 @@
 // Pages work without this file for reading; it only adds.
 (function () {
   "use strict";
-  document.documentElement.classList.add("js");
   const $ = (s, el) => (el || document).querySelector(s);
   const $$ = (s, el) => Array.from((el || document).querySelectorAll(s));
 

@@ -144,7 +144,7 @@
   });
   document.addEventListener("keydown", (e) => {
     const f = $("form[data-task]");
-    if ((!f && !$("#queue")) || e.altKey || $("dialog[open]")) return;
+    if (e.defaultPrevented || (!f && !$("#queue")) || e.altKey || $("dialog[open]")) return; // "g a" goes to a page and approves nothing
     if (typing(e.target)) {
       if (f && e.key === "Enter" && (e.ctrlKey || e.metaKey)) { // send what stands in the note: a question when q was pressed
         const b = $('button[name=outcome][value="' + (f.dataset.intent || "ask") + '"]', f);
