@@ -123,13 +123,14 @@ type effectLine struct {
 	State       string    `json:"state"`
 	Attempts    int       `json:"attempts"`
 	Due         time.Time `json:"due"`
+	Done        time.Time `json:"done,omitzero"`
 	LastError   string    `json:"last_error,omitempty"`
 }
 
 func effectLines(rows []store.EffectRow) []effectLine {
 	out := []effectLine{}
 	for _, e := range rows {
-		out = append(out, effectLine{e.ID, string(e.Kind), e.Purpose, e.Destination, e.OrderID, string(e.State), e.Attempts, e.Due, e.LastError})
+		out = append(out, effectLine{e.ID, string(e.Kind), e.Purpose, e.Destination, e.OrderID, string(e.State), e.Attempts, e.Due, e.DoneAt, e.LastError})
 	}
 	return out
 }

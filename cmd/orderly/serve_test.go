@@ -229,8 +229,11 @@ func TestServe(t *testing.T) {
 	if err := json.Unmarshal([]byte(s.run("", "backup", dir+"/copy.db", "--json")), &figures); err != nil || figures.Orders != 2 || figures.Events < 2 {
 		t.Errorf("backup while it runs: %+v, %v", figures, err)
 	}
-	if out := s.run("", "why", "1001"); !strings.Contains(out, "web 1001 is") {
-		t.Errorf("why: %s", out)
+	out := s.run("", "why", "1001")
+	for _, want := range []string{"web 1001 is", "Placed on web", "Where it ships from\n  ", "What left the shop\n  "} {
+		if !strings.Contains(out, want) {
+			t.Errorf("why does not say %q:\n%s", want, out)
+		}
 	}
 	if code := s.stop(); code != exitOK {
 		t.Errorf("exit %d: %s", code, s.errs)

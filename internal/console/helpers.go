@@ -189,7 +189,8 @@ func automatonText(c decide.Considered) string {
 	return "did: " + did
 }
 
-func planText(p *routing.Plan) string {
+// PlanText says in one line what a plan comes to.
+func PlanText(p *routing.Plan) string {
 	s := ui.Plural(int64(p.Parcels), "parcel", "parcels")
 	if p.CostMinor.Currency != "" {
 		s += ", " + ui.Amount(p.CostMinor) + " " + p.CostMinor.Currency
@@ -205,8 +206,8 @@ func planText(p *routing.Plan) string {
 
 func verdictName(v routing.Verdict) string { return firstOf(v.Name, v.Location) }
 
-// scoreText says a plan's figure for each goal in its unit.
-func scoreText(ss []routing.Score, currency string) string {
+// ScoreText says a plan's figure for each goal in its unit.
+func ScoreText(ss []routing.Score, currency string) string {
 	parts := make([]string, 0, len(ss))
 	for _, s := range ss {
 		v := strings.TrimSuffix(fmt.Sprintf("%.1f", s.Value), ".0")

@@ -57,12 +57,7 @@ func (c *Console) order(w http.ResponseWriter, r *http.Request) error {
 	}
 	v.Steps = story(evs, v.Effects, v.Tasks, names)
 	v.Days = byDay(v.Steps, c.Shop().Zone, c.Now())
-	for i := len(evs) - 1; i >= 0; i-- {
-		if p := parseTrace(evs[i].Trace).Routing; p != nil {
-			v.Plan, v.PlanAt = p, evs[i].At
-			break
-		}
-	}
+	v.Plan, v.PlanAt = LastPlan(evs)
 	v.Points = c.routePoints(v.O, v.Plan)
 	v.Differ = c.differ(v.O)
 	for _, t := range v.Tasks {

@@ -1721,7 +1721,7 @@ func routingHead(v orderView) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var79 string
-		templ_7745c5c3_Var79, templ_7745c5c3_Err = templ.JoinStringErrs(planText(v.Plan) + " · ")
+		templ_7745c5c3_Var79, templ_7745c5c3_Err = templ.JoinStringErrs(PlanText(v.Plan) + " · ")
 		if templ_7745c5c3_Err != nil {
 			return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/console/order.templ`, Line: 350, Col: 29}
 		}
@@ -1843,7 +1843,7 @@ func verdicts(p *routing.Plan) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var85 string
-				templ_7745c5c3_Var85, templ_7745c5c3_Err = templ.JoinStringErrs(scoreText(c.Scores, p.CostMinor.Currency))
+				templ_7745c5c3_Var85, templ_7745c5c3_Err = templ.JoinStringErrs(ScoreText(c.Scores, p.CostMinor.Currency))
 				if templ_7745c5c3_Err != nil {
 					return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/console/order.templ`, Line: 373, Col: 69}
 				}

@@ -6,11 +6,13 @@ import (
 	"net/http"
 	"sort"
 	"strings"
+	"time"
 
 	"orderly.example/orderly/internal/console/ui"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/order"
+	"orderly.example/orderly/internal/routing"
 	"orderly.example/orderly/internal/store"
 	"orderly.example/orderly/internal/task"
 )
@@ -48,6 +50,51 @@ func story(evs []store.EventRow, effects []store.EffectRow, tasks []store.TaskRo
 	return out
 }
 
+// StoryStep is one step of an order's story in words.
+type StoryStep struct {
+	At          time.Time    `json:"at"`
+	Title       string       `json:"title"`
+	Who         string       `json:"who,omitempty"`
+	From        order.State  `json:"from,omitempty"`
+	To          order.State  `json:"to,omitempty"`
+	Lines       []string     `json:"lines,omitempty"`
+	Automations []StoryActor `json:"automations,omitempty"`
+}
+
+// StoryActor is an automation that was not silent in a step.
+type StoryActor struct {
+	Name    string `json:"name"`
+	Outcome string `json:"outcome"`
+	Text    string `json:"text"`
+}
+
+// Story is the story of an order's page for other readers than a browser. Names are
+// those of the users by their ids.
+func Story(evs []store.EventRow, effects []store.EffectRow, tasks []store.TaskRow, names map[string]string) []StoryStep {
+	out := []StoryStep{}
+	for _, s := range story(evs, effects, tasks, names) {
+		t := StoryStep{At: s.At, Title: s.Title, Who: s.Who, From: s.From, To: s.To, Lines: s.Lines}
+		if s.Quarant != "" {
+			t.Lines = append([]string{s.Quarant}, t.Lines...)
+		}
+		for _, a := range s.Automata {
+			t.Automations = append(t.Automations, StoryActor{Name: a.Name, Outcome: a.Outcome, Text: automatonText(a)})
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// LastPlan is the newest routing plan of an order's events; nil when it was not routed.
+func LastPlan(evs []store.EventRow) (*routing.Plan, time.Time) {
+	for i := len(evs) - 1; i >= 0; i-- {
+		if p := parseTrace(evs[i].Trace).Routing; p != nil {
+			return p, evs[i].At
+		}
+	}
+	return nil, time.Time{}
+}
+
 func eventStep(e store.EventRow, names map[string]string) step {
 	t := parseTrace(e.Trace)
 	s := step{ID: "e-" + e.ID, At: e.At, Meaning: ui.Neutral, Icon: "info", Title: e.Type, Lines: t.Notes, Automata: t.Automations, Data: indentJSON(e.Data), order: 0}
@@ -75,7 +122,7 @@ func eventStep(e store.EventRow, names map[string]string) step {
 		s.Facts = append(s.Facts, fact{Name: "Follows from", Value: ui.ShortID(e.Cause), Href: "#step-e-" + e.Cause})
 	}
 	if r := t.Routing; r != nil {
-		s.Facts = append(s.Facts, fact{Name: "Routing", Value: planText(r)})
+		s.Facts = append(s.Facts, fact{Name: "Routing", Value: PlanText(r)})
 	}
 	return s
 }
