@@ -210,6 +210,7 @@ func (c *Console) routes() {
 	signed("GET /orders", access.See, c.orders)
 	signed("GET /orders.csv", access.See, c.ordersCSV)
 	signed("POST /orders/bulk", access.ChangeOrder, c.bulk)
+	signed("POST /orders/undo", access.ChangeOrder, c.undo)
 	signed("POST /filters", access.See, c.saveFilter)
 	signed("POST /filters/{id}/delete", access.See, c.deleteFilter)
 	signed("GET /orders/{id}", access.See, c.order)

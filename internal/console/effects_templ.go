@@ -497,7 +497,7 @@ func replayForm(p *replayPreview) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 44, "</ul><p class=\"small muted\">They go out with the same idempotency key as before: a destination that has already done one recognises it.</p><input type=\"hidden\" name=\"confirm\" value=\"yes\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 44, "</ul><p class=\"small muted\">They go out with the same idempotency key as before: a destination that has already done one recognises it. This cannot be undone: what was sent has left.</p><input type=\"hidden\" name=\"confirm\" value=\"yes\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

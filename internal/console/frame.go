@@ -105,14 +105,14 @@ func (c *Console) bareFrame(w http.ResponseWriter, r *http.Request, title string
 	return p
 }
 
-// safeFlash keeps a forged cookie harmless: known meanings, and undo only to our own paths.
+// safeFlash keeps a forged cookie harmless: known meanings, and undo only where undo is.
 func safeFlash(f *ui.Flash) *ui.Flash {
 	switch f.Meaning {
 	case ui.Neutral, ui.Attention, ui.Danger, ui.Done, ui.Held:
 	default:
 		f.Meaning = ui.Neutral
 	}
-	if !strings.HasPrefix(f.Undo, "/orders/") {
+	if f.Undo != "/orders/undo" {
 		f.Undo, f.UndoKey = "", ""
 	}
 	return f

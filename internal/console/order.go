@@ -243,8 +243,8 @@ func (c *Console) actOnOrder(w http.ResponseWriter, r *http.Request) error {
 	if !known {
 		return fault.New(fault.NotFound, "console.actOnOrder", "there is no such step")
 	}
-	key := r.PostFormValue("key")
-	ev, err := c.act(r, key, orderPayload(verb, id, o.Channel, o.Number, strings.TrimSpace(r.PostFormValue("reason"))))
+	key, reason := r.PostFormValue("key"), strings.TrimSpace(r.PostFormValue("reason"))
+	ev, err := c.act(r, key, orderPayload(verb, id, o.Channel, o.Number, reason))
 	if err != nil {
 		return err
 	}
@@ -264,13 +264,17 @@ func (c *Console) actOnOrder(w http.ResponseWriter, r *http.Request) error {
 	f := ui.Flash{Meaning: ui.Done}
 	switch verb {
 	case "hold":
-		f.Text, f.Undo, f.UndoKey = "The order is held.", "/orders/"+id+"/release", onceKey()
+		f.Text = "The order is held."
 	case "release":
-		f.Text, f.Undo, f.UndoKey = "The order is released.", "/orders/"+id+"/hold?reason=undo", onceKey()
+		f.Text = "The order is released."
 	case "reroute":
 		f.Text = "The order was routed again."
 	case "cancel":
 		f.Text = "The order is cancelled."
+	}
+	f, err = c.keepStep(r, f, lastStep{Key: key, Verb: verb, Orders: []string{id}, Reason: reason, Back: "/orders/" + id})
+	if err != nil {
+		return err
 	}
 	return c.back(w, r, "/orders/"+id, f)
 }

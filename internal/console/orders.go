@@ -236,13 +236,14 @@ func (c *Console) bulk(w http.ResponseWriter, r *http.Request) error {
 	switch v.Verb {
 	case "release":
 		v.Label, v.Button = "Release orders", "Release "+ui.Plural(int64(len(v.Do)), "order", "orders")
-		v.Consequence = "They go on: stock is reserved where it is not yet, and customers are told."
+		v.Consequence = "They go on: stock is reserved where it is not yet, and customers are told. " +
+			"The message that follows can hold those again that have not shipped; mail that left stays sent."
 	case "hold":
 		v.Label, v.Button, v.NeedsReason = "Hold orders", "Hold "+ui.Plural(int64(len(v.Do)), "order", "orders"), true
-		v.Consequence = "They stop, and a review task is opened for each."
+		v.Consequence = "They stop, and a review task is opened for each. The message that follows can undo it."
 	case "cancel":
 		v.Label, v.Button, v.NeedsReason = "Cancel orders", "Cancel "+ui.Plural(int64(len(v.Do)), "order", "orders"), true
-		v.Consequence = "What is reserved is given back, and where money was captured a refund task is opened. A cancelled order does not come back."
+		v.Consequence = "What is reserved is given back, and where money was captured a refund task is opened. This cannot be undone: a cancelled order does not come back."
 	default:
 		return fault.New(fault.Invalid, "console.bulk", "there is no bulk action %q", v.Verb)
 	}
@@ -257,30 +258,24 @@ func (c *Console) bulk(w http.ResponseWriter, r *http.Request) error {
 
 func (c *Console) bulkDo(w http.ResponseWriter, r *http.Request, v bulkView) error {
 	evs := make([]event.Event, 0, len(v.Do))
+	step := lastStep{Key: v.Key, Verb: v.Verb, Reason: v.Reason, Back: v.Back}
 	for _, row := range v.Do {
 		ev, err := c.act(r, v.Key+":"+row.Row.ID, orderPayload(v.Verb, row.Row.ID, row.Row.Channel, row.Row.Number, v.Reason))
 		if err != nil {
 			return err
 		}
-		evs = append(evs, ev)
+		evs, step.Orders = append(evs, ev), append(step.Orders, row.Row.ID)
 	}
-	out, err := c.Submit.Submit(r.Context(), evs)
+	done, bad, err := c.submitAll(r, evs)
 	if err != nil {
 		return err
 	}
-	good, bad := 0, ""
-	for i, o := range out {
-		switch o.Status {
-		case "decided", "duplicate":
-			good++
-		default:
-			bad = v.Do[i].Row.Number + ": " + firstOf(o.Reason, o.Status)
-		}
-	}
-	past := map[string]string{"release": "released", "hold": "held", "cancel": "cancelled"}[v.Verb]
-	f := ui.Flash{Meaning: ui.Done, Text: ui.Plural(int64(good), "order", "orders") + " " + past + "."}
+	f := ui.Flash{Meaning: ui.Done, Text: ui.Plural(int64(done), "order", "orders") + " " + pastOf[v.Verb] + "."}
 	if bad != "" {
 		f = ui.Flash{Meaning: ui.Danger, Text: f.Text + " Not all of them: " + bad}
+	}
+	if f, err = c.keepStep(r, f, step); err != nil {
+		return err
 	}
 	return c.back(w, r, v.Back, f)
 }

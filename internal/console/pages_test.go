@@ -134,6 +134,20 @@ func TestBulk(t *testing.T) {
 		t.Error("nothing was released")
 	}
 	b.until(`document.querySelector("#orders-list").innerText.includes("No order fits")`)
+
+	// Undo: every released order is held again, once, and the page is where it was.
+	released := len(b.shop.Engine.Submitted())
+	b.eval(`document.querySelector(".toast form button").click()`, nil)
+	b.until(`document.querySelector(".toast") && document.querySelector(".toast").innerText.includes("Undone") && location.search === "?state=held"`)
+	evs := b.shop.Engine.Submitted()[released:]
+	if len(evs) != released {
+		t.Errorf("%d orders were released, %d events undo it", released, len(evs))
+	}
+	for _, ev := range evs {
+		if h, ok := ev.Data.(*event.OrderHoldRequested); !ok || !strings.Contains(h.Reason, "undo") || ev.Actor == "" {
+			t.Errorf("unexpected event %+v", ev)
+		}
+	}
 	b.clean()
 }
 

@@ -184,7 +184,7 @@ func apply(tx *store.Tx, ev event.Event) error {
 		ts[p.Task].Assignee = p.Assignee
 		return store.UpsertTasks(tx, ts)
 	case *event.OrderHoldRequested:
-		if err := setState(tx, p.Order, order.Held); err != nil {
+		if err := setState(tx, p.Order, order.Held, order.Hold{Text: p.Reason}); err != nil {
 			return err
 		}
 	case *event.OrderReleaseRequested:
@@ -206,7 +206,7 @@ func apply(tx *store.Tx, ev event.Event) error {
 	}})
 }
 
-func setState(tx *store.Tx, id string, to order.State) error {
+func setState(tx *store.Tx, id string, to order.State, holds ...order.Hold) error {
 	if id == "" || to == "" {
 		return nil
 	}
@@ -216,7 +216,7 @@ func setState(tx *store.Tx, id string, to order.State) error {
 	}
 	o := os[id].Order
 	o.State = to
-	o.Holds = nil
+	o.Holds = holds
 	return store.UpsertOrders(tx, map[string]*order.Order{id: o}, map[string]string{id: os[id].Sealed})
 }
 

@@ -101,7 +101,7 @@
     if (s === 401) { location.href = "/signin?back=" + encodeURIComponent(location.pathname + location.search); return; }
     toast("This part could not be refreshed (" + s + "). Nothing was changed; reload to try again.", "danger");
   });
-  $$("[data-toast]").forEach((el) => setTimeout(() => el.remove(), 9000));
+  $$("[data-toast]").forEach((el) => setTimeout(() => el.remove(), $("form", el) ? 30000 : 9000));
   ages();
   setInterval(ages, 15000);
   window.orderly = { $, $$, toast, ages };
