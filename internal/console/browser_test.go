@@ -146,12 +146,12 @@ func (b *browser) eval(expr string, into any) {
 	}
 }
 
-// until waits for an expression to become true, over navigations too, on a page
+// until waits for an expression, or what it promises, to become true, over navigations too, on a page
 // that is whole and whose scripts listen: what a test does next is not lost.
 func (b *browser) until(expr string) {
 	b.t.Helper()
 	wait := fmt.Sprintf(`new Promise((done) => { const end = performance.now() + 4000;
-		const look = () => { let ok = false; try { ok = document.readyState === "complete" && document.documentElement.dataset.ready !== undefined && !!(%s); } catch { } if (ok) done(true); else if (performance.now() > end) done(false); else setTimeout(look, 20); }; look(); })`, expr)
+		const look = async () => { let ok = false; try { ok = document.readyState === "complete" && document.documentElement.dataset.ready !== undefined && !!(await (%s)); } catch { } if (ok) done(true); else if (performance.now() > end) done(false); else setTimeout(look, 20); }; look(); })`, expr)
 	for range 8 {
 		raw, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]byte](wait, chromedp.EvalAwaitPromise))
 		if err == nil && string(raw) == "true" {

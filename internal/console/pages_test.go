@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
@@ -231,12 +230,13 @@ func TestLeavingSends(t *testing.T) {
 	b.signIn()
 	b.open("/review")
 	b.until(`document.querySelector("#dossier form[data-task]")`)
+	var id string
+	b.eval(`document.querySelector("#dossier form[data-task]").dataset.task`, &id)
 	b.press("a")
 	b.until(`document.querySelector("#queue .leaving")`)
 	b.open("/orders")
-	for end := time.Now().Add(10 * time.Second); len(b.shop.Engine.Submitted()) == 0 && time.Now().Before(end); {
-		time.Sleep(20 * time.Millisecond) // the browser sends it beside the next page
-	}
+	// The browser sends it beside the next page.
+	b.until(`fetch("/review").then(r => r.text()).then(s => !s.includes("` + id + `"))`)
 	if n := len(b.shop.Engine.Submitted()); n != 1 {
 		t.Errorf("%d events after leaving the page, want 1", n)
 	}
