@@ -297,6 +297,8 @@ var typeDoc = map[string]string{
 	"stock.transferred":       "Units moved between two locations.",
 	"task.assigned":           "A task was given to a person. Needs the scope admin.",
 	"task.decided":            "A person decided. Needs the scope admin.",
+	"automation.stopped":      "A person stops an automation: it does nothing until it is resumed, and what it would have done is recorded. Needs the scope admin.",
+	"automation.resumed":      "A person lets a stopped automation act again; its limits count anew. Needs the scope admin.",
 }
 
 var exampleEvent = map[string]any{

@@ -40,6 +40,7 @@ type Automation struct {
 	When      string    // source of Condition; "" is always
 	Mode      Mode
 	Share     int // canary only: percent of orders it acts on, 1 to 99
+	Watch     Watch
 	Steps     []Step
 	Limits    Limits
 	Expect    *Expect // nil when the author left it out
@@ -52,8 +53,9 @@ type Automation struct {
 
 // Limits bound what an automation may do before it pauses and its owner is told. Zero is no limit.
 type Limits struct {
-	PerHour     int          // firings
-	MoneyPerDay money.Amount // sum of the totals of orders it acted on
+	PerHour     int          // firings within a clock hour
+	MoneyPerDay money.Amount // sum of the totals of orders it acted on, within a day of the shop
+	PerOrder    int          // firings on one order within an hour; DefaultPerOrder when left out
 }
 
 // Expect is how often the automation should fire at least: silence is a failure.

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/money"
@@ -35,7 +36,7 @@ func Parse(name string, text []byte) (*Automation, error) {
 		return nil, d.err()
 	}
 	sum := sha256.Sum256(text)
-	a := &Automation{File: name, Text: string(text), Hash: hex.EncodeToString(sum[:]), Mode: Active}
+	a := &Automation{File: name, Text: string(text), Hash: hex.EncodeToString(sum[:]), Mode: Active, Watch: DefaultWatch, Limits: Limits{PerOrder: DefaultPerOrder}}
 	d.automation(a, root)
 	if err := d.err(); err != nil {
 		return nil, err
@@ -82,7 +83,7 @@ func ParseFS(fsys fs.FS) ([]*Automation, error) {
 }
 
 // topKeys are the keys of an automation.
-var topKeys = []string{"automation", "owner", "why", "on", "schedule", "when", "do", "mode", "share", "limits", "expect", "tests"}
+var topKeys = []string{"automation", "owner", "why", "on", "schedule", "when", "do", "mode", "share", "canary", "limits", "expect", "tests"}
 
 // automation fills a from the top of the text.
 func (d *doc) automation(a *Automation, root *mapping) {
@@ -99,6 +100,7 @@ func (d *doc) automation(a *Automation, root *mapping) {
 	a.Why = d.prose(root, "why", true)
 	known := d.trigger(a, root)
 	d.mode(a, root)
+	d.watch(a, root)
 	d.limits(a, root)
 	d.expect(a, root)
 	if !known {
@@ -131,12 +133,47 @@ func (d *doc) mode(a *Automation, root *mapping) {
 	}
 }
 
+// watch reads how a canary is watched. It may stand there in any mode, for the next trial.
+func (d *doc) watch(a *Automation, root *mapping) {
+	m := d.mapping(root, "canary")
+	if m == nil {
+		return
+	}
+	d.keys(m, "canary", "errors", "within", "false_alarm")
+	if s, ok := d.text(m, "errors"); ok {
+		if a.Watch.Errors, ok = number(strings.TrimSuffix(s, "%"), 100); !ok {
+			d.add(m.at("errors"), "is a percentage from 0%% to 100%%, like 5%%, got %q", s)
+		}
+	}
+	if s, ok := d.text(m, "within"); ok {
+		v, err := rule.ParseDuration(s)
+		switch {
+		case err != nil:
+			d.add(m.at("within"), "%s", err)
+		case v < time.Hour || v > 30*24*time.Hour:
+			d.add(m.at("within"), "must be between 1h and 30d, got %s", s)
+		}
+		a.Watch.Within = v
+	}
+	if s, ok := d.text(m, "false_alarm"); ok {
+		if _, known := critical[s]; !known && s != "off" {
+			d.add(m.at("false_alarm"), "must be 5%%, 1%%, 0.1%% or off, got %q", s)
+		}
+		a.Watch.FalseAlarm = s
+	}
+}
+
 func (d *doc) limits(a *Automation, root *mapping) {
 	m := d.mapping(root, "limits")
 	if m == nil {
 		return
 	}
-	d.keys(m, "limits", "per_hour", "money_per_day")
+	d.keys(m, "limits", "per_hour", "money_per_day", "per_order")
+	if s, ok := d.text(m, "per_order"); ok {
+		if a.Limits.PerOrder, ok = number(s, maxPerHour); !ok || a.Limits.PerOrder == 0 {
+			d.add(m.at("per_order"), "must be a whole number from 1 to %d, got %q", maxPerHour, s)
+		}
+	}
 	if s, ok := d.text(m, "per_hour"); ok {
 		if a.Limits.PerHour, ok = number(s, maxPerHour); !ok || a.Limits.PerHour == 0 {
 			d.add(m.at("per_hour"), "must be a whole number from 1 to %d, got %q", maxPerHour, s)
@@ -149,6 +186,8 @@ func (d *doc) limits(a *Automation, root *mapping) {
 			d.add(m.at("money_per_day"), "%s", err)
 		case amount.Minor <= 0:
 			d.add(m.at("money_per_day"), "must be above zero, got %s", s)
+		case schema.KnownEvent(a.On) && !schema.IsOrderEvent(a.On):
+			d.add(m.at("money_per_day"), "counts the totals of orders, and %s has none", a.On)
 		}
 		a.Limits.MoneyPerDay = amount
 	}

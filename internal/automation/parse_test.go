@@ -53,7 +53,7 @@ func TestParse(t *testing.T) {
 	want := &Automation{
 		Name: "everything", Owner: "risk@shop.example", Why: "It shows every key.", On: "order.placed", When: a.When,
 		Mode: Canary, Share: 10, Condition: a.Condition, File: "x.yaml", Text: whole, Hash: a.Hash,
-		Limits: Limits{PerHour: 50, MoneyPerDay: money.New(2000000, "EUR")}, Expect: &Expect{AtLeast: 1, Per: "week"},
+		Limits: Limits{PerHour: 50, MoneyPerDay: money.New(2000000, "EUR"), PerOrder: 20}, Watch: DefaultWatch, Expect: &Expect{AtLeast: 1, Per: "week"},
 		Steps: []Step{
 			{KindHold, Hold{Queue: "risk", SLA: 4 * time.Hour, Reason: "large"}, 12},
 			{KindRelease, Release{}, 13},
@@ -167,7 +167,10 @@ func TestEveryProblemIsReported(t *testing.T) {
 // TestSchemaKnowsTheEvents: an event type without a place in the schema could not be
 // used by anybody, and one that does not exist would never fire.
 func TestSchemaKnowsTheEvents(t *testing.T) {
-	inner := map[string]bool{"incident.raised": true, "run.due": true, "call.answered": true} // between parts of the program
+	inner := map[string]bool{ // from the program to itself and to owners
+		"incident.raised": true, "automation.stopped": true, "automation.resumed": true, "automation.changed": true, "automation.reported": true,
+		"run.due": true, "call.answered": true, // between its parts
+	}
 	for _, typ := range schema.Events() {
 		if !event.Known(typ) {
 			t.Errorf("the schema has the event %s, which does not exist", typ)

@@ -18,6 +18,7 @@ type Set struct {
 // triggered is what an event type sets off.
 type triggered struct {
 	on         []*Automation
+	guarded    []*Automation
 	fields     []string
 	velocities []rule.Velocity
 }
@@ -59,6 +60,9 @@ func NewSet(as []*Automation) *Set {
 			s.byType[a.On] = t
 		}
 		t.on = append(t.on, a)
+		if a.Guarded() {
+			t.guarded = append(t.guarded, a)
+		}
 		t.fields = append(t.fields, a.Condition.Fields()...)
 		for _, v := range a.Condition.Velocities() {
 			t.velocities = addOnce(t.velocities, v)
@@ -113,6 +117,14 @@ func (s *Set) Fields(eventType string) []string {
 func (s *Set) Velocities(eventType string) []rule.Velocity {
 	if t := s.byType[eventType]; t != nil {
 		return t.velocities
+	}
+	return nil
+}
+
+// Guarded returns the automations On an event type whose doings are counted. See Automation.Guarded.
+func (s *Set) Guarded(eventType string) []*Automation {
+	if t := s.byType[eventType]; t != nil {
+		return t.guarded
 	}
 	return nil
 }

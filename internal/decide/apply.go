@@ -84,6 +84,9 @@ func (s *Snapshot) Apply(d *Decision) {
 			s.Waiting[w.SKU] = append(slices.Clone(s.Waiting[w.SKU]), w.OrderID)
 		}
 	}
+	for _, g := range d.Guards {
+		s.Guards[g.Name] = g
+	}
 	for _, m := range d.Marks {
 		s.marks[m.Key] = append(s.marks[m.Key], m.At)
 	}

@@ -50,13 +50,7 @@ func (d *decider) runAutomations() {
 		switch outcome {
 		case rule.True:
 			c := Considered{Name: a.Name, Version: shortHash(a.Hash), Outcome: Fired}
-			acts := d.live && a.Acts(d.ev.Subject)
-			if !acts {
-				c.Mode = string(a.Mode)
-				if !d.live {
-					c.Mode = string(event.History)
-				}
-			}
+			acts := d.permit(a, &c)
 			for i := range a.Steps {
 				c.Did = append(c.Did, d.step(a, a.Steps[i].Action, acts && !d.ask))
 			}
@@ -68,6 +62,7 @@ func (d *decider) runAutomations() {
 			}
 			d.out.Trace.Automations = append(d.out.Trace.Automations, c)
 		}
+		d.trial(a, outcome, err)
 	}
 }
 

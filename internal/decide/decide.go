@@ -43,6 +43,11 @@ func (p *Policy) zone(loc catalog.Location) *time.Location {
 	if z := p.Zones[loc.TimeZone]; z != nil && loc.TimeZone != "" {
 		return z
 	}
+	return p.zoneOfShop()
+}
+
+// zoneOfShop is the shop's time zone, else UTC.
+func (p *Policy) zoneOfShop() *time.Location {
 	if p.Settings.TimeZone != nil {
 		return p.Settings.TimeZone
 	}
@@ -90,6 +95,8 @@ type Decision struct {
 	Days     []LocationDay // parcels given to a location today, +1 each
 	Derived  []event.Event // decided next, in the same transaction
 	Timers   []Timer
+	Guards   []*automation.Guard // as they are now
+	Firings  []automation.Firing
 	Trace    Trace
 	Facts    Facts       // the facts the automations read
 	Gist     *event.Gist // of an order's personal data, when this event brought it
@@ -133,8 +140,9 @@ type Snapshot struct {
 	Waiting   map[string][]string        // SKU -> orders that wait for it, oldest first
 	Reserving map[stock.Key][]string     // orders that hold units, newest first
 	Days      map[LocationDay]int64
-	Velocity  map[VelocityQuery]int64 // counts as stored
-	marks     map[string][]time.Time  // counted since, by this group
+	Guards    map[string]*automation.Guard // by automation: what is known of its doings
+	Velocity  map[VelocityQuery]int64      // counts as stored
+	marks     map[string][]time.Time       // counted since, by this group
 	// Given are facts that are so whatever the rows say; a nil value is not known. Only a
 	// trial sets them: a test beside a rule, or an order that shows two rules to meet.
 	Given Facts
@@ -155,7 +163,7 @@ func NewSnapshot() *Snapshot {
 		Orders: map[string]*order.Order{}, Customers: map[string]*customer.Customer{}, Products: map[string]Product{},
 		Stock: map[string][]stock.Balance{}, Tasks: map[string][]*task.Task{}, Effects: map[string][]effect.Effect{},
 		Waiting: map[string][]string{}, Reserving: map[stock.Key][]string{}, Days: map[LocationDay]int64{},
-		Velocity: map[VelocityQuery]int64{}, marks: map[string][]time.Time{},
+		Guards: map[string]*automation.Guard{}, Velocity: map[VelocityQuery]int64{}, marks: map[string][]time.Time{},
 	}
 }
 
@@ -247,6 +255,14 @@ func (d *decider) dispatch() error {
 		return d.effectFailed(p)
 	case *event.IncidentRaised:
 		return d.incidentRaised(p)
+	case *event.AutomationStopped:
+		return d.automationStopped(p)
+	case *event.AutomationResumed:
+		return d.automationResumed(p)
+	case *event.AutomationChanged:
+		return d.automationChanged(p)
+	case *event.AutomationReported:
+		return d.automationReported(p)
 	}
 	return fault.New(fault.Invalid, "decide.Decide", "no decision is defined for events of type %q", d.ev.Type)
 }
@@ -327,6 +343,12 @@ func (d *decider) customerOf(id string) *customer.Customer {
 	}
 	d.out.Customer = c
 	return c
+}
+
+// derivable are the types of the events that decisions derive: what automations
+// on them read and lock is loaded with every event. A test holds derive to it.
+var derivable = []string{
+	"automation.stopped", "order.accepted", "order.ready", "order.reroute_requested", "order.unfillable", "stock.low",
 }
 
 // derive adds an event that follows from this one.

@@ -214,27 +214,50 @@ func (d *decider) taskOverdue(p *event.TaskOverdue) error {
 func (d *decider) effectFailed(p *event.EffectFailed) error {
 	d.incident("effect:"+p.Destination+":"+p.Purpose, "Sending "+p.Purpose+" to "+p.Destination+" failed for good", p.Error)
 	d.loadOrder(p.Order)
+	d.failedOf(p.Automation)
 	d.runAutomations()
 	return nil
 }
 
 // incidentRaised opens an incident that the engine noticed.
 func (d *decider) incidentRaised(p *event.IncidentRaised) error {
-	d.incident(p.Subject, p.Title, p.Detail)
+	d.incidentOf(incident{subject: p.Subject, order: p.Order, title: p.Title, detail: p.Detail, automations: p.Automations})
 	return nil
 }
 
-// incident opens an incident, once while it is open, and tells its owner by mail and by the alert webhook.
+// incident is something that failed for good, fell silent or ran wild.
+type incident struct {
+	subject, order, title, detail string
+	automations                   []string // concerned; the owner of the first is told
+}
+
 func (d *decider) incident(subject, title, detail string) {
-	if have := d.openTaskOf(subject, task.Incident); have != nil {
+	d.incidentOf(incident{subject: subject, title: title, detail: detail})
+}
+
+// incidentOf opens an incident, once while it is open, and tells its owner by mail and by the alert webhook.
+func (d *decider) incidentOf(i incident) {
+	if have := d.openTaskOf(i.subject, task.Incident); have != nil {
 		d.note("incident %q is open already", have.Title)
 		return
 	}
-	t := d.openTask(subject, task.Task{
-		Kind: task.Incident, Queue: "ops", Title: title, Options: []string{"resolved"}, Owner: d.pol.Settings.OpsOwner,
-		Reasons: []task.Reason{{Text: detail}},
+	owner := d.pol.Settings.OpsOwner
+	reasons := []task.Reason{{Text: i.detail}}
+	for n := len(i.automations) - 1; n >= 0; n-- {
+		if a := d.pol.Automations.Get(i.automations[n]); a != nil {
+			owner = a.Owner
+		}
+	}
+	if len(i.automations) > 0 {
+		reasons = reasons[:0]
+		for _, name := range i.automations {
+			reasons = append(reasons, task.Reason{Automation: name, Text: i.detail})
+		}
+	}
+	t := d.openTask(i.subject, task.Task{
+		Kind: task.Incident, Queue: "ops", OrderID: i.order, Title: i.title, Options: []string{"resolved"}, Owner: owner, Reasons: reasons,
 	}, 0)
-	d.alert("incident:"+t.ID, t.Owner, title, detail)
+	d.alert("incident:"+t.ID, t.Owner, i.title, i.detail)
 }
 
 // alert tells a person of the shop by every channel there is, since one of them may be what is broken.

@@ -20,10 +20,11 @@ type Trace struct {
 // Considered is what one automation did with the event.
 type Considered struct {
 	Name    string   `json:"name"`
-	Version string   `json:"version"` // content hash, shortened
-	Outcome string   `json:"outcome"` // fired, unknown
-	Mode    string   `json:"mode,omitempty"`
-	Did     []string `json:"did,omitempty"` // what it did; what it would have done when it is not active
+	Version string   `json:"version"`           // content hash, shortened
+	Outcome string   `json:"outcome"`           // fired, unknown
+	Mode    string   `json:"mode,omitempty"`    // when it did not act: shadow, canary (left out by its share), stopped, history
+	Stopped string   `json:"stopped,omitempty"` // why it was stopped
+	Did     []string `json:"did,omitempty"`     // what it did; what it would have done when it is not active
 	Error   string   `json:"error,omitempty"`
 }
 

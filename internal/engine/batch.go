@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/customer"
 	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/effect"
@@ -38,6 +39,8 @@ type batch struct {
 	timerCause map[string]string
 	timersDone []string
 	counts     map[store.CountKey]store.Count
+	guards     map[string]*automation.Guard
+	firings    []automation.Firing
 	search     []store.SearchTerm
 	keys       map[string]string // wrapped data keys of the customers involved
 	sealed     map[string]string // sealed personal data of the orders involved, as stored
@@ -49,7 +52,7 @@ func newBatch(pol *decide.Policy) *batch {
 	return &batch{
 		pol: pol, orders: map[string]*order.Order{}, customers: map[string]*customer.Customer{}, balances: map[stock.Key]stock.Balance{},
 		low: map[string]bool{}, tasks: map[string]*task.Task{}, effects: map[string]effect.Effect{}, days: map[decide.LocationDay]int64{},
-		counts: map[store.CountKey]store.Count{}, keys: map[string]string{}, sealed: map[string]string{},
+		counts: map[store.CountKey]store.Count{}, guards: map[string]*automation.Guard{}, keys: map[string]string{}, sealed: map[string]string{},
 		toSeal: map[string]bool{}, personalOf: map[int]*prepared{}, timerCause: map[string]string{},
 	}
 }
@@ -150,8 +153,12 @@ func (b *batch) key(ev event.Event, again bool) {
 	b.eventKeys = append(b.eventKeys, store.EventKey{Source: ev.Source, ID: ev.Key, PayloadHash: ev.Hash, EventID: ev.ID})
 }
 
-// count adds what the automations did to the counts of the hour.
+// count adds what the automations did to the counts of the hour, and to what is known of them.
 func (b *batch) count(d *decide.Decision) {
+	for _, g := range d.Guards {
+		b.guards[g.Name] = g
+	}
+	b.firings = append(b.firings, d.Firings...)
 	if d.Considered == 0 {
 		return
 	}
@@ -220,6 +227,9 @@ func (b *batch) topics() []Topic {
 	}
 	for k := range b.balances {
 		ts = append(ts, Topic{Kind: "stock", Subject: k.SKU})
+	}
+	if slices.ContainsFunc(b.events, func(r store.EventRecord) bool { return strings.HasPrefix(r.Type, "automation.") }) {
+		ts = append(ts, Topic{Kind: "policy"})
 	}
 	if len(b.effects) > 0 {
 		ts = append(ts, Topic{Kind: "effect"})

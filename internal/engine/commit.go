@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"orderly.example/orderly/internal/decide"
@@ -114,6 +115,11 @@ const consoleSource = "console"
 
 // decideGroup dedupes, loads and decides. Items left with an empty status could not be decided.
 func (e *Engine) decideGroup(tx *store.Tx, items []*item) (*batch, error) {
+	if slices.ContainsFunc(items, changesModes) {
+		if err := tx.HoldPolicy(); err != nil {
+			return nil, err
+		}
+	}
 	pol, err := e.currentPolicy(tx)
 	if err != nil {
 		return nil, err
@@ -145,6 +151,16 @@ func (e *Engine) decideGroup(tx *store.Tx, items []*item) (*batch, error) {
 		e.decideItem(snap, pol, it, b)
 	}
 	return b, nil
+}
+
+// changesModes reports whether a person stops an automation or lets it go on.
+// Every other group has decided before, or decides after it.
+func changesModes(it *item) bool {
+	switch it.p.ev.Data.(type) {
+	case *event.AutomationStopped, *event.AutomationResumed:
+		return true
+	}
+	return false
 }
 
 // maxDepth bounds what one event may derive inside its own transaction.

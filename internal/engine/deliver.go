@@ -250,7 +250,7 @@ func (e *Engine) outcome(tx *store.Tx, as []*attempt, now time.Time) (outcome, e
 					}
 					continue // another attempt has the word
 				}
-				ev := &event.EffectFailed{Effect: f.ID, Order: f.OrderID, Purpose: f.Payload.Purpose, Destination: f.Destination, Error: r.Err}
+				ev := &event.EffectFailed{Effect: f.ID, Order: f.OrderID, Purpose: f.Payload.Purpose, Destination: f.Destination, Error: r.Err, Automation: f.Automation}
 				data, err := json.Marshal(ev)
 				if err != nil {
 					return out, err

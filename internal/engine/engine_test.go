@@ -22,11 +22,12 @@ import (
 
 // rig is an engine on a fresh store.
 type rig struct {
-	t   testing.TB
-	db  *store.DB
-	eng *engine.Engine
-	key *store.Keyring
-	n   int
+	t    testing.TB
+	db   *store.DB
+	eng  *engine.Engine
+	key  *store.Keyring
+	n    int
+	stop func()
 }
 
 func newRig(t testing.TB) *rig {

@@ -3,8 +3,11 @@ package engine_test
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/engine"
@@ -28,6 +31,13 @@ func TestFoldOfHistoryGivesTheSameDecisions(t *testing.T) {
 	for _, f := range files {
 		a := readFile(t, f)
 		texts = append(texts, store.Text{Kind: engine.KindAutomation, Name: automationName(f), Text: a})
+	}
+	for name, extra := range map[string]string{ // what a decision counts is a part of what is replayed
+		"limited": "limits: { per_hour: 60, money_per_day: \"100000 EUR\" }\n", "dear": "limits: { money_per_day: \"900 EUR\" }\n",
+		"trial": "mode: canary\nshare: 40%\n", "quiet": "mode: shadow\n",
+	} {
+		texts = append(texts, store.Text{Kind: engine.KindAutomation, Name: name, Text: "automation: " + name +
+			"\nowner: a@shop.example\nwhy: It is counted.\non: order.placed\nwhen: order.units > 1\ndo: [ { tag: " + name + " } ]\n" + extra})
 	}
 	r.apply(texts...)
 	shop := sim.New(7, "f-")
@@ -84,7 +94,7 @@ func TestFoldOfHistoryGivesTheSameDecisions(t *testing.T) {
 			return err
 		}, "SELECT id, key FROM customer")
 	})
-	compared, considered := 0, 0
+	compared, considered, stopped := 0, 0, 0
 	for i, x := range rows {
 		data, err := event.Decode(x.typ, []byte(x.data))
 		if err != nil {
@@ -122,13 +132,23 @@ func TestFoldOfHistoryGivesTheSameDecisions(t *testing.T) {
 					t.Fatalf("event %d (%s): facts\n%s\nstored\n%s", i, x.typ, facts, x.facts)
 				}
 				compared++
+				if strings.Contains(trace, `"stopped":`) {
+					stopped++
+				}
 				considered += d.Considered
 			}
 			queue = append(queue, d.Derived...)
 		}
 	}
-	if compared < 500 || considered < 5000 {
-		t.Fatalf("only %d decisions with %d considered automations were compared", compared, considered)
+	r.view(func(tx *store.Tx) error {
+		stored, err := tx.AllGuards()
+		if diff := cmp.Diff(stored, snap.Guards); diff != "" {
+			t.Errorf("what is known of the automations, stored and folded: %s", diff)
+		}
+		return err
+	})
+	if compared < 500 || considered < 5000 || stopped < 50 || len(snap.Guards) != 3 {
+		t.Fatalf("only %d decisions with %d considered automations, %d stopped, %d counted, were compared", compared, considered, stopped, len(snap.Guards))
 	}
 }
 

@@ -125,7 +125,7 @@ func (e *Engine) Apply(ctx context.Context, texts []store.Text, author, note str
 		return a, err
 	}
 	e.watch.tell(Topic{Kind: "policy"})
-	return a, nil
+	return a, e.tellModes(ctx)
 }
 
 func (a *Applied) compare(before, after []store.Text) {

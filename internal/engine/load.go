@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"orderly.example/orderly/internal/decide"
+	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/stock"
 	"orderly.example/orderly/internal/store"
 )
@@ -114,7 +115,25 @@ func (e *Engine) loadThird(tx *store.Tx, snap *decide.Snapshot, pol *decide.Poli
 			return err
 		}
 	}
-	return nil
+	return e.loadGuards(tx, snap, pol, items)
+}
+
+// loadGuards locks and reads what is known of the automations whose doings are
+// counted, last, since every node that may set one off waits here for the others.
+func (e *Engine) loadGuards(tx *store.Tx, snap *decide.Snapshot, pol *decide.Policy, items []*item) error {
+	var names, subjects []string
+	for _, it := range items {
+		names = append(names, decide.NeedsGuards(it.p.ev, pol)...)
+	}
+	names = uniq(names)
+	var err error
+	if snap.Guards, err = store.Guards(tx, names); err != nil {
+		return err
+	}
+	for _, name := range names {
+		subjects = append(subjects, event.AutomationSubject(name))
+	}
+	return loadTasks(tx, snap, subjects)
 }
 
 // waitingPerSKU bounds how many waiting orders one delivery lets try again; the next delivery takes the next ones.

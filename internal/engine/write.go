@@ -52,6 +52,8 @@ func (b *batch) write(tx *store.Tx, e *Engine) error {
 		func() error { return store.InsertTimers(tx, timers) },
 		func() error { return store.DeleteTimers(tx, uniq(b.timersDone)) },
 		func() error { return store.AddAutomationCounts(tx, b.counts) },
+		func() error { return store.UpsertGuards(tx, b.guards) },
+		func() error { return store.InsertFirings(tx, b.firings) },
 	} {
 		if err := step(); err != nil {
 			return err

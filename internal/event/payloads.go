@@ -22,6 +22,7 @@ var payloads = register(
 	(*TaskDecided)(nil), (*TaskAssigned)(nil), (*TaskOverdue)(nil),
 	(*EffectFailed)(nil), (*IncidentRaised)(nil), (*DayEnded)(nil),
 	(*ScheduleDue)(nil), (*AbsenceDue)(nil), (*RunDue)(nil), (*CallAnswered)(nil),
+	(*AutomationStopped)(nil), (*AutomationResumed)(nil), (*AutomationChanged)(nil), (*AutomationReported)(nil),
 )
 
 // Address is a postal address. Name and lines are personal data.
@@ -266,6 +267,7 @@ type EffectFailed struct {
 	Purpose     string `json:"purpose"`
 	Destination string `json:"destination"`
 	Error       string `json:"error"`
+	Automation  string `json:"automation,omitempty"` // that asked for it
 }
 
 // IncidentRaised says that something failed for good or fell silent: a
@@ -274,6 +276,41 @@ type IncidentRaised struct {
 	Subject string `json:"subject"`
 	Title   string `json:"title"`
 	Detail  string `json:"detail,omitempty"`
+	// Automations are those concerned; the owner of the first is told. Without, it is who answers for operations.
+	Automations []string `json:"automations,omitempty"`
+	Order       string   `json:"order,omitempty"`
+}
+
+// AutomationStopped says that an automation must not act for now: a person's
+// click, or its own limits and trial.
+type AutomationStopped struct {
+	Automation string `json:"automation"`
+	Reason     string `json:"reason"`
+}
+
+// AutomationResumed lets a stopped automation act again: always a person's click.
+type AutomationResumed struct {
+	Automation string `json:"automation"`
+	Reason     string `json:"reason"`
+}
+
+// AutomationChanged says that a new policy gave an automation another mode, so
+// that its owner learns of it. "" stands for no such automation.
+type AutomationChanged struct {
+	Automation string `json:"automation"`
+	From       string `json:"from,omitempty"`
+	To         string `json:"to,omitempty"`
+	Owner      string `json:"owner"`
+	By         string `json:"by,omitempty"`
+	Reason     string `json:"reason,omitempty"`
+}
+
+// AutomationReported is a timer's word: what an automation in shadow would have
+// done on a day, or in the week that ends with it when Quiet, is to be told to its owner.
+type AutomationReported struct {
+	Automation string `json:"automation"`
+	Date       string `json:"date"` // 2006-01-02 in the shop's zone
+	Quiet      bool   `json:"quiet,omitempty"`
 }
 
 // DayEnded is a timer's word: the shop's day Date is over (daily report).
@@ -305,6 +342,10 @@ func (*TaskAssigned) EventType() string          { return "task.assigned" }
 func (*TaskOverdue) EventType() string           { return "task.overdue" }
 func (*EffectFailed) EventType() string          { return "effect.failed" }
 func (*IncidentRaised) EventType() string        { return "incident.raised" }
+func (*AutomationStopped) EventType() string     { return "automation.stopped" }
+func (*AutomationResumed) EventType() string     { return "automation.resumed" }
+func (*AutomationChanged) EventType() string     { return "automation.changed" }
+func (*AutomationReported) EventType() string    { return "automation.reported" }
 func (*DayEnded) EventType() string              { return "day.ended" }
 
 func (p *OrderPlaced) EventSubject() string           { return OrderID(p.Channel, p.Number) }
@@ -337,6 +378,9 @@ func (p *TaskDecided) EventSubject() string      { return p.Task }
 func (p *TaskAssigned) EventSubject() string     { return p.Task }
 func (p *TaskOverdue) EventSubject() string      { return p.Task }
 
+// AutomationSubject is the subject of what happens to an automation itself.
+func AutomationSubject(name string) string { return "automation:" + name }
+
 // EventSubject is the order the effect belongs to, or the effect itself.
 func (p *EffectFailed) EventSubject() string {
 	if p.Order != "" {
@@ -344,8 +388,12 @@ func (p *EffectFailed) EventSubject() string {
 	}
 	return p.Effect
 }
-func (p *IncidentRaised) EventSubject() string { return p.Subject }
-func (p *DayEnded) EventSubject() string       { return p.Date }
+func (p *IncidentRaised) EventSubject() string     { return p.Subject }
+func (p *AutomationStopped) EventSubject() string  { return AutomationSubject(p.Automation) }
+func (p *AutomationResumed) EventSubject() string  { return AutomationSubject(p.Automation) }
+func (p *AutomationChanged) EventSubject() string  { return AutomationSubject(p.Automation) }
+func (p *AutomationReported) EventSubject() string { return AutomationSubject(p.Automation) }
+func (p *DayEnded) EventSubject() string           { return p.Date }
 
 // Limits on one payload; beyond them the sender is told, never the database.
 const (
@@ -406,6 +454,14 @@ func (c *checker) text(pointer, s string) {
 	if i := control(s); i >= 0 {
 		c.add(pointer, "contains the control character %#02x", s[i])
 	}
+}
+
+// needed checks a text that must be there.
+func (c *checker) needed(pointer, s string) {
+	if strings.TrimSpace(s) == "" {
+		c.add(pointer, "is required")
+	}
+	c.text(pointer, s)
 }
 
 // isText reports whether text has nothing to say about s.
@@ -731,6 +787,42 @@ func (p *IncidentRaised) Validate() []fault.Problem {
 	c.id("/subject", p.Subject)
 	c.id("/title", p.Title)
 	c.text("/detail", p.Detail)
+	return c.ps
+}
+
+func named(automation string) *checker {
+	c := &checker{}
+	c.id("/automation", automation)
+	return c
+}
+
+// Validate implements Payload.
+func (p *AutomationStopped) Validate() []fault.Problem {
+	c := named(p.Automation)
+	c.needed("/reason", p.Reason)
+	return c.ps
+}
+
+// Validate implements Payload.
+func (p *AutomationResumed) Validate() []fault.Problem {
+	c := named(p.Automation)
+	c.needed("/reason", p.Reason)
+	return c.ps
+}
+
+// Validate implements Payload.
+func (p *AutomationChanged) Validate() []fault.Problem {
+	c := named(p.Automation)
+	c.text("/reason", p.Reason)
+	return c.ps
+}
+
+// Validate implements Payload.
+func (p *AutomationReported) Validate() []fault.Problem {
+	c := named(p.Automation)
+	if _, err := time.Parse(time.DateOnly, p.Date); err != nil {
+		c.add("/date", "must be a date like 2026-01-31, got %q", p.Date)
+	}
 	return c.ps
 }
 

@@ -165,6 +165,7 @@ type Order struct {
 	EmailDomain     string            // lower case
 	AddressesDiffer bool              // billing and shipping differ in country, postal code, city or first line
 	IPCountry       string            // of the address the order came from; "" = unknown
+	Fires           []Fires           // by automations on what may come again and again
 	HasEmail        bool              // a mail address is known: messages can be sent
 	Personal        customer.Personal `json:"-"`
 }
@@ -195,6 +196,7 @@ func (o *Order) Clone() *Order {
 	c.Rejected = append([]string(nil), o.Rejected...)
 	c.Preferred = append([]string(nil), o.Preferred...)
 	c.Excluded = append([]string(nil), o.Excluded...)
+	c.Fires = append([]Fires(nil), o.Fires...)
 	return &c // Attributes are never changed after the order is placed
 }
 

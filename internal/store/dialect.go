@@ -93,6 +93,7 @@ const (
 	LockVelocity
 	LockSKU
 	LockDay
+	LockAutomation
 )
 
 // lockKey is the number of an advisory lock: the class in the highest bits, so

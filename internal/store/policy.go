@@ -77,6 +77,13 @@ func (tx *Tx) lockPolicy(lock string) (rev, locations int64, err error) {
 // In an Update nobody changes them before it ends.
 func (tx *Tx) CurrentPolicy() (rev, locations int64, err error) { return tx.lockPolicy(" FOR SHARE") }
 
+// HoldPolicy keeps every other transaction from deciding until this one ends:
+// what an automation may do changes between decisions, never beside them.
+func (tx *Tx) HoldPolicy() error {
+	_, _, err := tx.lockPolicy(" FOR UPDATE")
+	return err
+}
+
 // Policy returns the texts of a revision; 0 has none.
 func (tx *Tx) Policy(rev int64) ([]Text, error) {
 	if rev == 0 {
@@ -102,6 +109,15 @@ func (tx *Tx) Policy(rev int64) ([]Text, error) {
 		}
 	}
 	return out, nil
+}
+
+// PolicyAuthor returns who made a revision, and why.
+func (tx *Tx) PolicyAuthor(rev int64) (author, note string, err error) {
+	err = tx.QueryRow("SELECT author, note FROM policy_revision WHERE rev = $1", rev).Scan(&author, &note)
+	if err == ErrNoRows {
+		err = fault.New(fault.NotFound, "store.PolicyAuthor", "there is no policy revision %d", rev)
+	}
+	return author, note, err
 }
 
 // AllLocations returns every location by id.
