@@ -15,6 +15,7 @@ import (
 
 	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/api"
+	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/config"
 	"orderly.example/orderly/internal/console"
 	"orderly.example/orderly/internal/engine"
@@ -191,6 +192,10 @@ func (c consoleEngine) Submit(ctx context.Context, evs []event.Event) ([]console
 	return res, nil
 }
 
+func (c consoleEngine) SetMode(ctx context.Context, name, mode string, share int, by, reason string) error {
+	return c.e.SetMode(ctx, engine.ModeChange{Name: name, Mode: automation.Mode(mode), Share: share, By: by, Reason: reason})
+}
+
 func (c consoleEngine) Why(ctx context.Context, order, automation string) ([]console.Explanation, error) {
 	xs, err := c.e.Why(ctx, order, automation)
 	if err != nil {
@@ -252,7 +257,7 @@ func (c consoleEngine) Lookup(country, code string) (lat, lon float64, ok bool) 
 func (p *program) console(r *running, web *access.Web) *console.Console {
 	eng := consoleEngine{r.engine}
 	return console.New(console.Deps{
-		Read: r.db, Write: r.db, Keys: r.keys, Submit: eng, Sessions: web, People: r.access, Why: eng, Replay: eng, Live: eng, Postal: eng,
+		Read: r.db, Write: r.db, Keys: r.keys, Submit: eng, Sessions: web, People: r.access, Why: eng, Replay: eng, Live: eng, Modes: eng, Postal: eng,
 		Shop: func() console.Shop {
 			s := r.engine.Policy().Settings
 			return console.Shop{Name: s.Name, Zone: s.TimeZone, Currency: s.Currency, BaseURL: r.base}

@@ -24,8 +24,13 @@ func (c *Console) automations(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
+		guards, err := tx.AllGuards()
+		if err != nil {
+			return err
+		}
 		for _, t := range texts {
 			a := readAutomation(t)
+			a.Stopped = guards[a.Name] != nil && guards[a.Name].Stop != nil
 			if err := c.countAutomation(tx, &a, now); err != nil {
 				return err
 			}
@@ -80,7 +85,11 @@ func (c *Console) automation(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("name")
 	v := automationPage{Looked: store.FiredWindow}
 	found := false
-	err := c.Read.View(r.Context(), func(tx *store.Tx) error {
+	names, err := c.userNames(r)
+	if err != nil {
+		return err
+	}
+	err = c.Read.View(r.Context(), func(tx *store.Tx) error {
 		texts, err := tx.PolicyTexts(kindAutomation)
 		if err != nil {
 			return err
@@ -96,6 +105,10 @@ func (c *Console) automation(w http.ResponseWriter, r *http.Request) error {
 		if err := c.countAutomation(tx, &v.A, c.Now()); err != nil {
 			return err
 		}
+		if v.Modes, err = c.modesOf(tx, r, v.A, names); err != nil {
+			return err
+		}
+		v.A.Stopped = v.Modes.Stop != nil
 		evs, err := tx.Fired(name, 50)
 		if err != nil {
 			return err

@@ -126,7 +126,7 @@ type Shop struct {
 	BaseURL  string // how commands in help texts name this server
 }
 
-// Deps is what the console is built on. Postal, Live, Why and Replay may be
+// Deps is what the console is built on. Postal, Live, Modes, Why and Replay may be
 // nil: their parts of the pages then say that they are not available.
 type Deps struct {
 	Read     Reader
@@ -138,6 +138,7 @@ type Deps struct {
 	Why      Explainer
 	Replay   Replayer
 	Live     Live
+	Modes    Switcher
 	Postal   Postal
 	Shop     func() Shop
 	Now      func() time.Time
@@ -224,6 +225,7 @@ func (c *Console) routes() {
 	signed("POST /stock/{sku}/{action}", access.ChangeStock, c.actOnStock)
 	signed("GET /automations", access.See, c.automations)
 	signed("GET /automations/{name}", access.See, c.automation)
+	signed("POST /automations/{name}/{action}", access.ApplyAutomation, c.switchMode)
 	signed("GET /effects", access.See, c.effects)
 	signed("POST /effects/replay", access.ReplayEffect, c.replay)
 	signed("GET /settings", access.See, c.settings)

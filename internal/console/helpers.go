@@ -177,6 +177,12 @@ func automatonText(c decide.Considered) string {
 		return "could not be decided: " + c.Error
 	}
 	did := strings.Join(c.Did, "; ")
+	if c.Stopped != "" {
+		if did == "" {
+			did = "nothing"
+		}
+		return "stopped (" + c.Stopped + "), would have done: " + did
+	}
 	if c.Mode != "" && c.Mode != "active" {
 		if did == "" {
 			return "fired in " + c.Mode + " mode: nothing was done"
@@ -399,7 +405,18 @@ func sellable(ls []store.StockLevel) []store.StockLevel {
 
 // automations
 
+// modeNow is the mode of an automation, or that it is stopped.
+func modeNow(a automationView) string {
+	if a.Stopped {
+		return "stopped"
+	}
+	return a.Mode
+}
+
 func modeText(a automationView) string {
+	if a.Stopped {
+		return "Stopped"
+	}
 	if a.Mode == "canary" && a.Share > 0 {
 		return fmt.Sprintf("Canary, %d %%", a.Share)
 	}

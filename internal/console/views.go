@@ -273,6 +273,7 @@ type automationView struct {
 	Hash, Author                     string
 	Created                          time.Time
 	Problem                          string
+	Stopped                          bool
 }
 
 type automationsView struct {
@@ -288,6 +289,7 @@ type automationPage struct {
 	Recent []firedRow
 	Looked int
 	Hours  []store.AutomationCount
+	Modes  *modesView
 }
 
 type firedRow struct {
@@ -385,6 +387,8 @@ func paymentLabel(p string, captured, refunded money.Amount) (string, ui.Meaning
 
 func modeMeaning(mode string) ui.Meaning {
 	switch mode {
+	case "stopped":
+		return ui.Danger
 	case "active":
 		return ui.Done
 	case "shadow", "canary":
