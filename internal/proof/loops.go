@@ -79,16 +79,14 @@ func (c *checker) loops() {
 func (c *checker) edges(a *subject, byType map[string][]int) []edge {
 	var out []edge
 	seen := map[string]bool{}
-	add := func(e edge, asks []rule.Ask) {
+	add := func(e edge, facts map[string]string) {
 		for _, to := range byType[e.event] {
 			key := fmt.Sprint(to, e.event, e.remote != "")
 			if seen[key] || c.all[to].verdict == rule.Impossible {
 				continue
 			}
-			if len(asks) > 0 && c.all[to].When != "" {
-				if v, _ := c.solve(append(slices.Clone(asks), rule.IsTrue(c.all[to].Condition))...); v == rule.Impossible {
-					continue // its condition excludes what this step leads to
-				}
+			if c.excludes(c.all[to], facts) {
+				continue // its condition excludes what this step leads to
 			}
 			seen[key] = true
 			e.to = to
@@ -97,7 +95,7 @@ func (c *checker) edges(a *subject, byType map[string][]int) []edge {
 	}
 	a.Each(func(s *automation.Step) {
 		for _, typ := range s.Kind.Follows() {
-			add(edge{event: typ, line: s.Line}, brought(a.Automation, s, typ))
+			add(edge{event: typ, line: s.Line}, brought(s, typ))
 		}
 		conn := destination(s.Action)
 		if conn == "" {
@@ -144,32 +142,46 @@ func destination(x automation.Action) string {
 	return ""
 }
 
-// brought is what is known of the event that a step leads to.
-func brought(a *automation.Automation, s *automation.Step, typ string) []rule.Ask {
-	var asks []rule.Ask
+// excludes reports whether an automation cannot fire on an event with certain facts.
+func (c *checker) excludes(a *subject, facts map[string]string) bool {
+	asks := []rule.Ask{rule.IsTrue(a.Condition)}
+	for _, f := range a.Condition.Fields() {
+		if v, ok := facts[f]; ok {
+			asks = append(asks, rule.HasFact(f, v))
+		}
+	}
+	if len(asks) == 1 {
+		return false
+	}
+	v, _ := c.solve(asks...)
+	return v == rule.Impossible
+}
+
+// brought are the facts that are known of the event that a step leads to.
+func brought(s *automation.Step, typ string) map[string]string {
 	switch x := s.Action.(type) {
 	case automation.Message:
 		if typ == "effect.failed" {
-			asks = append(asks, rule.HasFact("effect.purpose", x.Purpose))
+			return map[string]string{"effect.purpose": x.Purpose}
 		}
 	case automation.Webhook:
 		if typ == "effect.failed" {
-			asks = append(asks, rule.HasFact("effect.purpose", x.Purpose), rule.HasFact("effect.destination", x.Connection))
+			return map[string]string{"effect.purpose": x.Purpose, "effect.destination": x.Connection}
 		}
 	case automation.Call:
 		if typ == "effect.failed" {
-			asks = append(asks, rule.HasFact("effect.destination", x.Connection))
+			return map[string]string{"effect.destination": x.Connection}
 		}
 	case automation.Task:
 		if typ == "task.overdue" {
-			asks = append(asks, rule.HasFact("task.kind", "task"), rule.HasFact("task.queue", x.Queue))
+			return map[string]string{"task.kind": "task", "task.queue": x.Queue}
 		}
 	case automation.Hold:
 		if typ == "task.overdue" {
-			asks = append(asks, rule.HasFact("task.kind", "review"))
+			return map[string]string{"task.kind": "review"}
 		}
 	}
-	return asks
+	return nil
 }
 
 // circles returns the groups of nodes that reach each other (Tarjan), nodes and groups in order.
