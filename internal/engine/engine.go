@@ -65,6 +65,8 @@ type Engine struct {
 	watch  watchers
 	stats  Stats
 
+	suggested suggested
+
 	mu      sync.Mutex // guards the two below: Run may start while Close stops
 	workers func(context.Context) error
 	cancel  context.CancelFunc
