@@ -1,17 +1,12 @@
 package main
 
 import (
-	"net/url"
-	"regexp"
+	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"orderly.example/orderly/internal/api"
-	"orderly.example/orderly/internal/connect"
-	"orderly.example/orderly/internal/connect/hook"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/store"
 )
@@ -25,11 +20,6 @@ secret is made here and printed once, unless you bring one. Secrets come from
 standard input or the environment, are stored encrypted and never shown again.
 shop.yaml says which connection does what (mail, fulfilment, alert). A running
 server notices changes within seconds.`
-
-var connectionName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
-
-// reservedNames would let a connection speak as one of Orderly's own doors.
-var reservedNames = []string{"api", "console", "timer", "engine", "import", "orderly"}
 
 // connectionFlags are the flags of "connection set".
 type connectionFlags struct {
@@ -89,15 +79,7 @@ old one.`,
 		Example: examples("orderly connection delete warehouse"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withShop(cmd, false, func(s *shop) error {
-				err := s.db.Update(cmd.Context(), func(tx *store.Tx) error {
-					if _, ok, err := findConnection(tx, args[0]); err != nil || !ok {
-						if err == nil {
-							err = errNoSuchConnection(args[0])
-						}
-						return err
-					}
-					return tx.DeleteConnection(args[0])
-				})
+				err := s.deleteConnection(cmd.Context(), args[0])
 				if err == nil {
 					p.printf("The connection %s is deleted.\n", args[0])
 				}
@@ -111,28 +93,9 @@ old one.`,
 	return group(&cobra.Command{Use: "connection", Short: "Set up the ways in and out: webhooks and mail", Long: connectionHelp}, set, list, rotate, remove)
 }
 
-func errNoSuchConnection(name string) error {
-	return fault.New(fault.NotFound, "connection", "there is no connection named %q; \"orderly connection list\" lists them", name)
-}
-
-func findConnection(tx *store.Tx, name string) (store.Connection, bool, error) {
-	rows, err := tx.Connections()
-	if err != nil {
-		return store.Connection{}, false, err
-	}
-	i := slices.IndexFunc(rows, func(c store.Connection) bool { return c.Name == name })
-	if i < 0 {
-		return store.Connection{}, false, nil
-	}
-	return rows[i], true, nil
-}
-
-// setConnection makes or changes a connection. Flags that are left out keep
-// what an existing one has.
+// setConnection makes or changes a connection by flags. Flags that are left out
+// keep what an existing one has.
 func (p *program) setConnection(cmd *cobra.Command, name string, f connectionFlags) error {
-	if !connectionName.MatchString(name) || slices.Contains(reservedNames, name) {
-		return usagef("a connection's name has lower-case letters, digits, - and _, and is none of %s; got %q", strings.Join(reservedNames, ", "), name)
-	}
 	if f.url == "" {
 		f.url = p.env("ORDERLY_CONNECTION_URL")
 	}
@@ -144,44 +107,12 @@ func (p *program) setConnection(cmd *cobra.Command, name string, f connectionFla
 		}
 	}
 	return p.withShop(cmd, true, func(s *shop) error {
-		var made string
-		var kind string
-		err := s.db.Update(cmd.Context(), func(tx *store.Tx) error {
-			made = ""
-			old, exists, err := findConnection(tx, name)
-			if err != nil {
-				return err
-			}
-			var c connectionConfig
-			var sec connectionSecrets
-			kind = f.kind
-			if exists {
-				if kind == "" {
-					kind = old.Kind
-				}
-				if kind != old.Kind {
-					return fault.New(fault.Conflict, "connection", "the connection %s is of kind %s; delete it first, or choose another name", name, old.Kind)
-				}
-				if c, sec, err = readConnection(s.keys, old); err != nil {
-					return err
-				}
-			}
-			if made, err = applyFlags(cmd, kind, &f, &c, &sec, brought); err != nil {
-				return err
-			}
-			row, err := writeConnection(s.keys, name, kind, c, sec, tx.Now())
-			if err != nil {
-				return err
-			}
-			try := &port{row: row}
-			if err := try.make(newPorts(s.db, s.keys, p.now)); err != nil {
-				return &usageError{err}
-			}
-			try.close()
-			return tx.PutConnection(row)
-		})
+		ch := connectionChange{name: name, kind: f.kind, url: f.url, secret: brought, config: func(kind string, c *connectionConfig) error {
+			return applyFlags(cmd, kind, &f, c)
+		}}
+		made, kind, err := s.setConnection(cmd.Context(), ch)
 		if err != nil {
-			return err
+			return flagError(err)
 		}
 		p.notef("The connection %s (%s) is set.\n", name, kind)
 		if kind == kindInbound {
@@ -195,76 +126,58 @@ func (p *program) setConnection(cmd *cobra.Command, name string, f connectionFla
 	})
 }
 
-// applyFlags puts the flags that were given into a connection and returns a
-// signing secret that was made for it, if any.
-func applyFlags(cmd *cobra.Command, kind string, f *connectionFlags, c *connectionConfig, sec *connectionSecrets, brought string) (made string, err error) {
+// flagsOf names the flags that stand for the fields of a connection.
+var flagsOf = map[string]string{
+	"/name": "NAME", "/kind": "--kind", "/event_type": "--event-type", "/url": "--url or ORDERLY_CONNECTION_URL",
+	"/host": "--host", "/port": "--port", "/tls": "--tls", "/user": "--user", "/from": "--from", "/reply_to": "--reply-to", "/secret": "--secret-stdin or ORDERLY_SECRET",
+}
+
+// flagError makes a refusal one of the command line, with its flags for the fields.
+func flagError(err error) error {
+	fe, ok := errors.AsType[*fault.Error](err)
+	if !ok || fe.Kind != fault.Invalid {
+		return err
+	}
+	c := *fe
+	c.Problems = slices.Clone(fe.Problems)
+	for i, p := range c.Problems {
+		if flag := flagsOf[p.Pointer]; flag != "" {
+			c.Problems[i].Pointer = flag
+		}
+	}
+	return &usageError{&c}
+}
+
+// applyFlags puts the flags that were given into a connection.
+func applyFlags(cmd *cobra.Command, kind string, f *connectionFlags, c *connectionConfig) error {
 	allowed := map[string][]string{
 		kindInbound: {"event-type"},
 		kindWebhook: {"url", "allow-private", "allow-http"},
 		kindSMTP:    {"host", "port", "tls", "user", "from", "reply-to"},
 	}
-	if allowed[kind] == nil {
-		return "", usagef("--kind is inbound, webhook or smtp, got %q", kind)
-	}
 	for k, names := range allowed {
 		for _, n := range names {
 			if k != kind && cmd.Flags().Changed(n) {
-				return "", usagef("--%s is for a connection of kind %s, not %s", n, k, kind)
+				return usagef("--%s is for a connection of kind %s, not %s", n, k, kind)
 			}
 		}
 	}
-	pick := func(name string, take func()) {
+	for name, take := range map[string]func(){
+		"event-type":    func() { c.EventType = f.c.EventType },
+		"allow-private": func() { c.AllowPrivate = f.c.AllowPrivate },
+		"allow-http":    func() { c.AllowHTTP = f.c.AllowHTTP },
+		"host":          func() { c.Host = f.c.Host },
+		"port":          func() { c.Port = f.c.Port },
+		"tls":           func() { c.TLS = f.c.TLS },
+		"user":          func() { c.User = f.c.User },
+		"from":          func() { c.From = f.c.From },
+		"reply-to":      func() { c.ReplyTo = f.c.ReplyTo },
+	} {
 		if cmd.Flags().Changed(name) {
 			take()
 		}
 	}
-	switch kind {
-	case kindInbound:
-		pick("event-type", func() { c.EventType = f.c.EventType })
-		if c.EventType != "" {
-			if err := api.HookType(c.EventType); err != nil {
-				return "", &usageError{err}
-			}
-		}
-	case kindWebhook:
-		pick("allow-private", func() { c.AllowPrivate = f.c.AllowPrivate })
-		pick("allow-http", func() { c.AllowHTTP = f.c.AllowHTTP })
-		if f.url != "" {
-			u, err := url.Parse(f.url)
-			if err != nil || u.Host == "" {
-				return "", usagef("--url is like https://wms.example.com/orders")
-			}
-			sec.URL, c.Address = f.url, u.Scheme+"://"+u.Host
-		}
-		if sec.URL == "" {
-			return "", usagef("a webhook needs --url, or ORDERLY_CONNECTION_URL")
-		}
-	case kindSMTP:
-		pick("host", func() { c.Host = f.c.Host })
-		pick("port", func() { c.Port = f.c.Port })
-		pick("tls", func() { c.TLS = f.c.TLS })
-		pick("user", func() { c.User = f.c.User })
-		pick("from", func() { c.From = f.c.From })
-		pick("reply-to", func() { c.ReplyTo = f.c.ReplyTo })
-		if brought != "" {
-			sec.Password = brought
-		}
-		if c.User != "" && sec.Password == "" {
-			return "", usagef("--user needs a password: --secret-stdin, or ORDERLY_SECRET")
-		}
-		return "", nil
-	}
-	switch {
-	case brought != "":
-		if err := hook.ParseSecret(connect.Secret(brought)); err != nil {
-			return "", &usageError{err}
-		}
-		sec.Secrets = []string{brought}
-	case len(sec.Secrets) == 0:
-		made = hook.NewSecret().Reveal()
-		sec.Secrets = []string{made}
-	}
-	return made, nil
+	return nil
 }
 
 // connectionLine is a connection in JSON.
@@ -317,40 +230,9 @@ func (p *program) listConnections(cmd *cobra.Command, asJSON bool) error {
 
 func (p *program) rotateConnection(cmd *cobra.Command, name string, finish bool) error {
 	return p.withShop(cmd, false, func(s *shop) error {
-		made := ""
-		err := s.db.Update(cmd.Context(), func(tx *store.Tx) error {
-			row, ok, err := findConnection(tx, name)
-			if err != nil {
-				return err
-			}
-			if !ok {
-				return errNoSuchConnection(name)
-			}
-			c, sec, err := readConnection(s.keys, row)
-			if err != nil {
-				return err
-			}
-			switch {
-			case row.Kind == kindSMTP:
-				return usagef("a mail connection has no signing secret; set its password with \"orderly connection set %s --secret-stdin\"", name)
-			case finish && len(sec.Secrets) < 2:
-				return fault.New(fault.Conflict, "connection", "the connection %s has one secret; nothing to finish", name)
-			case finish:
-				sec.Secrets = sec.Secrets[:1]
-			case len(sec.Secrets) > 1:
-				return fault.New(fault.Conflict, "connection", "the connection %s has two secrets already; finish that first", name)
-			default:
-				made = hook.NewSecret().Reveal()
-				sec.Secrets = append([]string{made}, sec.Secrets...)
-			}
-			row, err = writeConnection(s.keys, name, row.Kind, c, sec, tx.Now())
-			if err != nil {
-				return err
-			}
-			return tx.PutConnection(row)
-		})
+		made, err := s.rotateConnection(cmd.Context(), name, finish)
 		if err != nil {
-			return err
+			return flagError(err)
 		}
 		if finish {
 			p.notef("Only the new secret of %s is good now.\n", name)

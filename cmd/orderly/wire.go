@@ -258,6 +258,7 @@ func (p *program) console(r *running, web *access.Web) *console.Console {
 	eng := consoleEngine{r.engine}
 	return console.New(console.Deps{
 		Read: r.db, Write: r.db, Keys: r.keys, Submit: eng, Sessions: web, People: r.access, Why: eng, Replay: eng, Live: eng, Modes: eng, Postal: eng,
+		Connect: consoleConnections{r.shop, r.ports},
 		Shop: func() console.Shop {
 			s := r.engine.Policy().Settings
 			return console.Shop{Name: s.Name, Zone: s.TimeZone, Currency: s.Currency, BaseURL: r.base}

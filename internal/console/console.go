@@ -107,6 +107,37 @@ type Replayer interface {
 	ReplayEffects(ctx context.Context, ids []string, actor string) (int, error)
 }
 
+// ConnectionForm is a connection as a form shows and changes it. What it keeps
+// secret goes in and never comes out.
+type ConnectionForm struct {
+	Name, Kind string // kind: inbound, webhook or smtp
+	Exists     bool
+
+	EventType               string // inbound: every body is the data of this type
+	URL                     string // webhook, in only; "" keeps the one it has
+	Address                 string // webhook, out only: scheme and host of the URL
+	AllowPrivate, AllowHTTP bool
+	Host                    string // smtp
+	Port                    int    // 0 = the usual one
+	TLS, User               string
+	From, ReplyTo           string
+	Secret                  string // in only: password or signing secret; "" keeps it, or makes one
+	Secrets                 int    // out only: signing secrets that are good; 2 while one is replaced
+}
+
+// Connections are the shop's ways in and out, with the checks of "orderly connection".
+// A refusal is a fault whose problems point at the fields of the form, in snake case.
+type Connections interface {
+	Connection(ctx context.Context, name string) (ConnectionForm, error)
+	// SetConnection makes or changes one and returns the signing secret it made, if any.
+	SetConnection(ctx context.Context, f ConnectionForm) (made string, err error)
+	// RotateConnection makes a second signing secret, or with finish forgets the old one.
+	RotateConnection(ctx context.Context, name string, finish bool) (made string, err error)
+	DeleteConnection(ctx context.Context, name string) error
+	// TestConnection sends a mail to the address, or a signed document, and says what the other side answered.
+	TestConnection(ctx context.Context, name, to string) (answer string, err error)
+}
+
 // Keys opens personal data and hashes look-ups; store.Keyring implements it.
 type Keys interface {
 	Open(customerID, wrapped, sealed string) (customer.Personal, error)
@@ -126,7 +157,7 @@ type Shop struct {
 	BaseURL  string // how commands in help texts name this server
 }
 
-// Deps is what the console is built on. Postal, Live, Modes, Why and Replay may be
+// Deps is what the console is built on. Postal, Live, Modes, Why, Replay and Connect may be
 // nil: their parts of the pages then say that they are not available.
 type Deps struct {
 	Read     Reader
@@ -137,6 +168,7 @@ type Deps struct {
 	People   Directory
 	Why      Explainer
 	Replay   Replayer
+	Connect  Connections
 	Live     Live
 	Modes    Switcher
 	Postal   Postal
@@ -229,6 +261,11 @@ func (c *Console) routes() {
 	signed("GET /effects", access.See, c.effects)
 	signed("POST /effects/replay", access.ReplayEffect, c.replay)
 	signed("GET /settings", access.See, c.settings)
+	signed("GET /settings/locations/{id}", access.See, c.location)
+	signed("POST /settings/locations/{id}", access.ManageSettings, c.saveLocation)
+	signed("GET /settings/connections/{name}", access.ManageConnect, c.connection)
+	signed("POST /settings/connections/{name}", access.ManageConnect, c.saveConnection)
+	signed("POST /settings/connections/{name}/{action}", access.ManageConnect, c.actOnConnection)
 	signed("POST /settings/password", access.See, c.changePassword)
 	signed("POST /settings/tokens", access.ManageTokens, c.createToken)
 	signed("POST /settings/tokens/{name}/revoke", access.ManageTokens, c.revokeToken)

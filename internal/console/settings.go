@@ -21,10 +21,18 @@ func (c *Console) showSettings(w http.ResponseWriter, r *http.Request, status in
 	v.Shop = c.Shop()
 	v.CanTokens = access.Can(v.User.Role, access.ManageTokens)
 	v.CanUsers = access.Can(v.User.Role, access.ManageUsers)
+	v.CanConnect = access.Can(v.User.Role, access.ManageConnect) && c.Connect != nil
+	v.CanSettings = access.Can(v.User.Role, access.ManageSettings)
 	if v.Values == nil {
 		v.Values = url.Values{}
 	}
-	err = c.Read.View(r.Context(), func(tx *store.Tx) (err error) { v.Connections, err = tx.ConnectionRows(); return err })
+	err = c.Read.View(r.Context(), func(tx *store.Tx) (err error) {
+		if v.Locations, err = tx.LocationList(); err != nil {
+			return err
+		}
+		v.Connections, err = tx.ConnectionRows()
+		return err
+	})
 	if err != nil {
 		return err
 	}

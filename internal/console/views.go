@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"orderly.example/orderly/internal/access"
+	"orderly.example/orderly/internal/catalog"
 	"orderly.example/orderly/internal/console/ui"
 	"orderly.example/orderly/internal/customer"
 	"orderly.example/orderly/internal/decide"
@@ -326,8 +327,11 @@ type settingsView struct {
 	NewToken    string
 	Errors      map[string]string
 	Values      url.Values
+	Locations   []catalog.Location
 	CanTokens   bool
 	CanUsers    bool
+	CanConnect  bool
+	CanSettings bool
 }
 
 type doorView struct {

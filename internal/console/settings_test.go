@@ -1,0 +1,102 @@
+package console_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"orderly.example/orderly/internal/access"
+	"orderly.example/orderly/internal/catalog"
+	"orderly.example/orderly/internal/store"
+)
+
+func (c *client) locations() map[string]catalog.Location {
+	c.t.Helper()
+	var all map[string]catalog.Location
+	if err := c.shop.DB.View(context.Background(), func(tx *store.Tx) (err error) { all, err = tx.AllLocations(); return err }); err != nil {
+		c.t.Fatal(err)
+	}
+	return all
+}
+
+func TestLocations(t *testing.T) {
+	c := newClient(t, 20).admin()
+	before := c.locations()
+
+	// What the form shows is what is kept: sending it back changes nothing.
+	for id := range before {
+		form := url.Values{}
+		for _, f := range []string{"name", "country", "postal", "lat", "lon", "ships_to", "channels", "capacity", "safety_stock", "rank", "rate_card", "cut_off", "time_zone", "handling_hours"} {
+			form.Set(f, c.find("/settings/locations/"+id, `name="`+f+`"[^>]* value="([^"]*)"`))
+		}
+		if code, body := c.post("/settings/locations/"+id, form); code != http.StatusOK || !strings.Contains(body, "is kept") {
+			t.Fatalf("%s: %d", id, code)
+		}
+	}
+	for id, l := range c.locations() {
+		if was := before[id]; l.Name != was.Name || l.Lat != was.Lat || l.CutOff != was.CutOff || l.Capacity != was.Capacity || l.SafetyStock != was.SafetyStock || !slices.Equal(l.ShipsTo, was.ShipsTo) {
+			t.Errorf("%s changed by being kept: %+v, was %+v", id, l, was)
+		}
+	}
+
+	full := url.Values{
+		"id": {"porto"}, "name": {"Porto shop"}, "country": {"pt"}, "postal": {"4000-001"}, "lat": {"41,15"}, "lon": {"-8.61"}, "ships_to": {"pt, es ,PT"},
+		"channels": {"web, shop floor"}, "capacity": {"40"}, "safety_stock": {"3"}, "rank": {"2"}, "cut_off": {"13:30"}, "time_zone": {"Europe/Lisbon"}, "closed": {"yes"},
+	}
+	if code, _ := c.post("/settings/locations/new", full); code != http.StatusOK {
+		t.Fatalf("a new location answers %d", code)
+	}
+	got := c.locations()["porto"]
+	if got.Country != "PT" || got.Lat != 41.15 || got.Lon != -8.61 || !slices.Equal(got.ShipsTo, []string{"PT", "ES"}) || !slices.Equal(got.Channels, []string{"web", "shop floor"}) ||
+		got.Capacity != 40 || got.SafetyStock != 3 || got.Rank != 2 || got.CutOff != "13:30" || !got.Closed {
+		t.Errorf("kept as %+v", got)
+	}
+
+	for field, bad := range map[string]string{
+		"id": "two words", "country": "France", "ships_to": "FR, Spain", "capacity": "many", "safety_stock": "-1", "rank": "1.5", "cut_off": "25:00", "time_zone": "Europe/Atlantis", "lat": "91", "lon": "", "handling_hours": "9999999999999999999",
+	} {
+		form := url.Values{}
+		for k, v := range full {
+			form[k] = v
+		}
+		form.Set("id", "faro")
+		form.Set(field, bad)
+		code, body := c.post("/settings/locations/new", form)
+		if code != http.StatusUnprocessableEntity || !strings.Contains(body, `role="alert"`) || !strings.Contains(body, "Porto shop") {
+			t.Errorf("%s=%q answers %d and must name the field and keep what was typed", field, bad, code)
+		}
+	}
+	full.Set("id", "porto")
+	if code, body := c.post("/settings/locations/new", full); code != http.StatusUnprocessableEntity || !strings.Contains(body, "of this id already") {
+		t.Errorf("a second location of one id answers %d", code)
+	}
+	if code, _ := c.post("/settings/locations/nowhere", full); code != http.StatusNotFound {
+		t.Errorf("a location that does not exist answers %d", code)
+	}
+	if all := c.locations(); len(all) != len(before)+1 {
+		t.Errorf("%d locations, want %d", len(all), len(before)+1)
+	}
+
+	if _, err := c.shop.Access.AddUser(t.Context(), access.NewUser{Email: "op@example.com", Name: "Op Sample", Password: "some long sample words", Role: access.Operator}); err != nil {
+		t.Fatal(err)
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	op := &client{t: t, http: &http.Client{Jar: jar}, base: c.base, shop: c.shop}
+	op.signIn("op@example.com", "some long sample words")
+	if code, _ := op.get("/settings/locations/porto"); code != http.StatusOK {
+		t.Errorf("reading a location answers %d", code)
+	}
+	if code, _ := op.post("/settings/locations/porto", full); code != http.StatusForbidden {
+		t.Errorf("an operator changes a location: %d", code)
+	}
+	if code, _ := op.get("/settings/connections/mail"); code != http.StatusForbidden {
+		t.Errorf("an operator opens a connection: %d", code)
+	}
+}
