@@ -65,8 +65,8 @@ func Complete(p *event.OrderPlaced) {
 	}
 }
 
-// completePayload fills in what the event of a test must have. order is the order it is about, or nil.
-func completePayload(p event.Payload, order *event.OrderPlaced) {
+// CompleteEvent fills in what an event must have and does not say. order is the order it is about, or nil.
+func CompleteEvent(p event.Payload, order *event.OrderPlaced) {
 	channel, number, id, sku := exampleChannel, exampleNumber, event.OrderID(exampleChannel, exampleNumber), exampleSKU
 	if order != nil {
 		channel, number, id = order.Channel, order.Number, event.OrderID(order.Channel, order.Number)

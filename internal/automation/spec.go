@@ -1,5 +1,7 @@
 package automation
 
+import "strings"
+
 // ArgType says what an argument of a step takes, for the parser's messages and for editors.
 type ArgType string
 
@@ -40,17 +42,23 @@ type Spec struct {
 	Doc          string
 	Args         []Arg
 	Reads        []string // schema fields and internal data
-	Writes       []string
-	Key          string // pattern of the key that makes it happen once
-	Compensation string // what undoes it, or why nothing does
-	MoneyEffect  string // what it does to money
-	NeedsOrder   bool   // only on events of an order
+	Writes       []string // the same; "event.TYPE" for an event that may follow
+	Key          string   // pattern of the key that makes it happen once
+	Compensation string   // what undoes it, or why nothing does
+	MoneyEffect  string   // what it does to money
+	NeedsOrder   bool     // only on events of an order
 	On           []string
 }
 
 const noMoney = "none"
 
 const orderState = "order.state"
+
+// Events that may follow later: nobody works the task in time, the message cannot be delivered.
+const (
+	followsOverdue = "event.task.overdue"
+	followsFailed  = "event.effect.failed"
+)
 
 var (
 	argQueue  = Arg{Name: "queue", Type: ArgQueue, Must: true, Doc: "who works it"}
@@ -64,12 +72,12 @@ var specs = map[Kind]Spec{
 	KindHold: {
 		Doc:   "stops the order until a person decides",
 		Args:  []Arg{argQueue, argSLA, argReason},
-		Reads: []string{orderState, "order.released"}, Writes: []string{orderState, "order.holds", "task"},
+		Reads: []string{orderState, "order.released"}, Writes: []string{orderState, "order.holds", "task", followsOverdue},
 		Key: "hold:{order}:{automation}", Compensation: "release", MoneyEffect: "delays fulfilment; captured money stays captured", NeedsOrder: true,
 	},
 	KindRelease: {
 		Doc:   "lets go of an order that automations hold",
-		Reads: []string{orderState, "order.holds"}, Writes: []string{orderState, "order.holds", "task"},
+		Reads: []string{orderState, "order.holds"}, Writes: []string{orderState, "order.holds", "task", "event.order.accepted", "event.order.ready", "event.order.unfillable"},
 		Key: "release:{order}:{event}", Compensation: "hold", MoneyEffect: noMoney, NeedsOrder: true,
 	},
 	KindTag: {
@@ -86,7 +94,7 @@ var specs = map[Kind]Spec{
 			{Name: "purpose", Type: ArgName, Doc: "messages of one purpose are sent once; the template's name when left out"},
 			{Name: "subject", Type: ArgChoice, Choices: []string{PerOrder, PerEvent}, Doc: "once per order, or each time"},
 		},
-		Reads: []string{"order.number", "customer.id"}, Writes: []string{"effect.mail"},
+		Reads: []string{"order.number", "customer.id"}, Writes: []string{"effect.mail", followsFailed},
 		Key: "mail:{purpose}:{order or event}, with the address before the last when it goes to staff", Compensation: "none: a mail cannot be taken back", MoneyEffect: noMoney,
 	},
 	KindTask: {
@@ -95,7 +103,7 @@ var specs = map[Kind]Spec{
 			argQueue, {Name: "title", Type: ArgText, Must: true, Doc: "what to do"}, argSLA,
 			{Name: "options", Type: ArgOptions, Doc: "outcomes to choose from; done when left out"},
 		},
-		Reads: []string{"event.type"}, Writes: []string{"task"},
+		Reads: []string{"event.type"}, Writes: []string{"task", followsOverdue},
 		Key: "automation:{automation}:{event}:{step}", Compensation: "close the task", MoneyEffect: noMoney,
 	},
 	KindWebhook: {
@@ -104,7 +112,7 @@ var specs = map[Kind]Spec{
 			{Name: "connection", Type: ArgConnection, Must: true, Doc: "where it goes"},
 			{Name: "purpose", Type: ArgName, Doc: "the document's type; the automation's name when left out"},
 		},
-		Reads: []string{"order.id"}, Writes: []string{"effect.webhook"},
+		Reads: []string{"order.id"}, Writes: []string{"effect.webhook", followsFailed},
 		Key: "webhook:{purpose}:{event}:{automation}:{step}", Compensation: "none: the receiver must undo it", MoneyEffect: "whatever the receiver does",
 	},
 	KindPrefer: {
@@ -116,31 +124,31 @@ var specs = map[Kind]Spec{
 	KindExclude: {
 		Doc:   "forbids routing a location for this order",
 		Args:  []Arg{argPlace},
-		Reads: []string{"order.id"}, Writes: []string{"order.excluded"},
+		Reads: []string{"order.id"}, Writes: []string{"order.excluded", "event.order.unfillable"},
 		Key: "exclude:{order}:{location}", Compensation: "reroute without it", MoneyEffect: "may change the cost of shipping", NeedsOrder: true,
 	},
 	KindReport: {
 		Doc:   "mails the figures of the day that ended",
 		Args:  []Arg{{Name: "kind", Type: ArgChoice, Must: true, Choices: []string{"daily"}, Doc: "which report"}, {Name: "to", Type: ArgRecipient, Must: true, Doc: "owner or a mail address"}},
-		Reads: []string{"day.date"}, Writes: []string{"effect.mail"},
+		Reads: []string{"day.date"}, Writes: []string{"effect.mail", followsFailed},
 		Key: "mail:{kind}-report:{day}:{to}", Compensation: "none: a mail cannot be taken back", MoneyEffect: noMoney, On: []string{"day.ended"},
 	},
 	KindCancel: {
 		Doc:   "cancels the order, unless it has left",
 		Args:  []Arg{argReason},
-		Reads: []string{orderState}, Writes: []string{orderState, "event.order.cancelled", "task"},
+		Reads: []string{orderState}, Writes: []string{orderState, "event.order.cancelled", "task", followsOverdue},
 		Key: "cancel:{order}", Compensation: "none: the buyer orders again", MoneyEffect: "captured money becomes a refund task", NeedsOrder: true,
 	},
 	KindRefund: {
 		Doc:   "asks finance to give money back",
 		Args:  []Arg{{Name: "amount", Type: ArgMoney, Doc: "how much; all that was captured and not given back when left out"}, argReason},
-		Reads: []string{"order.captured", "order.refunded"}, Writes: []string{"task"},
+		Reads: []string{"order.captured", "order.refunded"}, Writes: []string{"task", followsOverdue},
 		Key: "automation:{automation}:{event}:{step}", Compensation: "close the task", MoneyEffect: "a person gives it back, never more than was captured", NeedsOrder: true,
 	},
 	KindEscalate: {
 		Doc:   "gives the open tasks of the order to another queue, or tells a person",
 		Args:  []Arg{{Name: "to", Type: ArgQueue, Must: true, Doc: "a queue, a mail address or owner"}},
-		Reads: []string{"event.type"}, Writes: []string{"task", "effect.mail"},
+		Reads: []string{"event.type"}, Writes: []string{"task", "effect.mail", followsOverdue, followsFailed},
 		Key: "escalate:{automation}:{event}:{step}", Compensation: "give the tasks back", MoneyEffect: noMoney,
 	},
 	KindIf: {
@@ -186,7 +194,7 @@ var specs = map[Kind]Spec{
 			{Name: "options", Type: ArgOptions, Must: true, Doc: "the answers to choose from"}, argSLA,
 			{Name: "as", Type: ArgVariable, Doc: "the name of the answer"}, argElse,
 		},
-		Reads: []string{"event.type"}, Writes: []string{"run", "task"}, Key: "run:{automation}:{event}:{step}", Compensation: "close the task", MoneyEffect: noMoney,
+		Reads: []string{"event.type"}, Writes: []string{"run", "task", followsOverdue}, Key: "run:{automation}:{event}:{step}", Compensation: "close the task", MoneyEffect: noMoney,
 	},
 	KindCall: {
 		Doc: "calls a connection and waits for its answer",
@@ -197,7 +205,7 @@ var specs = map[Kind]Spec{
 			{Name: "returns", Type: ArgFields, Doc: "fields of the answer's JSON, each with its type"},
 			{Name: "for", Type: ArgDuration, Doc: "how long to wait; 10m when left out"}, argElse,
 		},
-		Reads: []string{"order.id"}, Writes: []string{"run", "effect.webhook"},
+		Reads: []string{"order.id"}, Writes: []string{"run", "effect.webhook", followsFailed},
 		Key: "call:{automation}:{event}:{step}", Compensation: "none: the receiver must undo it", MoneyEffect: "whatever the receiver does",
 	},
 	KindStop: {
@@ -208,6 +216,17 @@ var specs = map[Kind]Spec{
 
 // Spec returns the declaration of a kind; the zero Spec for an unknown one.
 func (k Kind) Spec() Spec { return specs[k] }
+
+// Follows returns the event types that a step of the kind may lead to without a person doing anything.
+func (k Kind) Follows() []string {
+	var out []string
+	for _, w := range specs[k].Writes {
+		if typ, ok := strings.CutPrefix(w, "event."); ok {
+			out = append(out, typ)
+		}
+	}
+	return out
+}
 
 // argNames are the names of a kind's arguments.
 func argNames(k Kind) []string {

@@ -1,7 +1,10 @@
 package engine
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
+	"time"
 
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/proof"
@@ -16,13 +19,87 @@ type applyChecks struct{ failing bool }
 // AllowFailingTests lets automations in whose own tests fail.
 func AllowFailingTests() ApplyOption { return func(c *applyChecks) { c.failing = true } }
 
-// Tests runs the tests beside the automations of a policy, after checking all of its texts.
-func Tests(texts []store.Text) ([]proof.TestResult, error) {
+// CheckTexts runs the tests beside the automations of a policy and looks at all of them together,
+// after checking all of the texts. Of the world beside them it knows nothing.
+func CheckTexts(texts []store.Text) (*proof.Report, error) {
 	l, err := Compile(texts)
 	if err != nil {
 		return nil, err
 	}
-	return proof.Tests(l.policy.Settings, l.policy.Automations.All()), nil
+	return l.check(proof.World{}), nil
+}
+
+func (l *loaded) check(world proof.World) *proof.Report {
+	all := l.policy.Automations.All()
+	begun := time.Now()
+	r := proof.Check(l.policy.Settings, world, all)
+	r.Took = time.Since(begun)
+	r.Tests = proof.Tests(l.policy.Settings, all)
+	return r
+}
+
+// maxAsked bounds how many open questions the history is asked: each reads every event of a type.
+const maxAsked = 20
+
+// Check looks at the current policy: the tests beside its automations, all of them together, and what
+// the shop has beside them. Where nothing is decided of a pair, the history says how often both fired.
+func (e *Engine) Check(ctx context.Context) (*proof.Report, error) {
+	var r *proof.Report
+	err := e.db.View(ctx, func(tx *store.Tx) error {
+		policy, err := e.currentPolicy(tx)
+		if err != nil {
+			return err
+		}
+		world, err := e.world(tx)
+		if err != nil {
+			return err
+		}
+		r = (&loaded{policy: policy}).check(world)
+		asked := 0
+		for i := range r.Findings {
+			f := &r.Findings[i]
+			if f.Kind != proof.Open || len(f.Automations) != 2 || asked == maxAsked {
+				continue
+			}
+			asked++
+			n, err := tx.FiredTogether(policy.Automations.Get(f.Automations[0]).On, f.Automations)
+			if err != nil {
+				return err
+			}
+			f.History = &n
+		}
+		return nil
+	})
+	return r, err
+}
+
+// world is what the shop has beside its automations.
+func (e *Engine) world(tx *store.Tx) (proof.World, error) {
+	w := proof.World{Known: true, IPTable: e.tables.Load().ip.Len() > 0, Inbound: map[string][]string{}}
+	var err error
+	if w.LowLines, err = tx.AnyLowLine(); err != nil {
+		return w, err
+	}
+	conns, err := tx.Connections()
+	if err != nil {
+		return w, err
+	}
+	for _, c := range conns {
+		if c.Kind != "inbound" {
+			continue
+		}
+		var config struct {
+			EventType string `json:"event_type"`
+		}
+		if err := json.Unmarshal([]byte(c.Config), &config); err != nil {
+			return w, fault.Wrap(err, fault.Internal, "engine.world", "the connection %s cannot be read", c.Name)
+		}
+		w.Inbound[c.Name] = nil
+		if config.EventType != "" {
+			w.Inbound[c.Name] = []string{config.EventType}
+		}
+	}
+	return w, nil
 }
 
 // failing refuses a policy whose automations do not do what the tests beside them say.

@@ -47,6 +47,7 @@ func Run(t *testing.T, open Opener) {
 		"a wake comes at its time":                        wakes,
 		"work left behind is found":                       leftBehind,
 		"the policy has revisions":                        policy,
+		"the history is asked who fired together":         checks,
 		"people, tokens and sessions":                     people,
 	}
 	for name, test := range tests {

@@ -1,0 +1,391 @@
+package proof
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"orderly.example/orderly/internal/automation"
+	"orderly.example/orderly/internal/decide"
+	"orderly.example/orderly/internal/rule"
+)
+
+// Severity is how much a finding matters.
+type Severity string
+
+// The severities. An error is a contradiction or a rule that cannot do what it is for.
+const (
+	Error   Severity = "error"
+	Warning Severity = "warning"
+	Note    Severity = "note"
+)
+
+// Kind is what a finding is about.
+type Kind string
+
+// The kinds of findings, in the order of a report.
+const (
+	Conflict  Kind = "conflict"  // two automations want different things of one order
+	Repeat    Kind = "repeat"    // two automations do the same thing
+	Never     Kind = "never"     // it cannot fire
+	Always    Kind = "always"    // its condition is never false
+	Shadowed  Kind = "shadowed"  // another one does all that it does
+	Loop      Kind = "loop"      // automations set each other off
+	Unwritten Kind = "unwritten" // it reads what nothing writes
+	Open      Kind = "undecided" // neither shown nor excluded
+)
+
+// Kinds returns every kind, in the order of a report.
+func Kinds() []Kind {
+	return []Kind{Conflict, Repeat, Never, Always, Shadowed, Loop, Unwritten, Open}
+}
+
+// Title is the heading of a kind.
+func (k Kind) Title() string {
+	return map[Kind]string{
+		Conflict: "Conflicts", Repeat: "Done twice", Never: "Can never fire", Always: "Always true", Shadowed: "Made useless by another",
+		Loop: "Loops", Unwritten: "Reads what nobody writes", Open: "Not decided",
+	}[k]
+}
+
+// Finding is something about automations that a person should know.
+type Finding struct {
+	Kind        Kind     `json:"kind"`
+	Severity    Severity `json:"severity"`
+	Automations []string `json:"automations"`
+	At          []string `json:"at"` // file:line of what it is about, one for each
+	Message     string   `json:"message"`
+	Witness     *Witness `json:"witness,omitempty"`
+	History     *int     `json:"history,omitempty"` // past events on which all of them fired; only where nothing is decided
+}
+
+// World is what a shop has beside its automations. The zero World knows nothing: then nothing is said of it.
+type World struct {
+	Known     bool
+	IPTable   bool                // countries of IP addresses are known
+	LowLines  bool                // some product has a low line
+	Inbound   map[string][]string // connections that also bring events in, with the types they may bring; empty = all
+	Customers bool                // somebody writes tags of customers
+}
+
+// Report is what a check found.
+type Report struct {
+	Automations int           `json:"automations"`
+	Pairs       int           `json:"pairs"`  // pairs on one event type
+	Solved      int           `json:"solved"` // questions that took a proof
+	Took        time.Duration `json:"-"`
+	Findings    []Finding     `json:"findings"`
+	Tests       []TestResult  `json:"tests"`
+}
+
+// Count returns how many findings have a severity.
+func (r *Report) Count(s Severity) int {
+	n := 0
+	for _, f := range r.Findings {
+		if f.Severity == s {
+			n++
+		}
+	}
+	return n
+}
+
+// Check looks at all automations of a shop together. Paused ones are left out. The same automations
+// give the same report.
+func Check(settings decide.Settings, world World, as []*automation.Automation) *Report {
+	c := &checker{settings: settings, world: world, report: &Report{Findings: []Finding{}}}
+	for _, a := range as {
+		if a.Mode != automation.Paused {
+			c.all = append(c.all, &subject{Automation: a, acts: acts(a)})
+		}
+	}
+	slices.SortStableFunc(c.all, func(a, b *subject) int { return cmp.Compare(a.Name, b.Name) })
+	c.report.Automations = len(c.all)
+	for _, a := range c.all {
+		c.alone(a)
+	}
+	byType := map[string][]*subject{}
+	for _, a := range c.all {
+		byType[a.On] = append(byType[a.On], a)
+	}
+	types := make([]string, 0, len(byType))
+	for on := range byType {
+		types = append(types, on)
+	}
+	slices.Sort(types)
+	for _, on := range types {
+		n := len(byType[on])
+		c.report.Pairs += n * (n - 1) / 2
+		c.meetings(byType[on])
+		c.shadows(byType[on])
+	}
+	c.purposes()
+	c.loops()
+	for _, a := range c.all {
+		c.unwritten(a)
+	}
+	order := Kinds()
+	slices.SortStableFunc(c.report.Findings, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)), slices.Compare(a.Automations, b.Automations))
+	})
+	return c.report
+}
+
+// subject is an automation being checked.
+type subject struct {
+	*automation.Automation
+	acts    []act
+	model   rule.Map // facts that make it fire; nil when none are known
+	verdict rule.Verdict
+}
+
+func (a *subject) at(line int) string { return fmt.Sprintf("%s:%d", a.File, max(line, 1)) }
+
+// whenLine is where the condition stands.
+func (a *subject) whenLine() int {
+	for i, l := range strings.Split(a.Text, "\n") {
+		if strings.HasPrefix(l, "when:") {
+			return i + 1
+		}
+	}
+	return 1
+}
+
+type checker struct {
+	settings decide.Settings
+	world    World
+	all      []*subject
+	report   *Report
+}
+
+func (c *checker) add(f Finding) { c.report.Findings = append(c.report.Findings, f) }
+
+func (c *checker) solve(asks ...rule.Ask) (rule.Verdict, rule.Map) {
+	c.report.Solved++
+	return rule.Solve(asks...)
+}
+
+// alone asks of one automation whether it can fire, and whether it can fail to.
+func (c *checker) alone(a *subject) {
+	if a.When == "" {
+		a.verdict, a.model = rule.Possible, rule.Map{}
+		return
+	}
+	a.verdict, a.model = c.solve(rule.IsTrue(a.Condition))
+	f := Finding{Automations: []string{a.Name}, At: []string{a.at(a.whenLine())}}
+	if a.verdict == rule.Impossible {
+		f.Kind, f.Severity, f.Message = Never, Error, "its condition cannot be true, whatever comes"
+		c.add(f)
+		return
+	}
+	if v, _ := c.solve(rule.IsFalse(a.Condition)); v == rule.Impossible {
+		f.Kind, f.Severity, f.Message = Always, Warning, "its condition is never false: it is true, or unknown"
+		c.add(f)
+	}
+	if a.verdict != rule.Possible {
+		f.Kind, f.Severity, f.Message = Open, Note, "whether it can fire is not decided: its condition goes beyond what can be proved"
+		c.add(f)
+		return
+	}
+	if missing := c.unmet(a); missing != "" {
+		f.Kind, f.Severity, f.Message = Open, Note, "whether it can fire is not decided: no event was found on which it does ("+missing+")"
+		c.add(f)
+	}
+}
+
+// unmet says why the event made for an automation does not set it off, or "".
+func (c *checker) unmet(a *subject) string {
+	as := []*automation.Automation{a.Automation}
+	if !triable(a.On) || witness(c.settings, as, a.model) != nil {
+		return ""
+	}
+	for _, x := range cases(a.On, a.model) {
+		r, err := Try(c.settings, as, x)
+		switch {
+		case err != nil:
+			return impossible(err)
+		case !r.Asked:
+			return "it is not asked"
+		}
+		return strings.Join(reasons(a.Automation, r.Decision.Facts), "; ")
+	}
+	return "no such event is valid"
+}
+
+// meetings looks for pairs on one event type whose steps do not go together.
+func (c *checker) meetings(as []*subject) {
+	byThing := map[string][]*act{}
+	owner := map[*act]*subject{}
+	var things []string
+	for _, a := range as {
+		for i := range a.acts {
+			x := &a.acts[i]
+			if x.later || a.verdict == rule.Impossible {
+				continue
+			}
+			if byThing[x.about] == nil {
+				things = append(things, x.about)
+			}
+			byThing[x.about] = append(byThing[x.about], x)
+			owner[x] = a
+		}
+	}
+	slices.Sort(things)
+	told := map[string]bool{}
+	for _, thing := range things {
+		acts := byThing[thing]
+		for i, x := range acts {
+			for _, y := range acts[i+1:] {
+				if x.of == y.of {
+					continue
+				}
+				severity, kind, text, group := meeting(x, y)
+				if text == "" || told[string(kind)+thing+group] {
+					continue
+				}
+				f := Finding{
+					Kind: kind, Severity: severity, Message: text,
+					Automations: []string{x.of.Name, y.of.Name}, At: []string{owner[x].at(x.step.Line), owner[y].at(y.step.Line)},
+				}
+				switch v := c.together(owner[x], owner[y], x, y, &f); v {
+				case rule.Impossible:
+					continue
+				case rule.Undecided:
+					f.Kind, f.Severity = Open, Note
+					f.Message = "whether both can fire on one event is not decided. If they do, " + text
+				}
+				told[string(kind)+thing+group] = true
+				c.add(f)
+			}
+		}
+	}
+}
+
+// together says whether two acts can happen on one event, and puts the event that shows it into the finding.
+func (c *checker) together(a, b *subject, x, y *act, f *Finding) rule.Verdict {
+	pair := []*automation.Automation{a.Automation, b.Automation}
+	guarded := len(x.asks)+len(y.asks) > 0
+	if !guarded {
+		// Facts that set one off often set the other off, too.
+		for _, m := range []rule.Map{a.model, b.model} {
+			if m == nil || !isTrue(a, m) || !isTrue(b, m) {
+				continue
+			}
+			if f.Witness = witness(c.settings, pair, m); f.Witness != nil {
+				return rule.Possible
+			}
+		}
+	}
+	asks := append([]rule.Ask{rule.IsTrue(a.Condition), rule.IsTrue(b.Condition)}, append(slices.Clone(x.asks), y.asks...)...)
+	v, m := c.solve(asks...)
+	if v != rule.Possible {
+		return v
+	}
+	if f.Witness = witness(c.settings, pair, m); f.Witness == nil {
+		return rule.Undecided
+	}
+	return rule.Possible
+}
+
+func isTrue(a *subject, m rule.Map) bool {
+	out, _ := a.Condition.Eval(m)
+	return out == rule.True
+}
+
+// shadows looks for automations that do nothing which another has not done.
+func (c *checker) shadows(as []*subject) {
+	byKey := map[string][]*subject{}
+	for _, a := range as {
+		seen := map[string]bool{}
+		for i := range a.acts {
+			if k := a.acts[i].key; a.acts[i].sure && !seen[k] {
+				seen[k] = true
+				byKey[k] = append(byKey[k], a)
+			}
+		}
+	}
+	for i, b := range as {
+		if len(b.acts) == 0 || b.verdict == rule.Impossible {
+			continue
+		}
+		candidates := byKey[b.acts[0].key]
+		for j := range b.acts {
+			if less := byKey[b.acts[j].key]; len(less) < len(candidates) {
+				candidates = less
+			}
+		}
+		for _, a := range candidates {
+			if a == b || a.verdict == rule.Impossible || !acting(a.Mode) && acting(b.Mode) {
+				continue
+			}
+			ok, extra := covers(a.acts, b.acts)
+			if !ok || b.model != nil && !isTrue(a, b.model) || b.model == nil && a.When != "" && a.When != b.When {
+				continue
+			}
+			if a.When != "" && !c.implies(b, a) {
+				continue
+			}
+			if same := slices.Index(as, a) > i && c.implies(a, b); same {
+				continue // two that do the same: the later one is told
+			}
+			c.add(Finding{
+				Kind: Shadowed, Severity: Warning, Automations: []string{b.Name, a.Name}, At: []string{b.at(b.whenLine()), a.at(a.whenLine())},
+				Message: fmt.Sprintf("whenever %s fires, %s fires too and does all that it does%s", b.Name, a.Name, extra),
+			})
+			break
+		}
+	}
+}
+
+// acting reports whether automations of a mode do something on every order.
+func acting(m automation.Mode) bool { return m == automation.Active }
+
+func (c *checker) implies(a, b *subject) bool {
+	if b.When == "" {
+		return true
+	}
+	v, _ := c.solve(rule.IsTrue(a.Condition), rule.NotTrue(b.Condition))
+	return v == rule.Impossible
+}
+
+// purposes looks for one message that several automations on different events send to the customer.
+func (c *checker) purposes() {
+	type sender struct {
+		a *subject
+		x *act
+	}
+	by := map[string][]sender{}
+	var purposes []string
+	for _, a := range c.all {
+		for i := range a.acts {
+			m, ok := a.acts[i].step.Action.(automation.Message)
+			if !ok || m.To != automation.ToCustomer || a.verdict == rule.Impossible {
+				continue
+			}
+			if by[m.Purpose] == nil {
+				purposes = append(purposes, m.Purpose)
+			}
+			by[m.Purpose] = append(by[m.Purpose], sender{a, &a.acts[i]})
+		}
+	}
+	slices.Sort(purposes)
+	for _, p := range purposes {
+		first := by[p][0]
+		for _, s := range by[p][1:] {
+			if s.a.On == first.a.On || s.a == first.a {
+				continue
+			}
+			text := fmt.Sprintf("both send the customer the message %s, on %s and on %s: ", p, first.a.On, s.a.On)
+			if s.x.step.Action.(automation.Message).Subject == automation.PerOrder && first.x.step.Action.(automation.Message).Subject == automation.PerOrder {
+				text += "an order's buyer gets the one that comes first, and the other stays silent"
+			} else {
+				text += "a buyer may get it twice"
+			}
+			c.add(Finding{
+				Kind: Repeat, Severity: Warning, Automations: []string{first.a.Name, s.a.Name},
+				At: []string{first.a.at(first.x.step.Line), s.a.at(s.x.step.Line)}, Message: text,
+			})
+		}
+	}
+}

@@ -1,0 +1,190 @@
+package proof
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"orderly.example/orderly/internal/automation"
+	"orderly.example/orderly/internal/decide"
+	"orderly.example/orderly/internal/event"
+	"orderly.example/orderly/internal/rule"
+)
+
+// fataler is a test or a property.
+type fataler interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// set parses automations written as "name | on | when | steps": "-" is no condition, the steps are YAML items.
+func set(t fataler, rows ...string) []*automation.Automation {
+	t.Helper()
+	var out []*automation.Automation
+	for _, row := range rows {
+		cell := strings.Split(row, " | ")
+		text := "automation: " + cell[0] + "\nowner: ops@shop.example\nwhy: a test\non: " + cell[1] + "\n"
+		if cell[2] != "-" {
+			text += "when: |\n  " + cell[2] + "\n"
+		}
+		text += "do:\n"
+		for _, s := range strings.Split(cell[3], "; ") {
+			text += "  - " + s + "\n"
+		}
+		a, err := automation.Parse(cell[0]+".yaml", []byte(text))
+		if err != nil {
+			t.Fatalf("%s: %v", row, err)
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+const holdRisk = "hold: { queue: risk, sla: 4h, reason: look }"
+
+// TestFindings: each kind of finding on a set that has it, and on the nearest one that has not.
+func TestFindings(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		rows []string
+		want []string // "kind severity automations: part of the message"; nothing else may be found
+	}{
+		{"hold and release meet", []string{
+			`a | order.placed | order.total > money("400", "EUR") | ` + holdRisk,
+			`b | order.placed | "vip" in order.tags | release`,
+		}, []string{"conflict error a,b: a holds the order and b lets it go"}},
+		{"hold and release do not meet", []string{
+			`a | order.placed | order.total > money("400", "EUR") | ` + holdRisk,
+			`b | order.placed | order.total <= money("400", "EUR") | release`,
+		}, nil},
+		{"different events do not meet", []string{
+			`a | order.placed | - | ` + holdRisk,
+			`b | order.cancelled | - | release`,
+		}, nil},
+		{"two queues", []string{
+			`a | order.placed | order.units > 5 | ` + holdRisk,
+			`b | order.placed | order.units > 9 | hold: { queue: support, reason: look }`,
+		}, []string{"conflict warning a,b: one review, in the queue of the first by name"}},
+		{"one queue is no conflict", []string{
+			`a | order.placed | order.units > 5 | ` + holdRisk,
+			`b | order.placed | order.line_count > 2 | ` + holdRisk,
+		}, nil},
+		{"prefer and exclude", []string{
+			`a | order.placed | order.shipping.country == "DE" | prefer: berlin`,
+			`b | order.placed | order.lines.exists(l, l.qty > 10) | exclude: berlin`,
+		}, []string{"conflict error a,b: a prefers berlin and b forbids it"}},
+		{"two locations", []string{
+			`a | order.placed | order.shipping.country == "DE" | prefer: berlin`,
+			`b | order.placed | order.shipping.country == "DE" | exclude: paris`,
+		}, nil},
+		{"same tag", []string{
+			`a | order.placed | order.units > 5 | tag: big`,
+			`b | order.placed | order.line_count > 2 | tag: big`,
+		}, []string{"repeat note a,b: both put the tag big"}},
+		{"same message", []string{
+			`a | order.accepted | order.units > 5 | message: { template: order-confirmation, to: customer }`,
+			`b | order.accepted | order.line_count > 2 | message: { template: order-confirmation, to: customer }`,
+		}, []string{"repeat warning a,b: it is sent once"}},
+		{"one message in two languages", []string{
+			`a | order.accepted | order.shipping.country == "FR" | message: { template: order-confirmation, to: customer }`,
+			`b | order.accepted | order.shipping.country != "FR" | message: { template: delay-notice, to: customer, purpose: order-confirmation }`,
+		}, nil},
+		{"one purpose on two events", []string{
+			`a | order.accepted | - | message: { template: order-confirmation, to: customer }`,
+			`b | order.ready | - | message: { template: order-confirmation, to: customer }`,
+		}, []string{"repeat warning a,b: the other stays silent"}},
+		{"never", []string{`a | order.placed | order.units > 5 && order.units < 6 | tag: x`}, []string{"never error a: cannot be true"}},
+		{"always", []string{`a | order.placed | order.units >= 1 \|\| order.units < 3 | tag: x`}, []string{"always warning a: never false"}},
+		{"shadowed", []string{
+			`a | order.placed | order.total > money("400", "EUR") | tag: big; ` + holdRisk,
+			`b | order.placed | order.total > money("900", "EUR") | tag: big`,
+		}, []string{"repeat note a,b: tag big", "shadowed warning b,a: a fires too and does all that it does"}},
+		{"not shadowed: more is done", []string{
+			`a | order.placed | order.total > money("400", "EUR") | ` + holdRisk,
+			`b | order.placed | order.total > money("900", "EUR") | tag: bigger; ` + holdRisk,
+		}, nil},
+		{"not shadowed: sooner", []string{
+			`a | order.placed | order.total > money("400", "EUR") | ` + holdRisk,
+			`b | order.placed | order.total > money("900", "EUR") | hold: { queue: risk, sla: 1h, reason: look }`,
+		}, nil},
+		{"not shadowed: unknown does not fire", []string{
+			`a | order.placed | order.total > money("400", "EUR") && customer.orders >= 0 | ` + holdRisk,
+			`b | order.placed | order.total > money("900", "EUR") | ` + holdRisk,
+		}, nil},
+		{"the same twice", []string{
+			`a | order.placed | order.units > 5 | ` + holdRisk,
+			`b | order.placed | order.units > 5 | ` + holdRisk,
+		}, []string{"shadowed warning b,a: adds only its reason"}},
+		{"loop", []string{
+			`a | order.ready | - | ` + holdRisk,
+			`b | task.overdue | task.kind == "review" | release`,
+		}, []string{"loop error a,b: which sets off"}},
+		{"no loop: another task", []string{
+			`a | order.ready | - | ` + holdRisk,
+			`b | task.overdue | task.kind == "refund" | release`,
+		}, nil},
+		{"a task about a task", []string{`a | task.overdue | - | task: { queue: ops, title: look }`}, []string{"loop error a: task.overdue"}},
+		{"a task about another queue's task", []string{`a | task.overdue | task.queue != "ops" | task: { queue: ops, title: look }`}, nil},
+		{"mail about mail", []string{`a | effect.failed | - | message: { template: low-stock, to: ops@shop.example }`}, []string{"loop warning a: fails for good"}},
+		{"mail about other mail", []string{`a | effect.failed | effect.purpose != "low-stock" | message: { template: low-stock, to: ops@shop.example }`}, nil},
+		{"two systems", []string{`a | order.paid | - | webhook: { connection: erp }`}, []string{"loop warning a: the system behind it may answer through erp-in"}},
+		{"unwritten", []string{`a | order.placed | "b2b" in customer.tags | tag: b`}, []string{"unwritten warning a: nothing writes"}},
+		{"no IP table", []string{`a | order.placed | ip.country == "BR" | tag: b`}, []string{"unwritten warning a: no IP table"}},
+		{"no low lines", []string{`a | stock.low | - | message: { template: low-stock, to: owner }`}, []string{"unwritten warning a: no product has a low line"}},
+		{"not known yet", []string{`a | order.placed | order.parcels > 1 | tag: b`}, []string{"undecided note a: order.parcels = not known"}},
+		{"beyond proof", []string{`a | order.placed | order.units * 1000 > 70000 && order.units < 90 | tag: b`}, []string{"undecided note a: beyond what can be proved"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			for i := range tc.rows {
+				tc.rows[i] = strings.ReplaceAll(tc.rows[i], `\|`, "|")
+			}
+			world := World{Known: true, Inbound: map[string][]string{"erp-in": {"order.paid"}, "shop": nil}}
+			r := Check(decide.Settings{}, world, set(t, tc.rows...))
+			for _, f := range r.Findings {
+				got := fmt.Sprintf("%s %s %s: %s", f.Kind, f.Severity, strings.Join(f.Automations, ","), f.Message)
+				if len(tc.want) == 0 {
+					t.Fatalf("found %s", got)
+				}
+				head, part, _ := strings.Cut(tc.want[0], ": ")
+				if !strings.HasPrefix(got, head+": ") || !strings.Contains(got, part) {
+					t.Fatalf("found %s; want %s", got, tc.want[0])
+				}
+				tc.want = tc.want[1:]
+				if f.Kind == Conflict && !triggers(t, tc.rows, f) {
+					t.Errorf("the witness %s does not set off both", f.Witness.Event)
+				}
+				if len(f.At) != len(f.Automations) {
+					t.Errorf("%d places for %d automations", len(f.At), len(f.Automations))
+				}
+			}
+			if len(tc.want) > 0 {
+				t.Errorf("not found: %s", tc.want[0])
+			}
+		})
+	}
+}
+
+// triggers reads the witness as it is printed, as JSON, and decides it anew.
+func triggers(t *testing.T, rows []string, f Finding) bool {
+	t.Helper()
+	as := set(t, rows...)
+	p, err := event.Decode(f.Witness.Type, f.Witness.Event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := f.Witness.Case
+	c.Event = p
+	if c.Order != nil {
+		order := &event.OrderPlaced{}
+		if err := json.Unmarshal(f.Witness.Order, order); err != nil {
+			t.Fatal(err)
+		}
+		c.Order = order
+	}
+	r, err := Try(decide.Settings{}, as, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Outcome(f.Automations[0]) == rule.True && r.Outcome(f.Automations[1]) == rule.True
+}
