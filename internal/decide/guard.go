@@ -271,7 +271,7 @@ func (d *decider) automationReported(p *event.AutomationReported) error {
 		d.note("report not sent: the shop has no mail connection")
 		return nil
 	}
-	data := map[string]string{"date": p.Date, "automation": a.Name}
+	data := map[string]string{"date": p.Date, "automation": a.Name, "title": a.Name}
 	if p.Quiet {
 		data["quiet"] = "week"
 	}

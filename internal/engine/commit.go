@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"orderly.example/orderly/internal/decide"
@@ -172,6 +173,7 @@ const maxDepth = 8
 func (e *Engine) decideItem(snap *decide.Snapshot, pol *decide.Policy, it *item, b *batch) {
 	it.p.failed = nil
 	queue := []event.Event{it.p.ev}
+	var done []*decide.Decision
 	for n := 0; n < len(queue); n++ {
 		ev := queue[n]
 		at := it.at
@@ -180,7 +182,7 @@ func (e *Engine) decideItem(snap *decide.Snapshot, pol *decide.Policy, it *item,
 		}
 		d, err := safeDecide(snap, ev, pol, at)
 		if err == nil && ev.Depth > maxDepth {
-			err = fault.New(fault.Internal, "engine.decide", "events derive each other more than %d deep; look for a loop of automations on %s", maxDepth, ev.Type)
+			err = fault.New(fault.Internal, "engine.decide", "%s%s", circleReason, strings.Join(chain(done, ev), circleArrow))
 		}
 		switch {
 		case err != nil && n == 0:
@@ -191,10 +193,35 @@ func (e *Engine) decideItem(snap *decide.Snapshot, pol *decide.Policy, it *item,
 			continue
 		}
 		snap.Apply(d)
+		done = append(done, d)
 		b.add(it.p, d, n == 0)
 		queue = append(queue, d.Derived...)
 	}
 	it.out = Outcome{EventID: it.p.ev.ID, Status: Decided, Subject: it.p.ev.Subject}
+}
+
+// What the reason of an event begins with that was derived too deep, and what stands between the automations of its chain.
+const (
+	circleReason = "events derive each other more than 8 deep; the automations that acted: "
+	circleArrow  = " → "
+)
+
+// chain names the automations that acted on the way to a derived event, the first one first.
+func chain(done []*decide.Decision, ev event.Event) []string {
+	var names []string
+	for i := len(done) - 1; i >= 0; i-- { // causes stand before what they derive
+		if done[i].Event.ID != ev.Cause {
+			continue
+		}
+		ev = done[i].Event
+		for _, c := range slices.Backward(done[i].Trace.Automations) {
+			if c.Outcome == decide.Fired && c.Mode == "" {
+				names = append(names, c.Name)
+			}
+		}
+	}
+	slices.Reverse(names)
+	return names
 }
 
 // safeDecide turns a panic of a decision into an error: one bad event must not stop the shop.

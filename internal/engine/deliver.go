@@ -13,6 +13,7 @@ import (
 	"orderly.example/orderly/internal/effect"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/notify"
 	"orderly.example/orderly/internal/order"
 	"orderly.example/orderly/internal/store"
 )
@@ -326,11 +327,12 @@ type documents struct {
 	orders   map[string]*order.Order
 	personal map[string]customer.Personal
 	reports  map[string]dayReport
+	shadows  map[string]notify.Report // by effect
 }
 
 // documents reads what the effects of a job need in one View, and says how many are attempted at once.
 func (e *Engine) documents(ctx context.Context, ids []string) (docs *documents, size int, err error) {
-	docs, size = &documents{orders: map[string]*order.Order{}, personal: map[string]customer.Personal{}, reports: map[string]dayReport{}}, atOnce
+	docs, size = &documents{orders: map[string]*order.Order{}, personal: map[string]customer.Personal{}, reports: map[string]dayReport{}, shadows: map[string]notify.Report{}}, atOnce
 	err = e.db.View(ctx, func(tx *store.Tx) error {
 		effects, err := store.Effects(tx, ids)
 		if err != nil {
@@ -361,6 +363,11 @@ func (e *Engine) documents(ctx context.Context, ids []string) (docs *documents, 
 			docs.personal[id] = pd
 		}
 		for _, f := range effects {
+			if f.Payload.Purpose == shadowReport {
+				if docs.shadows[f.ID], err = e.shadowReport(tx, f.Payload.Data["automation"], f.Payload.Data["date"]); err != nil {
+					return err
+				}
+			}
 			if date := f.Payload.Data["date"]; f.Payload.Purpose == "daily-report" {
 				if docs.reports[date], err = e.dayReport(tx, date); err != nil {
 					return err

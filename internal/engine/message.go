@@ -36,6 +36,9 @@ func (e *Engine) message(f effect.Effect, docs *documents) (connect.Message, err
 	} else {
 		data.Link = e.link(f)
 	}
+	if f.Payload.Purpose == shadowReport {
+		data.Report = docs.shadows[f.ID]
+	}
 	if f.Payload.Purpose == "daily-report" {
 		data.Report = docs.reports[f.Payload.Data["date"]].print(e.opts.BaseURL)
 	}
@@ -54,6 +57,8 @@ func (e *Engine) link(f effect.Effect) string {
 		return ""
 	case f.OrderID != "":
 		return base + "/orders/" + f.OrderID
+	case f.Payload.Data["automation"] != "":
+		return base + "/automations/" + f.Payload.Data["automation"]
 	case f.Payload.Data["sku"] != "":
 		return base + "/stock/" + f.Payload.Data["sku"]
 	}

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"orderly.example/orderly/internal/event"
@@ -102,6 +104,11 @@ func (e *Engine) endDay(ctx context.Context) error {
 			return err
 		}
 	}
+	if said != "" {
+		if err := e.reportShadows(ctx, last); err != nil {
+			return err
+		}
+	}
 	return e.db.Update(ctx, func(tx *store.Tx) error { return tx.PutSetting(dayEndedSetting, last) })
 }
 
@@ -111,6 +118,10 @@ func (e *Engine) tellQuarantined(ctx context.Context) error {
 	err := e.db.View(ctx, func(tx *store.Tx) error {
 		rows, err := tx.QuarantinedEvents(100)
 		for _, r := range rows {
+			if names, circle := strings.CutPrefix(r.Reason, circleReason); circle {
+				evs = append(evs, circleIncident(r, strings.Split(names, circleArrow)))
+				continue
+			}
 			evs = append(evs, event.Event{
 				Source: engineSource, Key: "quarantined:" + r.ID, Actor: "orderly", Cause: r.ID,
 				Data: &event.IncidentRaised{
@@ -126,6 +137,20 @@ func (e *Engine) tellQuarantined(ctx context.Context) error {
 	}
 	_, err = e.Submit(ctx, evs)
 	return err
+}
+
+// circleIncident tells the owners of automations that set each other off.
+func circleIncident(r store.EventRow, names []string) event.Event {
+	p := &event.IncidentRaised{
+		Subject: "circle:" + r.Subject, Title: "Automations set each other off without end",
+		Detail: strings.Join(names, circleArrow) + ", until " + r.Type + " was not carried out any more (event " + r.ID + "). Change the condition of one of them",
+	}
+	slices.Sort(names)
+	p.Automations = slices.DeleteFunc(slices.Compact(names), func(s string) bool { return s == "" })
+	if strings.HasPrefix(r.Subject, "ord_") {
+		p.Order = r.Subject
+	}
+	return event.Event{Source: engineSource, Key: "quarantined:" + r.ID, Actor: "orderly", Cause: r.ID, Data: p}
 }
 
 // engineSource is the door of what the engine itself notices.

@@ -18,6 +18,7 @@ const (
 	ReviewQuestion    = "review-question"    // to the customer: a person asks something before the order goes on
 	LowStock          = "low-stock"          // to staff: a product fell below its line
 	DailyReport       = "daily-report"       // to staff: the day in figures
+	ShadowReport      = "shadow-report"      // to staff: what an automation would have done
 	Incident          = "incident"           // to staff: something is broken or overdue
 )
 
@@ -48,6 +49,7 @@ func Kinds() []Kind {
 		{ReviewQuestion, Customer, []string{"task.decided"}, "A question a person of the shop has before the order goes on."},
 		{LowStock, Staff, []string{"stock.low"}, "A product has fallen below its line at all locations together."},
 		{DailyReport, Staff, []string{"day.ended"}, "The figures of the day that has ended."},
+		{ShadowReport, Staff, []string{"automation.reported"}, "What an automation in shadow would have done on a day."},
 		{Incident, Staff, []string{"incident.raised", "effect.failed", "task.overdue"}, "Something is broken or overdue, and what to do next."},
 	}
 }
