@@ -70,6 +70,14 @@ func startBrowser(t *testing.T, orders int) *browser {
 	s := openShop(t, orders)
 	srv := httptest.NewServer(s.Handler)
 	t.Cleanup(srv.Close)
+	b := newBrowser(t, path, srv.URL)
+	b.shop = s
+	return b
+}
+
+// newBrowser starts a Chromium for the console at an address.
+func newBrowser(t *testing.T, path, base string) *browser {
+	t.Helper()
 	opts := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1440, 1000),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
@@ -78,7 +86,7 @@ func startBrowser(t *testing.T, orders int) *browser {
 	actx, stop := chromedp.NewExecAllocator(context.Background(), opts...)
 	ctx, cancel := chromedp.NewContext(actx)
 	t.Cleanup(func() { cancel(); stop() })
-	b := &browser{t: t, ctx: ctx, base: srv.URL, shop: s, mail: consoletest.AdminMail, password: consoletest.AdminPassword}
+	b := &browser{t: t, ctx: ctx, base: base, mail: consoletest.AdminMail, password: consoletest.AdminPassword}
 	b.do(chromedp.Navigate("about:blank")) // starts the browser
 	messages := chromedp.Console(ctx)
 	go func() {

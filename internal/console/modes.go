@@ -72,6 +72,8 @@ func (c *Console) modesOf(tx *store.Tx, r *http.Request, a automationView, names
 	now := c.Now()
 	if p, err := automation.Parse(a.Name+".yaml", []byte(a.Text)); err == nil {
 		v.Limits, v.Trial = limitFacts(p, g, now, c.Shop().Zone), trialFacts(p, g)
+		a.Stopped = false
+		v.Limits = slices.Insert(v.Limits, 0, fact{Name: "Mode", Value: modeText(a)})
 	}
 	open, err := tx.Incidents(200)
 	if err != nil {
