@@ -336,7 +336,7 @@ func (p *program) start(ctx context.Context, s *shop) (_ *running, err error) {
 	}
 	r.server = server.New(server.Options{
 		Handler: mux, Log: s.log, Metrics: r.metrics, AdminToken: doors.AdminToken,
-		Ready:          func(ctx context.Context) error { return s.db.View(ctx, func(*store.Tx) error { return nil }) },
+		Ready:          readyOf(s.db, p.now).check,
 		TrustedProxies: s.cfg.TrustedProxies, TLSCert: s.cfg.TLSCert, TLSKey: s.cfg.TLSKey,
 		HeaderTimeout: s.cfg.HeaderTimeout, ReadTimeout: s.cfg.ReadTimeout, WriteTimeout: s.cfg.WriteTimeout,
 		IdleTimeout: s.cfg.IdleTimeout, DrainTimeout: s.cfg.DrainTimeout,

@@ -95,7 +95,7 @@ func TestOrdersFilter(t *testing.T) {
 	b.until(`document.activeElement.name === "q"`)
 	b.do(chromedp.KeyEvent("sample 12\r"))
 	b.until(`location.search === "?q=sample%2012" && document.querySelectorAll("#orders-list tbody tr").length > 0 &&
-		[...document.querySelectorAll("#orders-list tbody tr")].every(r => /Sample Customer 12$/m.test(r.innerText.replace(/\t/g, "\n")))`)
+		[...document.querySelectorAll("#orders-list tbody tr")].every(r => /Sample Customer 12\d*$/m.test(r.innerText.replace(/\t/g, "\n")))`)
 	b.open("/orders?q=sample12@example.com")
 	b.until(`document.querySelectorAll("#orders-list tbody tr").length > 0`)
 	// Rows by keyboard: j twice, enter opens the second.

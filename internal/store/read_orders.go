@@ -279,7 +279,7 @@ func (tx *Tx) ordersByTotal(f OrderFilter, cur *orderKey) (OrderPage, error) {
 const searchCap = 200
 
 // searchOrders finds orders by id, by the beginning of a number, by a customer's
-// id, or by whole words of a name. A mail address is looked up by the customer id that follows
+// id, or by words of a name or their beginnings. A mail address is looked up by the customer id that follows
 // from it (Keyring.Hash), which is the caller's. The other filters then narrow what was found.
 func (tx *Tx) searchOrders(f OrderFilter, s string) (OrderPage, error) {
 	var found []OrderRow
@@ -341,30 +341,42 @@ func (f OrderFilter) fits(r OrderRow) bool {
 		(f.From.IsZero() || !r.PlacedAt.Before(f.From)) && (f.To.IsZero() || r.PlacedAt.Before(f.To))
 }
 
-// prefixEnd is the first text that does not begin with s, in byte order.
-func prefixEnd(s string) string {
-	b := []byte(s)
-	for i := len(b) - 1; i >= 0; i-- {
-		if b[i] < 0x7f {
-			b[i]++
-			return string(b[:i+1])
-		}
-	}
-	return s + "\x7f"
-}
+// prefixEnd stands behind every text that begins with s, in byte order.
+func prefixEnd(s string) string { return s + "\U0010FFFF" }
 
-// customersByName finds customers that have every word of s in their name.
+// prefixCap is how many entries under the beginning of one word a search of several words looks at.
+const prefixCap = 20_000
+
+// customersByName finds customers that have every word of s in their name: those
+// with the whole words first, then those whose words begin like them.
 func (tx *Tx) customersByName(s string) ([]string, error) {
 	words := strings.Fields(strings.ToLower(s))
+	words = words[:min(len(words), 4)]
 	if len(words) == 0 {
 		return nil, nil
 	}
-	var a readArgs
-	parts := make([]string, 0, 4)
-	for _, w := range words[:min(len(words), 4)] {
-		parts = append(parts, "SELECT customer_id FROM customer_search WHERE term = "+a.add(w))
+	var a, b readArgs
+	whole, begins := make([]string, len(words)), make([]string, len(words))
+	for i, w := range words {
+		whole[i] = "SELECT customer_id FROM customer_search WHERE term = " + a.add(w)
+		begins[i] = "SELECT customer_id FROM (SELECT customer_id FROM customer_search WHERE term >= " + b.add(w) + " AND term < " + b.add(prefixEnd(w)) +
+			" LIMIT " + strconv.Itoa(prefixCap) + ") o"
 	}
-	return tx.ids(strings.Join(parts, " INTERSECT ")+" LIMIT "+strconv.Itoa(searchCap), a...)
+	limit := " LIMIT " + strconv.Itoa(searchCap)
+	out, err := tx.ids(strings.Join(whole, " INTERSECT ")+limit, a...)
+	if err != nil || len(out) == searchCap || len([]rune(s)) < 2 {
+		return out, err // one letter is the beginning of too much
+	}
+	if len(words) == 1 { // a customer may have two words that begin alike
+		begins[0] = "SELECT DISTINCT customer_id FROM (SELECT customer_id FROM customer_search WHERE term >= $1 AND term < $2 LIMIT " + strconv.Itoa(2*searchCap) + ") o"
+	}
+	more, err := tx.ids(strings.Join(begins, " INTERSECT ")+limit, b...)
+	for _, id := range more {
+		if len(out) < searchCap && !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
+	return out, err
 }
 
 func (tx *Tx) ids(query string, args ...any) ([]string, error) {

@@ -198,6 +198,9 @@ func testOrderSearch(t *testing.T, url string) {
 		{OrderFilter{Search: "sample", Channel: "pos"}, func(o *order.Order) bool {
 			return (o.CustomerID == "cus_001" || o.CustomerID == "cus_002") && o.Channel == "pos"
 		}},
+		{OrderFilter{Search: "samp"}, func(o *order.Order) bool { return o.CustomerID == "cus_001" || o.CustomerID == "cus_002" }},
+		{OrderFilter{Search: "twel SAM"}, func(o *order.Order) bool { return o.CustomerID == "cus_002" }},
+		{OrderFilter{Search: "ample"}, func(*order.Order) bool { return false }},
 		{OrderFilter{Search: "nobody"}, func(*order.Order) bool { return false }},
 	} {
 		var want []string
