@@ -257,7 +257,7 @@ func (c consoleEngine) Lookup(country, code string) (lat, lon float64, ok bool) 
 func (p *program) console(r *running, web *access.Web) *console.Console {
 	eng := consoleEngine{r.engine}
 	return console.New(console.Deps{
-		Read: r.db, Write: r.db, Keys: r.keys, Submit: eng, Sessions: web, People: r.access, Why: eng, Replay: eng, Live: eng, Modes: eng, Postal: eng,
+		Read: r.db, Write: r.db, Keys: r.keys, Submit: eng, Sessions: web, People: r.access, Why: eng, Replay: eng, Live: eng, Modes: eng, Check: r.engine, Postal: eng,
 		Connect: consoleConnections{r.shop, r.ports},
 		Shop: func() console.Shop {
 			s := r.engine.Policy().Settings

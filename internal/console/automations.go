@@ -41,6 +41,9 @@ func (c *Console) automations(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if v.Report, err = c.Check.Findings(r.Context()); err != nil {
+		return err
+	}
 	if v.Page, err = c.frame(w, r, "Automations", "Automations"); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"orderly.example/orderly/internal/customer"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/proof"
 	"orderly.example/orderly/internal/rule"
 	"orderly.example/orderly/internal/store"
 )
@@ -101,6 +102,11 @@ type Explainer interface {
 	Why(ctx context.Context, orderID, automation string) ([]Explanation, error)
 }
 
+// Checker says what can be shown of all automations together. The report is shared: it is not changed.
+type Checker interface {
+	Findings(ctx context.Context) (*proof.Report, error)
+}
+
 // Replayer tries dead letters and quarantined events again.
 type Replayer interface {
 	// ReplayEffects puts dead letters back to pending and returns how many were dead.
@@ -171,6 +177,7 @@ type Deps struct {
 	Connect  Connections
 	Live     Live
 	Modes    Switcher
+	Check    Checker
 	Postal   Postal
 	Shop     func() Shop
 	Now      func() time.Time

@@ -14,6 +14,7 @@ import (
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/order"
+	"orderly.example/orderly/internal/proof"
 	"orderly.example/orderly/internal/routing"
 	"orderly.example/orderly/internal/store"
 	"orderly.example/orderly/internal/task"
@@ -278,9 +279,10 @@ type automationView struct {
 }
 
 type automationsView struct {
-	Page ui.PageView
-	Rows []automationView
-	Days int
+	Page   ui.PageView
+	Rows   []automationView
+	Days   int
+	Report *proof.Report
 }
 
 type automationPage struct {

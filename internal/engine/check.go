@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
+	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/proof"
 	"orderly.example/orderly/internal/store"
@@ -71,6 +73,37 @@ func (e *Engine) Check(ctx context.Context) (*proof.Report, error) {
 		return nil
 	})
 	return r, err
+}
+
+// findings are those of one policy revision in one world, kept as pages ask for them again and again.
+type findings struct {
+	mu     sync.Mutex
+	at     string
+	report *proof.Report
+}
+
+// Findings returns what Check finds, without asking the history. It is worked out once for every policy
+// and for what the shop has beside it.
+func (e *Engine) Findings(ctx context.Context) (*proof.Report, error) {
+	var policy *decide.Policy
+	var world proof.World
+	err := e.db.View(ctx, func(tx *store.Tx) (err error) {
+		if policy, err = e.currentPolicy(tx); err != nil {
+			return err
+		}
+		world, err = e.world(tx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	at := fmt.Sprint(policy.Revision, world)
+	e.findings.mu.Lock()
+	defer e.findings.mu.Unlock()
+	if e.findings.at != at {
+		e.findings.at, e.findings.report = at, (&loaded{policy: policy}).check(world)
+	}
+	return e.findings.report, nil
 }
 
 // world is what the shop has beside its automations.

@@ -51,19 +51,20 @@ type Options struct {
 
 // Engine decides events and delivers effects. Make it with New, stop it with Close.
 type Engine struct {
-	db     *store.DB
-	keys   *store.Keyring
-	now    func() time.Time
-	log    *slog.Logger
-	opts   Options
-	loaded atomic.Pointer[loaded]
-	tables atomic.Pointer[tables]
-	queue  chan *submission
-	done   chan struct{}
-	closed atomic.Int64 // when Close was called, in microseconds
-	wg     sync.WaitGroup
-	watch  watchers
-	stats  Stats
+	db       *store.DB
+	keys     *store.Keyring
+	now      func() time.Time
+	log      *slog.Logger
+	opts     Options
+	loaded   atomic.Pointer[loaded]
+	tables   atomic.Pointer[tables]
+	findings findings // of the current policy
+	queue    chan *submission
+	done     chan struct{}
+	closed   atomic.Int64 // when Close was called, in microseconds
+	wg       sync.WaitGroup
+	watch    watchers
+	stats    Stats
 
 	suggested suggested
 

@@ -45,8 +45,8 @@ func Kinds() []Kind {
 // Title is the heading of a kind.
 func (k Kind) Title() string {
 	return map[Kind]string{
-		Conflict: "Conflicts", Repeat: "Done twice", Never: "Can never fire", Always: "Always true", Shadowed: "Made useless by another",
-		Loop: "Loops", Unwritten: "Reads what nobody writes", Open: "Not decided",
+		Conflict: "Conflict", Repeat: "Done twice", Never: "Can never fire", Always: "Always true", Shadowed: "Made useless by another",
+		Loop: "Loop", Unwritten: "Reads what nobody writes", Open: "Not decided",
 	}[k]
 }
 

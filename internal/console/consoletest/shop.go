@@ -12,9 +12,11 @@ import (
 	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/console"
+	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/order"
+	"orderly.example/orderly/internal/proof"
 	"orderly.example/orderly/internal/rule"
 	"orderly.example/orderly/internal/store"
 	"orderly.example/orderly/internal/task"
@@ -297,11 +299,39 @@ func Open(ctx context.Context, dir string, n int) (*Shop, error) {
 	}
 	eng := &Engine{DB: db}
 	c := console.New(console.Deps{
-		Read: db, Write: db, Keys: keys, Submit: eng, Sessions: web, People: svc, Why: Explainer{db}, Replay: eng, Live: eng, Postal: Postal{},
+		Read: db, Write: db, Keys: keys, Submit: eng, Sessions: web, People: svc, Why: Explainer{db}, Replay: eng, Live: eng, Check: Checks{db}, Postal: Postal{},
 		Shop: func() console.Shop { return console.Shop{Name: "Sample Shop", Zone: Zone(), Currency: "EUR"} },
 		Now:  Now,
 	})
 	return &Shop{Handler: web.Handler(c), Engine: eng, Access: svc, DB: db}, nil
+}
+
+// Checks looks at the automations as the engine does, without what the shop has beside them.
+type Checks struct{ DB *store.DB }
+
+// Findings implements console.Checker.
+func (c Checks) Findings(ctx context.Context) (*proof.Report, error) {
+	var as []*automation.Automation
+	err := c.DB.View(ctx, func(tx *store.Tx) error {
+		texts, err := tx.PolicyTexts("automation")
+		if err != nil {
+			return err
+		}
+		for _, t := range texts {
+			a, err := automation.Parse(t.Name+".yaml", []byte(t.Text))
+			if err != nil {
+				return err
+			}
+			as = append(as, a)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	r := proof.Check(decide.Settings{}, proof.World{}, as)
+	r.Tests = proof.Tests(decide.Settings{}, as)
+	return r, nil
 }
 
 // AddAdmin makes the sample admin.

@@ -1,0 +1,49 @@
+package console_test
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"orderly.example/orderly/internal/store"
+)
+
+// TestFindings: what the automations do to each other stands on their page, with links to them and the order that shows it.
+func TestFindings(t *testing.T) {
+	c := newClient(t, 12).admin()
+	if _, body := c.get("/automations"); !strings.Contains(body, "They go together") || strings.Contains(body, `href="#findings"`) {
+		t.Error("automations that go together are not said to")
+	}
+	text := func(name, when, step string) store.Text {
+		return store.Text{Kind: "automation", Name: name, Text: "automation: " + name + "\nowner: ops@shop.example\nwhy: a test\non: order.placed\nwhen: " + when +
+			"\ndo:\n  - " + step + "\ntests:\n  - { name: small, event: { total: 1 EUR }, expect: does not fire }\n"}
+	}
+	err := c.shop.DB.Update(t.Context(), func(tx *store.Tx) error {
+		_, _, err := tx.PutPolicy([]store.Text{
+			text("hold-large", `order.total > money("400", "EUR")`, "hold: { queue: risk, reason: large }"),
+			text("release-vip", `order.tags.exists(t, t == "<vip>")`, "release"),
+			text("tag-all", `order.units >= 0`, "tag: seen"),
+		}, "tester", "")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, body := c.get("/automations")
+	if code != http.StatusOK {
+		t.Fatalf("answers %d", code)
+	}
+	_, panel, _ := strings.Cut(body, `id="findings"`)
+	for _, want := range []string{
+		"Conflict", `href="/automations/hold-large"`, `href="/automations/release-vip"`, "Hold-large holds the order and release-vip lets it go",
+		"order.tags = [&#34;&lt;vip&gt;&#34;]", "order.total = 400.01 EUR", "Always true", "Test fails", "it fires; expected is that it does not fire", "3 tests, 3 pairs compared",
+	} {
+		if !strings.Contains(panel, want) {
+			t.Errorf("the panel does not say %q", want)
+		}
+	}
+	if m := regexp.MustCompile(`href="#findings">([^<]*)<`).FindStringSubmatch(body); m == nil || m[1] != "3 findings" {
+		t.Errorf("the head counts %v", m)
+	}
+}
