@@ -11,7 +11,7 @@ GOTESTSUM := $(GO) run gotest.tools/gotestsum@v1.13.0
 TEMPL = $(GO) run github.com/a-h/templ/cmd/templ@$(shell $(GO) list -m -f '{{.Version}}' github.com/a-h/templ)
 
 # The race detector makes the SQLite engine about ten times slower, hence the generous limit per package.
-TESTFLAGS ?= -race -timeout 12m
+TESTFLAGS ?= -race -timeout 20m
 FUZZTIME ?= 5s
 BENCHTIME ?= 1s
 
@@ -77,9 +77,10 @@ bench: ## Run the Go benchmarks and the order benchmark
 	@$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) $(PKGS)
 	$(GO) run ./cmd/orderly bench orders
 
+SEEDS ?= 20
 .PHONY: crash
-crash: ## Kill a server under load with SIGKILL, 50 times (ORDERLY_CRASHES) on SQLite and on PostgreSQL, and check every law
-	@ORDERLY_CRASHES=$${ORDERLY_CRASHES:-50} $(GO) test -count=1 -timeout 60m -run TestKillNine -v ./internal/sim
+crash: ## Kill servers under load 50 times (ORDERLY_CRASHES), then let everything around them fail for SEEDS schedules (default 20), and check every law
+	@ORDERLY_CRASHES=$${ORDERLY_CRASHES:-50} ORDERLY_FAULT_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 240m -run 'TestKillNine|TestFaults|TestFailover' -v ./internal/sim
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (default 5s)

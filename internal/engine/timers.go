@@ -21,8 +21,22 @@ const dayEndedSetting = "day_ended"
 // Run works timers, deliveries and the minimal watch until ctx ends. A process
 // that only imports or checks does not call it.
 func (e *Engine) Run(ctx context.Context) error {
-	if err := e.startWorkers(ctx); err != nil {
-		return err
+	for {
+		err := e.startWorkers(ctx)
+		if err == nil {
+			break
+		}
+		if fault.KindOf(err) != fault.Unavailable {
+			return err
+		}
+		e.log.Error("deliveries cannot begin; it is tried again", "err", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-e.done:
+			return nil
+		case <-time.After(time.Second):
+		}
 	}
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()

@@ -1,9 +1,12 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"hash/fnv"
+	"io"
+	"net"
 	"regexp"
 	"slices"
 	"strings"
@@ -78,7 +81,27 @@ func explain(err error) error {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "22021" {
 		return errNUL
 	}
+	if away(err) {
+		return fault.Wrap(err, fault.Unavailable, "store", "the database is away for the moment; try again")
+	}
 	return err
+}
+
+// away reports whether err says that PostgreSQL cannot be reached or ended the session:
+// nobody's fault who asks, and over in a moment. What was asked for may have been done.
+func away(err error) bool {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		// 08: connection, 53: disk, memory or connections used up, 57P: shut down, starting or cut, 25006: a standby
+		return strings.HasPrefix(e.Code, "08") || strings.HasPrefix(e.Code, "53") || strings.HasPrefix(e.Code, "57P") || e.Code == "25006"
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false // the caller's own
+	}
+	_, wire := errors.AsType[*net.OpError](err)
+	return wire || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || pgconn.SafeToRetry(err)
 }
 
 var errNUL = fault.New(fault.Invalid, "store", "a text contains a NUL character, which cannot be stored")

@@ -90,6 +90,9 @@ func (db *pgDB) run(ctx context.Context, d *DB, write bool, fn func(*Tx) error) 
 		}
 	}()
 	if err := fn(tx); err != nil {
+		if fault.KindOf(err) != fault.Unavailable && away(err) { // in the middle of the rows, or under a name that fn gave it
+			return explain(err)
+		}
 		return err
 	}
 	if err := tx.flush(); err != nil {
