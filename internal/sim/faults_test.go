@@ -211,7 +211,13 @@ func (f *faulty) suffer(ctx context.Context, plan []trouble) {
 		f.resume(false)
 		f.happen(ctx, p)
 	}
-	pause(ctx, time.Until(begun.Add(span)))
+	end := begun.Add(span)
+	for _, until := range f.paused {
+		if until.Before(end.Add(10*time.Second)) && until.After(end) { // a short pause ends with its seed
+			end = until
+		}
+	}
+	pause(ctx, time.Until(end))
 	f.resume(false)
 }
 
@@ -296,7 +302,7 @@ func (f *faulty) start(ctx context.Context, i int) {
 // resume continues paused nodes whose time has come, or all.
 func (f *faulty) resume(all bool) {
 	for i, until := range f.paused {
-		if all || time.Now().After(until) {
+		if all || !time.Now().Before(until) {
 			f.nodes[i].goOn()
 			delete(f.paused, i)
 		}
