@@ -45,6 +45,10 @@ func (p *program) serve(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	defer s.close()
+	token, err := s.access.SetupToken(ctx) // before the doors open: who was told that it listens should not see it end
+	if err != nil {
+		return err
+	}
 	r, err := p.start(ctx, s)
 	if err != nil {
 		return err
@@ -55,10 +59,6 @@ func (p *program) serve(ctx context.Context, cfg *config.Config) error {
 		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 			p.notef("orderly: passwords and tokens travel in clear: give tls_cert and tls_key, or put a proxy with https in front and name it in trusted_proxies\n")
 		}
-	}
-	token, err := s.access.SetupToken(ctx)
-	if err != nil {
-		return err
 	}
 	if token != "" {
 		p.printf("\nThere is no user yet. Make the first one within a day, once, with this link:\n  %s/setup?token=%s\n", r.base, token)

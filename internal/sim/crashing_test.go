@@ -292,7 +292,7 @@ func (n *node) stop() {
 func (c *crashing) load(ctx context.Context, seed uint64) (end func()) {
 	feed, quit := make(chan delivery, 64), make(chan struct{})
 	var all sync.WaitGroup
-	for range 6 {
+	for range 4 {
 		all.Go(func() { c.deliver(ctx, feed) })
 	}
 	all.Go(func() {
