@@ -143,6 +143,7 @@ func (ps *ports) lookUp(ctx context.Context, name string) (*port, error) {
 			return err
 		})
 		if err != nil {
+			delete(ps.missed, name) // nobody looked: to say that it is not there would make its sender give up
 			return nil, err
 		}
 		next := make(map[string]*port, len(rows))
