@@ -41,7 +41,7 @@ func main() {
 // Main runs one command and returns its exit code. It uses nothing of the
 // process but the file system and the network, so that a test can run it.
 func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string) int {
-	p := &program{stdin: stdin, stdout: stdout, stderr: stderr, environ: environ, now: clock()}
+	p := &program{stdin: stdin, stdout: stdout, stderr: stderr, environ: environ, now: nodeClock()}
 	root := p.root()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -57,8 +57,8 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 // clockIsAhead is how wrong the clock of this build is. Only the crash suite's builds have one, set by the linker.
 var clockIsAhead string
 
-// clock is what the program takes for the time.
-func clock() func() time.Time {
+// nodeClock is what the program takes for the time.
+func nodeClock() func() time.Time {
 	ahead, err := time.ParseDuration(clockIsAhead)
 	if err != nil {
 		return time.Now
