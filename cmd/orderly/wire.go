@@ -24,6 +24,7 @@ import (
 	"orderly.example/orderly/internal/observe"
 	"orderly.example/orderly/internal/server"
 	"orderly.example/orderly/internal/store"
+	"orderly.example/orderly/internal/suggest"
 )
 
 // shop is an open database with the key that opens what is sealed in it.
@@ -257,7 +258,7 @@ func (c consoleEngine) Lookup(country, code string) (lat, lon float64, ok bool) 
 func (p *program) console(r *running, web *access.Web) *console.Console {
 	eng := consoleEngine{r.engine}
 	return console.New(console.Deps{
-		Read: r.db, Write: r.db, Keys: r.keys, Submit: eng, Sessions: web, People: r.access, Why: eng, Replay: eng, Live: eng, Modes: eng, Check: r.engine, Postal: eng,
+		Read: r.db, Write: r.db, Keys: r.keys, Submit: eng, Sessions: web, People: r.access, Why: eng, Replay: eng, Suggest: eng, Live: eng, Modes: eng, Check: r.engine, Postal: eng,
 		Connect: consoleConnections{r.shop, r.ports},
 		Shop: func() console.Shop {
 			s := r.engine.Policy().Settings
@@ -385,4 +386,23 @@ func shown(a net.Addr) string {
 		host = "localhost"
 	}
 	return net.JoinHostPort(host, port)
+}
+
+// Suggestions implements console.Suggester.
+func (c consoleEngine) Suggestions(ctx context.Context) (*suggest.Report, []store.Verdict, error) {
+	s, err := c.e.CurrentSuggestions(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.Report, s.SetAside, nil
+}
+
+// AcceptSuggestion implements console.Suggester.
+func (c consoleEngine) AcceptSuggestion(ctx context.Context, key, when, owner, reason string) (string, error) {
+	return c.e.AcceptSuggestion(ctx, key, when, owner, reason)
+}
+
+// RefuseSuggestion implements console.Suggester.
+func (c consoleEngine) RefuseSuggestion(ctx context.Context, key, when, by, reason string) error {
+	return c.e.RefuseSuggestion(ctx, key, when, by, reason)
 }

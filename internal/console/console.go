@@ -174,6 +174,7 @@ type Deps struct {
 	People   Directory
 	Why      Explainer
 	Replay   Replayer
+	Suggest  Suggester // nil: no suggestions
 	Connect  Connections
 	Live     Live
 	Modes    Switcher
@@ -265,6 +266,9 @@ func (c *Console) routes() {
 	signed("GET /automations", access.See, c.automations)
 	signed("GET /automations/{name}", access.See, c.automation)
 	signed("POST /automations/{name}/{action}", access.ApplyAutomation, c.switchMode)
+	signed("GET /suggestions", access.See, c.suggestions)
+	signed("POST /suggestions/{key}/accept", access.ApplyAutomation, c.acceptSuggestion)
+	signed("POST /suggestions/{key}/refuse", access.ApplyAutomation, c.refuseSuggestion)
 	signed("GET /effects", access.See, c.effects)
 	signed("POST /effects/replay", access.ReplayEffect, c.replay)
 	signed("GET /settings", access.See, c.settings)

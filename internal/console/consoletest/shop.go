@@ -299,7 +299,7 @@ func Open(ctx context.Context, dir string, n int) (*Shop, error) {
 	}
 	eng := &Engine{DB: db}
 	c := console.New(console.Deps{
-		Read: db, Write: db, Keys: keys, Submit: eng, Sessions: web, People: svc, Why: Explainer{db}, Replay: eng, Live: eng, Check: Checks{db}, Postal: Postal{},
+		Read: db, Write: db, Keys: keys, Submit: eng, Sessions: web, People: svc, Why: Explainer{db}, Replay: eng, Suggest: Suggester{db}, Live: eng, Check: Checks{db}, Postal: Postal{},
 		Shop: func() console.Shop { return console.Shop{Name: "Sample Shop", Zone: Zone(), Currency: "EUR"} },
 		Now:  Now,
 	})

@@ -31,6 +31,11 @@ var shortcuts = []Shortcut{
 	{"m", "Take it, or put it back"},
 	{"o", "Open the order"},
 	{"z", "Undo the last decision"},
+	{"", "Suggestions"},
+	{"j / k", "Next, previous suggestion"},
+	{"a", "Accept it as a draft"},
+	{"r", "Refuse it, with a reason"},
+	{"↵", "Show or hide its text"},
 }
 
 func currentAttr(on bool) templ.Attributes {

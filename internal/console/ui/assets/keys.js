@@ -86,6 +86,29 @@
   }
   document.addEventListener("htmx:afterSettle", () => { row = -1; });
 
+  // suggestions: j and k go from card to card, a accepts, r asks why not, Enter unfolds the text
+  const cards = () => $$("[data-suggestion]");
+  let card = -1;
+  function look(d) {
+    const cs = cards();
+    card = Math.max(0, Math.min(cs.length - 1, card + d));
+    cs[card].focus({ preventScroll: true });
+    cs[card].scrollIntoView({ block: "nearest" });
+  }
+  function suggestion(key) {
+    const c = cards()[card];
+    if (key === "j" || key === "k") { look(key === "j" ? 1 : -1); return true; }
+    if (!c) return false;
+    if (key === "Enter" && document.activeElement !== c) return false;
+    if (key === "a") { const b = $("[data-accept]", c); if (b) b.form.requestSubmit(b); return !!b; }
+    const fold = $(key === "r" ? "[data-refuse]" : key === "Enter" ? "details.fold" : "none", c);
+    if (!fold) return false;
+    fold.open = key === "r" || !fold.open;
+    const reason = key === "r" && $("input[name=reason]", fold);
+    if (reason) reason.focus();
+    return true;
+  }
+
   let g = 0;
   document.addEventListener("keydown", (e) => {
     if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === "k") { e.preventDefault(); palette(); return; }
@@ -95,6 +118,7 @@
     const now = Date.now();
     if (now - g < 1200 && pages[e.key]) { g = 0; e.preventDefault(); location.href = pages[e.key]; return; }
     g = 0;
+    if (cards().length && suggestion(e.key)) { e.preventDefault(); return; }
     switch (e.key) {
       case "g": g = now; break;
       case "/": { const s = $("[data-search]"); e.preventDefault(); if (s) { s.focus(); s.select(); } else palette(); break; }

@@ -1,0 +1,81 @@
+package console_test
+
+import (
+	"strings"
+	"testing"
+
+	"orderly.example/orderly/internal/store"
+)
+
+// verdicts are what was said about suggestions in the sample shop.
+func (b *browser) verdicts() []store.Verdict {
+	b.t.Helper()
+	var out []store.Verdict
+	if err := b.shop.DB.View(b.t.Context(), func(tx *store.Tx) (err error) { out, err = tx.Verdicts(); return err }); err != nil {
+		b.t.Fatal(err)
+	}
+	return out
+}
+
+// TestSuggestionsByKeyboard accepts one suggestion and refuses another without a mouse.
+func TestSuggestionsByKeyboard(t *testing.T) {
+	b := startBrowser(t, 420)
+	b.signIn()
+	b.open("/automations")
+	b.until(`document.querySelector("#suggested a[href^='/suggestions#']")`)
+	b.open("/suggestions")
+	var n int
+	b.eval(`document.querySelectorAll("[data-suggestion]").length`, &n)
+	if n < 2 {
+		t.Fatalf("%d suggestions are shown", n)
+	}
+	b.eval(`document.querySelectorAll('[data-suggestion] a[href^="/orders/ord_"]').length`, &n)
+	if n == 0 {
+		t.Error("no counter-example can be opened")
+	}
+
+	// Refuse the second: r opens the reason, which is required.
+	var refused, first string
+	b.press("jj")
+	b.until(`document.activeElement === document.querySelectorAll("[data-suggestion]")[1]`)
+	b.eval(`document.querySelectorAll("[data-suggestion]")[1].id`, &refused)
+	b.eval(`document.querySelectorAll("[data-suggestion]")[0].id`, &first)
+	b.press("r")
+	b.until(`document.activeElement.name === "reason"`)
+	b.press("\r")
+	b.until(`location.pathname === "/suggestions" && document.activeElement.matches(":invalid")`)
+	b.press("We look at these\r")
+	b.until(`document.body.innerText.includes("Set aside") && document.body.innerText.includes("We look at these")`)
+	b.until(`!document.getElementById("` + refused + `")`)
+	if vs := b.verdicts(); len(vs) != 1 || vs[0].Accepted || vs[0].Key != refused || vs[0].Reason != "We look at these" || vs[0].Author != b.mail {
+		t.Errorf("kept %+v", vs)
+	}
+
+	// Accept the first: a draft that the reader owns.
+	b.open("/suggestions")
+	b.press("ja")
+	b.until(`location.pathname.startsWith("/automations/") && document.readyState === "complete"`)
+	b.until(`document.body.innerText.includes("Draft") && document.body.innerText.includes("` + b.mail + `")`)
+	vs := b.verdicts()
+	if len(vs) != 2 || !vs[0].Accepted && !vs[1].Accepted {
+		t.Errorf("kept %+v", vs)
+	}
+	b.open("/suggestions")
+	b.until(`!document.getElementById("` + first + `")`)
+	b.clean()
+}
+
+// TestSuggestionsTeachWhenThereAreNone: a new shop learns what is missing.
+func TestSuggestionsTeachWhenThereAreNone(t *testing.T) {
+	b := startBrowser(t, 0)
+	b.signIn()
+	b.open("/suggestions")
+	var text string
+	b.eval(`document.querySelector("#main").innerText`, &text)
+	for _, want := range []string{"Not enough decisions yet", "30 more"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page does not say %q:\n%s", want, text)
+		}
+	}
+	b.clean()
+}
