@@ -32,6 +32,8 @@ const (
 	exampleLocation = "main"
 	exampleTask     = "tsk_test"
 	exampleEffect   = "eff_test"
+	exampleName     = "test"
+	exampleWatch    = "wat_test"
 )
 
 // ExampleLocation is the location that the examples ship from unless they name another.
@@ -174,8 +176,27 @@ func CompleteEvent(p event.Payload, order *event.OrderPlaced) {
 		if order != nil {
 			fill(&p.Order, id)
 		}
+	case *event.ScheduleDue:
+		fill(&p.Automation, exampleName)
+		if p.At.IsZero() {
+			p.At = testNoon
+		}
+	case *event.AbsenceDue:
+		fill(&p.Automation, exampleName)
+		fill(&p.Order, id)
+		fill(&p.Watch, exampleWatch)
 	case *event.DayEnded:
 		fill(&p.Date, testNoon.Format(time.DateOnly))
+	}
+}
+
+// named makes an event of a trigger that is a time the automation's own.
+func (a *Automation) named(p event.Payload) {
+	switch p := p.(type) {
+	case *event.ScheduleDue:
+		p.Automation = a.Name
+	case *event.AbsenceDue:
+		p.Automation = a.Name
 	}
 }
 

@@ -43,7 +43,6 @@ do:
 `
 
 func TestParseFlow(t *testing.T) {
-	everything(t)
 	a, err := Parse("x.yaml", []byte(flowing))
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +74,6 @@ func TestParseFlow(t *testing.T) {
 }
 
 func TestFlowErrors(t *testing.T) {
-	everything(t)
 	on := func(event string) string { return strings.Replace(head, "order.placed", event, 1) }
 	for _, tc := range []struct{ name, text, at, says string }{
 		{"if without then", head + "do:\n  - if: order.units > 1\n", "6:5", "then is required"},

@@ -94,9 +94,6 @@ func (d *doc) step(a *Automation, n node, p *place) (Step, bool) {
 		}
 		return Step{}, false
 	}
-	if slices.Contains(pending, k) {
-		d.add(n, "the step %s is not available yet; available are %s", name, kindNames())
-	}
 	if spec.NeedsOrder && !schema.IsOrderEvent(a.On) {
 		d.add(n, "%s needs an order, and %s has none", name, triggerName(a))
 	}

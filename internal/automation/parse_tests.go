@@ -124,6 +124,7 @@ func (d *doc) testEvent(a *Automation, m *mapping, t *Test) {
 	if len(d.ps) > before {
 		return
 	}
+	a.named(p)
 	CompleteEvent(p, t.Order)
 	t.Event = p
 	d.invalid(m, at, p.Validate())

@@ -94,8 +94,11 @@ func TestProblemsOfTests(t *testing.T) {
 // Every event type can be tested without saying more than what is expected.
 func TestEveryTypeHasAnExample(t *testing.T) {
 	for _, on := range schema.Events() {
-		if on == OnSchedule || on == OnAbsence {
-			continue // not available yet
+		switch on {
+		case OnSchedule:
+			on = "schedule\nschedule: { cron: \"0 9 * * *\" }"
+		case OnAbsence:
+			on = "{ absence_of: shipment.scanned, after: shipment.labelled, within: 48h }"
 		}
 		_, err := Parse("a.yaml", []byte("automation: a\nowner: a@shop.example\nwhy: b\non: "+on+"\ndo:\n  - task: { queue: ops, title: look }\ntests:\n  - { name: x, expect: fires }\n"))
 		if err != nil {

@@ -21,6 +21,8 @@ type triggered struct {
 	guarded    []*Automation
 	fields     []string
 	velocities []rule.Velocity
+	begins     []*Automation // absences that begin with it
+	awaited    bool          // an absence is one of it
 }
 
 // Check returns the problems of automations that each are valid but do not go
@@ -54,18 +56,20 @@ func NewSet(as []*Automation) *Set {
 		if !a.Mode.Considered() {
 			continue
 		}
-		t := s.byType[a.On]
-		if t == nil {
-			t = &triggered{}
-			s.byType[a.On] = t
-		}
+		t := s.of(a.On)
 		t.on = append(t.on, a)
 		if a.Guarded() {
 			t.guarded = append(t.guarded, a)
 		}
-		t.fields = append(t.fields, a.Condition.Fields()...)
-		for _, v := range a.Condition.Velocities() {
+		fields, counts := a.StepReads()
+		t.fields = append(append(t.fields, a.Condition.Fields()...), fields...)
+		for _, v := range append(a.Condition.Velocities(), counts...) {
 			t.velocities = addOnce(t.velocities, v)
+		}
+		if x := a.Absence; x != nil {
+			t := s.of(x.After)
+			t.begins = append(t.begins, a)
+			s.of(x.Of).awaited = true
 		}
 	}
 	for _, t := range s.byType {
@@ -74,6 +78,35 @@ func NewSet(as []*Automation) *Set {
 		sort.Slice(t.velocities, func(i, j int) bool { return t.velocities[i].Fact < t.velocities[j].Fact })
 	}
 	return s
+}
+
+func (s *Set) of(eventType string) *triggered {
+	t := s.byType[eventType]
+	if t == nil {
+		t = &triggered{}
+		s.byType[eventType] = t
+	}
+	return t
+}
+
+// Watches returns the automations that notice when something does not follow on
+// an event of a type, and whether any notices that such an event did not come. The result is shared.
+func (s *Set) Watches(eventType string) (begin []*Automation, awaited bool) {
+	if t := s.byType[eventType]; t != nil {
+		return t.begins, t.awaited
+	}
+	return nil, false
+}
+
+// Scheduled returns the automations with a schedule, in any mode, sorted by name.
+func (s *Set) Scheduled() []*Automation {
+	var out []*Automation
+	for _, a := range s.all {
+		if a.Schedule != nil {
+			out = append(out, a)
+		}
+	}
+	return out
 }
 
 func addOnce(vs []rule.Velocity, v rule.Velocity) []rule.Velocity {

@@ -1,9 +1,6 @@
 package automation
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // Kind names what a step does, as written in the text.
 type Kind string
@@ -34,17 +31,8 @@ const (
 	KindStop    Kind = "stop"
 )
 
-// Kinds returns every kind that can be used, in the order of the documentation.
+// Kinds returns every kind, in the order of the documentation.
 func Kinds() []Kind {
-	return slices.DeleteFunc(allKinds(), func(k Kind) bool { return slices.Contains(pending, k) })
-}
-
-// pending are kinds that are read and checked, but not carried out yet.
-var pending = []Kind{
-	KindCancel, KindRefund, KindEscalate, KindIf, KindForEach, KindSet, KindWait, KindWaitFor, KindAsk, KindCall, KindStop,
-}
-
-func allKinds() []Kind {
 	return []Kind{
 		KindHold, KindRelease, KindTag, KindMessage, KindTask, KindWebhook, KindPrefer, KindExclude, KindReport,
 		KindCancel, KindRefund, KindEscalate, KindIf, KindForEach, KindSet, KindWait, KindWaitFor, KindAsk, KindCall, KindStop,

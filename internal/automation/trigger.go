@@ -111,11 +111,6 @@ func (s *Schedule) Last(since, now time.Time, shop *time.Location) (time.Time, b
 // trigger reads `on`: an event type, schedule with its times, or an absence.
 func (d *doc) trigger(a *Automation, root *mapping) bool {
 	n := root.at("on")
-	defer func() {
-		if len(pending) > 0 && (a.On == OnSchedule || a.On == OnAbsence) {
-			d.add(n, "this trigger is not available yet")
-		}
-	}()
 	if m := d.asMapping(n); n != nil && m != nil {
 		return d.absence(a, m)
 	}

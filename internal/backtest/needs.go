@@ -22,7 +22,9 @@ func needsOf(set *automation.Set) needs {
 	n := needs{by: map[string]bool{}}
 	for _, a := range set.All() {
 		n.add(a.On, a.Condition.Source(), a.Condition.Fields())
-		for _, v := range a.Condition.Velocities() {
+		fields, counts := a.StepReads()
+		n.add(a.On, "available", fields) // a step may read the stock of lines
+		for _, v := range append(a.Condition.Velocities(), counts...) {
 			n.by[v.By] = true
 			n.window = max(n.window, v.Within)
 		}
@@ -32,11 +34,11 @@ func needsOf(set *automation.Set) needs {
 		if !lightEvents[a.On] {
 			n.need(a.Name + " is asked on " + a.On)
 		}
-		for _, s := range a.Steps {
+		a.Each(func(s *automation.Step) {
 			if s.Kind.Spec().NeedsOrder {
 				n.need(a.Name + " changes the order on " + a.On)
 			}
-		}
+		})
 	}
 	return n
 }

@@ -101,14 +101,14 @@ func newTally(ctx context.Context, o Options, set *automation.Set) (*tally, erro
 				unknowns: map[string]int64{}, money: sums{}, newMoney: sums{}, work: days{}, weeks: map[int64]*Week{},
 				overlap: map[string]int64{}, with: map[string]int64{},
 			}
-			for _, s := range a.Steps {
+			a.Each(func(s *automation.Step) {
 				switch s.Kind {
 				case automation.KindHold:
 					x.Holds = true
-				case automation.KindTask:
+				case automation.KindTask, automation.KindAsk:
 					x.tasks++
 				}
-			}
+			})
 			r.list = append(r.list, x)
 			r.byName[a.Name] = x
 		}

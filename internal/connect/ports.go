@@ -68,13 +68,21 @@ type Hook interface {
 type Delivery struct {
 	ID   string // the effect's id; the idempotency key
 	Body []byte // JSON
+	// Answer asks for what the receiver answers. A refusal of class 4xx that no later
+	// attempt would change is an answer then, and no error.
+	Answer bool
 }
+
+// MaxAnswer bounds an answer that is read.
+const MaxAnswer = 64 << 10
 
 // Receipt is what the destination said when it took something over. It is kept
 // with the effect for years and shown to people.
 type Receipt struct {
 	Reference string // the destination's own id, or our Message-ID; may be ""
 	Text      string // its status line, e.g. "250 2.0.0 queued" or "202 Accepted"
+	Status    int    // of an answer that was asked for
+	Body      []byte // of an answer that was asked for; it is not kept
 }
 
 // Secret is a password or key in a setting. Printing, logging and encoding it

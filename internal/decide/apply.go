@@ -21,6 +21,9 @@ func (s *Snapshot) Apply(d *Decision) {
 	if d.Customer != nil {
 		s.Customers[d.Customer.ID] = d.Customer
 	}
+	for _, run := range d.Runs {
+		s.PutRun(run)
+	}
 	for _, b := range d.Balances {
 		bs := s.Stock[b.SKU]
 		i, found := slices.BinarySearchFunc(bs, b, func(x, y stock.Balance) int {

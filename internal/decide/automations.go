@@ -3,6 +3,7 @@ package decide
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"orderly.example/orderly/internal/automation"
@@ -20,19 +21,24 @@ type holdWish struct {
 	owner string
 }
 
-// runAutomations asks every automation on this event type, all on the same
-// facts, and carries out those that fired and act. What is in shadow, left out
-// by the canary, or only history is traced as what it would have done.
+// runAutomations is called where an event has taken effect. It lets the runs go on
+// that waited for it, then asks every automation on this event type, all on the
+// same facts, and carries out those that fired and act. What is in shadow, left
+// out by the canary, or only history is traced as what it would have done.
 func (d *decider) runAutomations() {
-	if d.rec != nil {
-		d.repeat()
-		return
-	}
 	if d.want != nil {
 		d.out.Facts = d.gather(d.want.Fields, d.want.Velocities)
 		return
 	}
-	all := d.pol.Automations.On(d.ev.Type)
+	if !d.ask {
+		d.wakeRuns()
+		d.watch()
+	}
+	if d.rec != nil {
+		d.repeat()
+		return
+	}
+	all := Asked(d.pol.Automations, d.ev)
 	if len(all) == 0 {
 		return
 	}
@@ -41,7 +47,7 @@ func (d *decider) runAutomations() {
 		facts = d.gather(d.pol.Automations.Fields(d.ev.Type), d.pol.Automations.Velocities(d.ev.Type))
 		maps.Copy(facts, d.known)
 	}
-	d.out.Facts = facts
+	d.addFacts(facts)
 	holds := d.holds()
 	defer func() { d.resettle = d.resettle || d.holds() != holds }()
 	for _, a := range all {
@@ -51,9 +57,7 @@ func (d *decider) runAutomations() {
 		case rule.True:
 			c := Considered{Name: a.Name, Version: shortHash(a.Hash), Outcome: Fired}
 			acts := d.permit(a, &c)
-			for i := range a.Steps {
-				c.Did = append(c.Did, d.step(a, a.Steps[i].Action, acts && !d.ask))
-			}
+			c.Did, c.Run = d.fire(a, facts, acts && !d.ask)
 			d.out.Trace.Automations = append(d.out.Trace.Automations, c)
 		case rule.Unknown:
 			c := Considered{Name: a.Name, Version: shortHash(a.Hash), Outcome: Unknown}
@@ -66,6 +70,36 @@ func (d *decider) runAutomations() {
 	}
 }
 
+// Asked returns the automations of a set that an event asks: those on its type,
+// and of those on a schedule or an absence the one that it names.
+func Asked(set *automation.Set, ev event.Event) []*automation.Automation {
+	all := set.On(ev.Type)
+	name := ""
+	switch p := ev.Data.(type) {
+	case *event.ScheduleDue:
+		name = p.Automation
+	case *event.AbsenceDue:
+		name = p.Automation
+	default:
+		return all
+	}
+	for i, a := range all {
+		if a.Name == name {
+			return all[i : i+1]
+		}
+	}
+	return nil
+}
+
+// addFacts keeps what was read, for those who ask later why.
+func (d *decider) addFacts(facts Facts) {
+	if d.out.Facts == nil {
+		d.out.Facts = facts
+		return
+	}
+	maps.Copy(d.out.Facts, facts)
+}
+
 // holds is how many holds the order in hand has.
 func (d *decider) holds() int {
 	if d.order == nil {
@@ -76,35 +110,42 @@ func (d *decider) holds() int {
 
 func shortHash(h string) string { return h[:min(len(h), 10)] }
 
-// step carries out one step, when it acts, and says what it does.
-func (d *decider) step(a *automation.Automation, action automation.Action, acts bool) string {
+// act carries out a step that does something to the world, when the run acts, and says what it does.
+func (r *runner) act(action automation.Action, at string) string {
+	d := r.d
 	switch s := action.(type) {
 	case automation.Message:
-		if acts {
-			d.message(a, s)
+		if r.acts {
+			r.message(s)
 		}
 		return "message " + s.Template + " to " + s.To
 	case automation.Report:
-		if acts {
-			d.report(a, s)
+		if r.acts {
+			d.report(r.a, s)
 		}
 		return s.Kind + " report to " + s.To
 	case automation.Webhook:
-		if acts {
-			d.webhook(a, s)
+		if r.acts {
+			r.webhook(s, at)
 		}
 		return "webhook " + s.Purpose + " to " + s.Connection
 	case automation.Task:
-		if acts {
-			d.automationTask(a, s)
+		if r.acts {
+			t := r.openTask(at, task.Task{Kind: task.General, Queue: s.Queue, Title: s.Title, Options: s.Options}, s.SLA)
+			if r.run != nil {
+				r.run.LastTask = t.ID
+			}
 		}
 		return "task for " + s.Queue + ": " + s.Title
+	case automation.Escalate:
+		return r.escalate(s, at)
 	}
-	return d.orderStep(a, action, acts)
+	return r.orderStep(action, at)
 }
 
 // orderStep carries out a step that changes the order.
-func (d *decider) orderStep(a *automation.Automation, action automation.Action, acts bool) string {
+func (r *runner) orderStep(action automation.Action, at string) string {
+	d, a, acts := r.d, r.a, r.acts
 	o := d.order
 	if o == nil {
 		return "nothing: the event concerns no order"
@@ -144,6 +185,16 @@ func (d *decider) orderStep(a *automation.Automation, action automation.Action, 
 	case automation.Exclude:
 		once(&o.Excluded, s.Location)
 		return "exclude " + s.Location
+	case automation.Cancel:
+		switch {
+		case o.State == order.Shipped || o.State.Terminal():
+			return "cancel: too late, the order is " + string(o.State)
+		case acts: // in an event of its own, with all that follows from a cancellation
+			d.derive(&event.OrderCancelled{Channel: o.Channel, Number: o.Number, Reason: s.Reason})
+		}
+		return "cancel: " + s.Reason
+	case automation.Refund:
+		return r.refund(o, s, at)
 	}
 	return "unknown step"
 }
@@ -158,13 +209,10 @@ func (d *decider) wish(a *automation.Automation, s automation.Hold) {
 	}
 }
 
-// subject is what a message, task or webhook happens once for.
-func (d *decider) subject(per string) string {
-	switch {
-	case d.order == nil:
+// onceFor is what a message with subject: event happens once for.
+func (d *decider) onceFor() string {
+	if d.order == nil {
 		return d.ev.ID
-	case per != automation.PerEvent:
-		return d.order.ID
 	}
 	switch p := d.ev.Data.(type) { // a parcel told twice is one parcel
 	case *event.ShipmentShipped:
@@ -191,11 +239,15 @@ func (d *decider) orderID() string {
 }
 
 // message sends a mail: to the customer of the order, or to a person of the shop.
-func (d *decider) message(a *automation.Automation, s automation.Message) {
-	data := d.messageData()
+func (r *runner) message(s automation.Message) {
+	d, data := r.d, r.data
+	subject := r.once
+	if s.Subject != automation.PerEvent && d.order != nil {
+		subject = d.order.ID
+	}
 	if s.To == automation.ToCustomer {
 		if d.order != nil {
-			d.mailCustomer(d.order, s.Template, s.Purpose, d.subject(s.Subject), a.Name, data)
+			d.mailCustomer(d.order, s.Template, s.Purpose, subject, r.a.Name, data)
 		}
 		return
 	}
@@ -204,8 +256,8 @@ func (d *decider) message(a *automation.Automation, s automation.Message) {
 		return
 	}
 	d.effect(effect.Effect{
-		Key: "mail:" + s.Purpose + ":" + s.To + ":" + d.subject(s.Subject), Kind: effect.Mail, Destination: d.pol.Settings.Mail,
-		OrderID: d.orderID(), Automation: a.Name,
+		Key: "mail:" + s.Purpose + ":" + s.To + ":" + subject, Kind: effect.Mail, Destination: d.pol.Settings.Mail,
+		OrderID: d.orderID(), Automation: r.a.Name,
 		Payload: effect.Payload{Purpose: s.Purpose, Template: s.Template, Recipient: s.To, Data: data},
 	})
 }
@@ -221,23 +273,115 @@ func (d *decider) report(a *automation.Automation, s automation.Report) {
 	})
 }
 
-func (d *decider) webhook(a *automation.Automation, s automation.Webhook) {
-	customerID := ""
-	if d.order != nil {
-		customerID = d.order.CustomerID
+func (d *decider) customerID() string {
+	if d.order == nil {
+		return ""
 	}
-	d.effect(effect.Effect{
-		Key:  "webhook:" + s.Purpose + ":" + d.ev.ID + ":" + a.Name,
-		Kind: effect.Webhook, Destination: s.Connection, OrderID: d.orderID(), CustomerID: customerID, Automation: a.Name,
-		Payload: effect.Payload{Purpose: s.Purpose, Data: map[string]string{"event": d.ev.Type, "subject": d.ev.Subject}},
+	return d.order.CustomerID
+}
+
+// webhook sends the event and its order, with the values that have names.
+func (r *runner) webhook(s automation.Webhook, at string) {
+	r.d.effect(effect.Effect{
+		Key:  "webhook:" + s.Purpose + ":" + r.event + ":" + r.a.Name + ":" + at,
+		Kind: effect.Webhook, Destination: s.Connection, OrderID: r.d.orderID(), CustomerID: r.d.customerID(), Automation: r.a.Name,
+		Payload: effect.Payload{Purpose: s.Purpose, Data: r.document()},
 	})
 }
 
-func (d *decider) automationTask(a *automation.Automation, s automation.Task) {
-	d.openTask("automation:"+a.Name+":"+d.ev.ID, task.Task{
-		Kind: task.General, Queue: s.Queue, OrderID: d.orderID(), Title: s.Title, Options: s.Options, Owner: a.Owner,
-		Reasons: []task.Reason{{Automation: a.Name, Text: a.Why}},
-	}, s.SLA)
+// document is what a webhook tells beside the order.
+func (r *runner) document() map[string]string {
+	data := map[string]string{"event": r.trigger, "subject": r.subject}
+	for name, v := range r.facts.named {
+		data["values."+name] = automation.NewValue(name, v).Text
+	}
+	return data
+}
+
+// openTask opens a task of the run, once for the step.
+func (r *runner) openTask(at string, t task.Task, sla time.Duration) *task.Task {
+	subject := "automation:" + r.a.Name + ":" + r.event + ":" + at
+	t.OrderID, t.Owner = r.d.orderID(), r.a.Owner
+	if t.Reasons == nil {
+		t.Reasons = []task.Reason{{Automation: r.a.Name, Text: r.a.Why}}
+	}
+	if r.run != nil && !slices.Contains(r.run.Tasks, subject) {
+		r.run.Tasks = append(r.run.Tasks, subject)
+	}
+	return r.d.openTask(subject, t, sla)
+}
+
+// refund asks finance to give money back: never more than there is to give.
+func (r *runner) refund(o *order.Order, s automation.Refund, at string) string {
+	left := o.Captured.Sub(o.Refunded)
+	amount := s.Amount
+	switch {
+	case o.Captured.Currency == "" || left.Minor <= 0:
+		return "refund: nothing was captured"
+	case amount.Currency == "":
+		amount = left
+	case amount.Currency != left.Currency:
+		return "refund: the order is in " + left.Currency + ", not in " + amount.Currency
+	case amount.Minor > left.Minor:
+		amount = left
+	}
+	if r.acts {
+		r.openTask(at, task.Task{
+			Kind: task.Refund, Queue: "finance", Title: "Refund " + amount.String() + " of order " + o.Short(), Amount: amount,
+			Options: []string{"refunded", "refused"}, Reasons: []task.Reason{{Automation: r.a.Name, Text: s.Reason}},
+		}, 48*time.Hour)
+	}
+	return "refund " + amount.String() + ": " + s.Reason
+}
+
+// escalate gives the open tasks of the order and of the run to another queue,
+// and makes one when there is none; or tells a person.
+func (r *runner) escalate(s automation.Escalate, at string) string {
+	d := r.d
+	about := r.a.Name
+	if d.order != nil {
+		about = "order " + d.order.Short()
+	}
+	if strings.Contains(s.To, "@") {
+		if r.acts {
+			d.alert("escalate:"+r.event+":"+r.a.Name+":"+at, s.To, "Look at "+about, r.a.Why)
+		}
+		return "escalate to " + s.To
+	}
+	if !r.acts {
+		return "escalate to " + s.To
+	}
+	n := 0
+	for _, t := range r.openTasks() {
+		t = d.changeTask(t)
+		t.Queue, t.Assignee = s.To, ""
+		n++
+	}
+	if n == 0 {
+		r.openTask(at, task.Task{Kind: task.General, Queue: s.To, Title: "Look at " + about, Options: []string{"done"}}, automation.DefaultSLA)
+		return "escalate to " + s.To + ": a task"
+	}
+	return "escalate to " + s.To + ": " + itoa(int64(n)) + " open tasks"
+}
+
+// openTasks are the tasks of the order and of the run that wait for a person.
+func (r *runner) openTasks() []*task.Task {
+	var subjects []string
+	if o := r.d.order; o != nil {
+		subjects = append(subjects, o.ID)
+	}
+	if r.run != nil {
+		subjects = append(subjects, r.run.Tasks...)
+	}
+	var out []*task.Task
+	for _, s := range subjects {
+		for _, k := range []task.Kind{task.Review, task.Unfillable, task.Refund, task.General} {
+			if t := r.d.openTaskOf(s, k); t != nil {
+				out = append(out, t)
+			}
+		}
+	}
+	return out
 }
 
 // messageData are the facts of the event that a template may name; what stands in the order is read when it is sent.

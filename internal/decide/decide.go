@@ -97,6 +97,9 @@ type Decision struct {
 	Timers   []Timer
 	Guards   []*automation.Guard // as they are now
 	Firings  []automation.Firing
+	Unset    []string          // ids of timers that are needed no longer
+	Runs     []*automation.Run // as they are now
+	Keep     bool              // its changes must be kept, also when nobody reacted to a derived event
 	Trace    Trace
 	Facts    Facts       // the facts the automations read
 	Gist     *event.Gist // of an order's personal data, when this event brought it
@@ -143,6 +146,9 @@ type Snapshot struct {
 	Guards    map[string]*automation.Guard // by automation: what is known of its doings
 	Velocity  map[VelocityQuery]int64      // counts as stored
 	marks     map[string][]time.Time       // counted since, by this group
+	Runs      map[string]*automation.Run
+	Versions  map[string]*automation.Automation // older texts by hash, which runs began with
+	waiting   map[string][]string               // ids of waiting runs by what may let them go on, sorted
 	// Given are facts that are so whatever the rows say; a nil value is not known. Only a
 	// trial sets them: a test beside a rule, or an order that shows two rules to meet.
 	Given Facts
@@ -164,6 +170,7 @@ func NewSnapshot() *Snapshot {
 		Stock: map[string][]stock.Balance{}, Tasks: map[string][]*task.Task{}, Effects: map[string][]effect.Effect{},
 		Waiting: map[string][]string{}, Reserving: map[stock.Key][]string{}, Days: map[LocationDay]int64{},
 		Guards: map[string]*automation.Guard{}, Velocity: map[VelocityQuery]int64{}, marks: map[string][]time.Time{},
+		Runs: map[string]*automation.Run{}, Versions: map[string]*automation.Automation{}, waiting: map[string][]string{},
 	}
 }
 
@@ -197,6 +204,7 @@ func (d *decider) decide() (*Decision, error) {
 			return nil, err
 		}
 	}
+	d.endRuns()
 	d.finish()
 	return d.out, nil
 }
@@ -242,7 +250,7 @@ func (d *decider) dispatch() error {
 		return d.adjusted(p)
 	case *event.StockTransferred:
 		return d.transferred(p)
-	case *event.StockLow, *event.DayEnded:
+	case *event.StockLow, *event.DayEnded, *event.ScheduleDue:
 		d.runAutomations()
 		return nil
 	case *event.TaskDecided:
@@ -263,6 +271,12 @@ func (d *decider) dispatch() error {
 		return d.automationChanged(p)
 	case *event.AutomationReported:
 		return d.automationReported(p)
+	case *event.AbsenceDue:
+		return d.absenceDue(p)
+	case *event.RunDue:
+		return d.runDue(p)
+	case *event.CallAnswered:
+		return d.callAnswered(p)
 	}
 	return fault.New(fault.Invalid, "decide.Decide", "no decision is defined for events of type %q", d.ev.Type)
 }
@@ -286,7 +300,8 @@ type decider struct {
 	before   order.State
 	touched  map[stock.Key]int // index into out.Balances
 	hold     holdWish
-	resettle bool // the holds changed since the order settled
+	resettle bool            // the holds changed since the order settled
+	woken    map[string]bool // runs that go on because of this event
 }
 
 // orderID is the order the event is about.
@@ -361,12 +376,14 @@ func (d *decider) derive(p event.Payload) {
 	})
 }
 
-// timer asks for an event at due. The same cause and payload set one timer.
-func (d *decider) timer(due time.Time, key string, p event.Payload) {
+// timer asks for an event at due. The same cause and payload set one timer, whose id it returns.
+func (d *decider) timer(due time.Time, key string, p event.Payload) string {
 	if !d.live {
-		return
+		return ""
 	}
-	d.out.Timers = append(d.out.Timers, Timer{ID: event.Derive("tmr_", p.EventType(), key), Due: due, Data: p})
+	id := event.Derive("tmr_", p.EventType(), key)
+	d.out.Timers = append(d.out.Timers, Timer{ID: id, Due: due, Data: p})
+	return id
 }
 
 // finish writes what every decision ends with.

@@ -349,6 +349,10 @@ func (d *decider) payloadFact(name string) (v any, ok, done bool) {
 		if name == "cancel.reason" {
 			return p.Reason, true, true
 		}
+	case *event.ScheduleDue:
+		if name == "schedule.at" {
+			return set(instant(p.At))
+		}
 	case *event.DayEnded:
 		if name == "day.date" {
 			return p.Date, true, true

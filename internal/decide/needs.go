@@ -23,6 +23,7 @@ type First struct {
 	Effects    []string // all effects of these orders
 	Velocities []VelocityQuery
 	Keys       []string // velocity keys this event will be counted under
+	Runs       []string // runs that are about no order
 }
 
 // NeedsFirst names the order, customer and velocity rows of an event.
@@ -59,6 +60,16 @@ func NeedsFirst(ev event.Event, pol *Policy, at time.Time) First {
 		n.Subjects = append(n.Subjects, "effect:"+p.Destination+":"+p.Purpose)
 	case *event.IncidentRaised:
 		n.Subjects = append(n.Subjects, p.Subject)
+	case *event.RunDue:
+		if orderID = p.Order; orderID == "" {
+			n.Runs = append(n.Runs, p.Run)
+		}
+	case *event.CallAnswered:
+		if orderID = p.Order; orderID == "" {
+			n.Runs = append(n.Runs, p.Run)
+		}
+	case *event.AbsenceDue:
+		orderID = p.Order
 	default:
 		if IsOrderSubject(ev.Type) {
 			orderID = ev.Subject

@@ -507,7 +507,7 @@ func (d *decider) orderFact() error {
 		return err
 	}
 	// An automation on an earlier fact of the same event may have held the order meanwhile.
-	if d.ev.Type == "order.ready" && o.State != order.Ready || d.ev.Type == "order.unfillable" && o.State != order.Unfillable {
+	if o.State == order.Cancelled || d.ev.Type == "order.ready" && o.State != order.Ready || d.ev.Type == "order.unfillable" && o.State != order.Unfillable {
 		d.out.Order = nil
 		return nil
 	}

@@ -74,9 +74,7 @@ func Gather(snap *Snapshot, ev event.Event, pol *Policy, at time.Time, want *Wan
 func (d *decider) repeat() {
 	holds := d.holds()
 	for _, a := range d.rec.Acted {
-		for i := range a.Steps {
-			d.step(a, a.Steps[i].Action, true)
-		}
+		d.fire(a, d.gather(a.StepReads()), true)
 	}
 	d.resettle = d.resettle || d.holds() != holds
 }

@@ -90,6 +90,7 @@ func (s *shop) try(p event.Payload, source string) error {
 			s.effects[id] = e
 		}
 		s.timers = append(s.timers, d.Timers...)
+		s.timers = slices.DeleteFunc(s.timers, func(t decide.Timer) bool { return slices.Contains(d.Unset, t.ID) })
 		queue = append(queue, d.Derived...)
 	}
 	return nil

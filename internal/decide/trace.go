@@ -14,6 +14,7 @@ type Trace struct {
 	To          string        `json:"to,omitempty"`
 	Notes       []string      `json:"notes,omitempty"`
 	Automations []Considered  `json:"automations,omitempty"` // those that fired or stayed unknown; all others were false
+	Runs        []RunTrace    `json:"runs,omitempty"`        // waiting runs that went on or ended
 	Routing     *routing.Plan `json:"-"`                     // stored as a planDoc
 }
 
@@ -26,6 +27,7 @@ type Considered struct {
 	Stopped string   `json:"stopped,omitempty"` // why it was stopped
 	Did     []string `json:"did,omitempty"`     // what it did; what it would have done when it is not active
 	Error   string   `json:"error,omitempty"`
+	Run     string   `json:"run,omitempty"` // where its steps may wait
 }
 
 // Outcomes of a considered automation that are worth keeping; all others were false.
@@ -36,7 +38,7 @@ const (
 
 // Empty reports whether there is nothing to say.
 func (t *Trace) Empty() bool {
-	return t.From == "" && t.To == "" && len(t.Notes) == 0 && len(t.Automations) == 0 && t.Routing == nil
+	return t.From == "" && t.To == "" && len(t.Notes) == 0 && len(t.Automations) == 0 && len(t.Runs) == 0 && t.Routing == nil
 }
 
 // traceDoc is a trace as it is stored. A plan is most of what an order's event

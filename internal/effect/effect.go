@@ -63,6 +63,13 @@ type Payload struct {
 	Data      map[string]string // facts for the template or body, no personal data
 	Body      []byte            // webhook: the JSON body without personal data; completed on sending
 	Personal  bool              // webhook: add the sealed address of the order on sending
+	Answer    *Answer           // webhook: the answer is wanted
+}
+
+// Answer says for whom the answer to a webhook is, and what to take from it.
+type Answer struct {
+	Run     string
+	Returns map[string]string // field of the JSON -> its type
 }
 
 // ID is the id of the intent with a key: the same key gives the same id. The

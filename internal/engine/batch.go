@@ -38,6 +38,7 @@ type batch struct {
 	timers     []decide.Timer
 	timerCause map[string]string
 	timersDone []string
+	runs       map[string]*automation.Run
 	counts     map[store.CountKey]store.Count
 	guards     map[string]*automation.Guard
 	firings    []automation.Firing
@@ -53,7 +54,7 @@ func newBatch(pol *decide.Policy) *batch {
 		pol: pol, orders: map[string]*order.Order{}, customers: map[string]*customer.Customer{}, balances: map[stock.Key]stock.Balance{},
 		low: map[string]bool{}, tasks: map[string]*task.Task{}, effects: map[string]effect.Effect{}, days: map[decide.LocationDay]int64{},
 		counts: map[store.CountKey]store.Count{}, guards: map[string]*automation.Guard{}, keys: map[string]string{}, sealed: map[string]string{},
-		toSeal: map[string]bool{}, personalOf: map[int]*prepared{}, timerCause: map[string]string{},
+		runs: map[string]*automation.Run{}, toSeal: map[string]bool{}, personalOf: map[int]*prepared{}, timerCause: map[string]string{},
 	}
 }
 
@@ -80,7 +81,7 @@ func (b *batch) add(p *prepared, d *decide.Decision, outside bool) {
 	if !d.Trace.Empty() {
 		row.Trace = traceText(&d.Trace)
 	}
-	if !outside && len(d.Moves) == 0 && row.Trace == "" && (ev.Type == "order.accepted" || ev.Type == "order.ready") {
+	if !outside && len(d.Moves) == 0 && row.Trace == "" && !d.Keep && (ev.Type == "order.accepted" || ev.Type == "order.ready") {
 		// These to which nobody reacted say nothing that the change of state of their cause does not; a replay derives them again.
 		b.count(d)
 		return
@@ -137,6 +138,10 @@ func (b *batch) add(p *prepared, d *decide.Decision, outside bool) {
 	for _, day := range d.Days {
 		b.days[day]++
 	}
+	for _, run := range d.Runs {
+		b.runs[run.ID] = run
+	}
+	b.timersDone = append(b.timersDone, d.Unset...)
 	for _, t := range d.Timers {
 		b.timers = append(b.timers, t)
 		b.timerCause[t.ID] = ev.ID
@@ -163,7 +168,7 @@ func (b *batch) count(d *decide.Decision) {
 		return
 	}
 	hour := d.Event.At.UTC().Truncate(3600e9).UnixMicro()
-	for _, a := range b.pol.Automations.On(d.Event.Type) {
+	for _, a := range decide.Asked(b.pol.Automations, d.Event) {
 		k := store.CountKey{Name: a.Name, Hour: hour}
 		c := b.counts[k]
 		c.Considered++
@@ -230,6 +235,9 @@ func (b *batch) topics() []Topic {
 	}
 	if slices.ContainsFunc(b.events, func(r store.EventRecord) bool { return strings.HasPrefix(r.Type, "automation.") }) {
 		ts = append(ts, Topic{Kind: "policy"})
+	}
+	if len(b.runs) > 0 {
+		ts = append(ts, Topic{Kind: "run"})
 	}
 	if len(b.effects) > 0 {
 		ts = append(ts, Topic{Kind: "effect"})

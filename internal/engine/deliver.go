@@ -152,7 +152,7 @@ func (e *Engine) attempt(ctx context.Context, a *attempt, docs *documents) {
 		a.err = err
 		return
 	}
-	a.receipt, a.err = port.Post(ctx, connect.Delivery{ID: a.effect.ID, Body: body})
+	a.receipt, a.err = port.Post(ctx, connect.Delivery{ID: a.effect.ID, Body: body, Answer: a.effect.Payload.Answer != nil})
 }
 
 // round records what became of the attempts of the last round, and claims the next. With something
@@ -185,7 +185,7 @@ func (e *Engine) round(ctx context.Context, last []*attempt, next []string) ([]*
 		if err := store.FinishEffects(tx, did.results); err != nil {
 			return err
 		}
-		if err := store.InsertTimers(tx, did.dead); err != nil {
+		if err := store.InsertTimers(tx, did.timers); err != nil {
 			return err
 		}
 		claimed, err = store.ClaimEffects(tx, next, now, lease)
@@ -196,7 +196,7 @@ func (e *Engine) round(ctx context.Context, last []*attempt, next []string) ([]*
 		e.log.Error("what was sent could not be recorded; it is tried again", "effects", len(last), "err", err)
 		next = nil // not now: the claim's time would begin before it is made
 		if err = e.db.Update(ctx, write); err == nil {
-			e.tell(last, len(did.dead))
+			e.tell(last, did.dead)
 			return nil, store.ErrLater
 		}
 	}
@@ -204,7 +204,7 @@ func (e *Engine) round(ctx context.Context, last []*attempt, next []string) ([]*
 		return nil, err
 	}
 	if len(last) > 0 {
-		e.tell(last, len(did.dead))
+		e.tell(last, did.dead)
 	}
 	out := make([]*attempt, len(claimed))
 	for i, f := range claimed {
@@ -228,7 +228,10 @@ func (e *Engine) pause(wait time.Duration) bool {
 // outcome is what the attempts of a round came to.
 type outcome struct {
 	results []store.Result
-	dead    []store.Timer // each dead letter becomes an event, by a row in the commit that records it: none is lost with its node
+	// Each dead letter and each answer to a call becomes an event, by a row in the commit that
+	// records it: none is lost with its node.
+	timers []store.Timer
+	dead   int
 }
 
 func (e *Engine) outcome(tx *store.Tx, as []*attempt, now time.Time) (outcome, error) {
@@ -252,18 +255,28 @@ func (e *Engine) outcome(tx *store.Tx, as []*attempt, now time.Time) (outcome, e
 					continue // another attempt has the word
 				}
 				ev := &event.EffectFailed{Effect: f.ID, Order: f.OrderID, Purpose: f.Payload.Purpose, Destination: f.Destination, Error: r.Err, Automation: f.Automation}
-				data, err := json.Marshal(ev)
-				if err != nil {
+				if err := out.becomes(fmt.Sprintf("dead:%s:%d", f.ID, f.Fence), ev, f, now); err != nil {
 					return out, err
 				}
-				out.dead = append(out.dead, store.Timer{
-					ID: fmt.Sprintf("dead:%s:%d", f.ID, f.Fence), Due: now, Type: ev.EventType(), Data: string(data), Cause: f.EventID,
-				})
+				out.dead++
+			}
+		} else if f.Payload.Answer != nil {
+			if err := out.becomes("answer:"+f.ID, answerOf(a), f, now); err != nil {
+				return out, err
 			}
 		}
 		out.results = append(out.results, r)
 	}
 	return out, nil
+}
+
+// becomes lets what came of an effect become an event.
+func (o *outcome) becomes(id string, p event.Payload, f effect.Effect, now time.Time) error {
+	data, err := event.Encode(p)
+	if err == nil {
+		o.timers = append(o.timers, store.Timer{ID: id, Due: now, Type: p.EventType(), Data: string(data), Cause: f.EventID})
+	}
+	return err
 }
 
 // tell logs, counts and announces what was recorded.

@@ -59,6 +59,9 @@ type Engine struct {
 	loaded   atomic.Pointer[loaded]
 	tables   atomic.Pointer[tables]
 	findings findings // of the current policy
+	// versions are automations by hash, as runs began with them: *automation.Automation
+	versions sync.Map
+	clock    clock // schedules
 	queue    chan *submission
 	done     chan struct{}
 	closed   atomic.Int64 // when Close was called, in microseconds

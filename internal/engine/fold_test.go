@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/engine"
@@ -39,7 +40,9 @@ func TestFoldOfHistoryGivesTheSameDecisions(t *testing.T) {
 		texts = append(texts, store.Text{Kind: engine.KindAutomation, Name: name, Text: "automation: " + name +
 			"\nowner: a@shop.example\nwhy: It is counted.\non: order.placed\nwhen: order.units > 1\ndo: [ { tag: " + name + " } ]\n" + extra})
 	}
+	texts = append(texts, runTexts("first")...)
 	r.apply(texts...)
+	policies := map[int64]*decide.Policy{r.eng.Policy().Revision: r.eng.Policy()}
 	shop := sim.New(7, "f-")
 	r.products(shop.Products()...)
 	r.update(func(tx *store.Tx) error { return store.UpsertLocations(tx, shop.Locations()) })
@@ -60,30 +63,47 @@ func TestFoldOfHistoryGivesTheSameDecisions(t *testing.T) {
 			add(&event.OrderPaid{Channel: o.Channel, Number: o.Number, Amount: money.New(4200, "EUR"), Reference: o.Number})
 		case 5:
 			add(&event.ShipmentRejected{Channel: o.Channel, Number: o.Number, Location: "berlin", Reason: "broken"})
+		case 6:
+			add(&event.ShipmentLabelled{Channel: o.Channel, Number: o.Number, Tracking: o.Number})
+			if i%2 == 0 {
+				add(&event.ShipmentScanned{Channel: o.Channel, Number: o.Number, Tracking: o.Number})
+			}
 		}
 	}
-	for len(evs) > 0 { // groups of changing size
+	for round := 0; len(evs) > 0; round++ { // groups of changing size, with what waits in between
 		n := min(len(evs), 1+len(evs)%37)
 		r.submit(evs[:n]...)
 		evs = evs[n:]
+		switch round % 5 {
+		case 1:
+			r.fireEvery(7)
+		case 2:
+			r.answerEvery(2)
+		case 3: // an edit while runs wait, and at last a stop
+			texts = append(texts[:len(texts)-len(runTexts(""))], runTexts(fmt.Sprintf("edit-%d", round))...)
+			r.apply(texts...)
+			policies[r.eng.Policy().Revision] = r.eng.Policy()
+		}
 	}
 
 	snap := decide.NewSnapshot()
 	for _, p := range shop.Products() {
 		snap.Products[p.SKU] = decide.Product{Product: p}
 	}
-	pol := r.eng.Policy()
-	type row struct{ id, typ, source, subject, data, sealed, customer, facts, trace string }
+	type row struct {
+		id, typ, source, subject, data, sealed, customer, facts, trace, actor string
+		policy                                                                int64
+	}
 	var rows []row
 	var ats []time.Time
 	r.view(func(tx *store.Tx) error {
 		return tx.Each(func(scan func(...any) error) error {
 			var x row
 			var at time.Time
-			err := scan(&x.id, &x.typ, &x.source, &x.subject, &at, &x.data, &x.sealed, &x.customer, &x.facts, &x.trace)
+			err := scan(&x.id, &x.typ, &x.source, &x.subject, &at, &x.data, &x.sealed, &x.customer, &x.facts, &x.trace, &x.policy, &x.actor)
 			rows, ats = append(rows, x), append(ats, at)
 			return err
-		}, "SELECT id, type, source, subject, at, data, sealed, customer_id, facts, trace FROM event WHERE depth = 0 AND state = 'decided' ORDER BY seq")
+		}, "SELECT id, type, source, subject, at, data, sealed, customer_id, facts, trace, policy, actor FROM event WHERE depth = 0 AND state = 'decided' ORDER BY seq")
 	})
 	keys := map[string]string{}
 	r.view(func(tx *store.Tx) error {
@@ -94,13 +114,18 @@ func TestFoldOfHistoryGivesTheSameDecisions(t *testing.T) {
 			return err
 		}, "SELECT id, key FROM customer")
 	})
-	compared, considered, stopped := 0, 0, 0
+	for _, pol := range policies {
+		for _, a := range pol.Automations.All() {
+			snap.Versions[a.Hash] = a
+		}
+	}
+	compared, considered, stopped, went := 0, 0, 0, 0
 	for i, x := range rows {
 		data, err := event.Decode(x.typ, []byte(x.data))
 		if err != nil {
 			t.Fatal(err)
 		}
-		ev := event.Event{ID: x.id, Source: x.source, Type: x.typ, Subject: x.subject, Mode: event.Live, Data: data}
+		ev := event.Event{ID: x.id, Source: x.source, Actor: x.actor, Type: x.typ, Subject: x.subject, Mode: event.Live, Data: data}
 		if pd, ok := data.(event.Personal); ok {
 			person, err := r.key.Open(x.customer, keys[x.customer], x.sealed)
 			if err != nil {
@@ -111,11 +136,12 @@ func TestFoldOfHistoryGivesTheSameDecisions(t *testing.T) {
 		}
 		queue := []event.Event{ev}
 		for n := 0; n < len(queue); n++ {
-			d, err := decide.Decide(snap, queue[n], pol, ats[i])
+			d, err := decide.Decide(snap, queue[n], policies[x.policy], ats[i])
 			if err != nil {
 				t.Fatalf("event %d (%s): %v", i, x.typ, err)
 			}
 			snap.Apply(d)
+			went += len(d.Trace.Runs)
 			if n == 0 {
 				trace := ""
 				if !d.Trace.Empty() {
@@ -149,6 +175,15 @@ func TestFoldOfHistoryGivesTheSameDecisions(t *testing.T) {
 	})
 	if compared < 500 || considered < 5000 || stopped < 50 || len(snap.Guards) != 3 {
 		t.Fatalf("only %d decisions with %d considered automations, %d stopped, %d counted, were compared", compared, considered, stopped, len(snap.Guards))
+	}
+	stored := r.runs(store.RunFilter{})
+	for _, run := range stored {
+		if diff := cmp.Diff(run, snap.Runs[run.ID], cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("run %s of %s, stored and in the fold: %s", run.ID, run.Automation, diff)
+		}
+	}
+	if runs := len(stored); runs != len(snap.Runs) || runs < 100 || went < 100 {
+		t.Fatalf("%d runs are stored, %d in the fold; they went on %d times", runs, len(snap.Runs), went)
 	}
 }
 

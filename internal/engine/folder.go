@@ -183,16 +183,18 @@ func warnings(tx *store.Tx, l *loaded) ([]string, error) {
 		}
 	}
 	for _, a := range l.policy.Automations.All() {
-		for _, st := range a.Steps {
+		a.Each(func(st *automation.Step) {
 			switch x := st.Action.(type) {
 			case automation.Webhook:
+				conn("automation "+a.Name, x.Connection)
+			case automation.Call:
 				conn("automation "+a.Name, x.Connection)
 			case automation.Prefer:
 				loc("automation "+a.Name, x.Location)
 			case automation.Exclude:
 				loc("automation "+a.Name, x.Location)
 			}
-		}
+		})
 	}
 	return out, nil
 }

@@ -3,8 +3,10 @@ package engine
 import (
 	"slices"
 
+	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/event"
+	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/stock"
 	"orderly.example/orderly/internal/store"
 )
@@ -31,13 +33,19 @@ func (e *Engine) load(tx *store.Tx, pol *decide.Policy, items []*item, b *batch)
 	if err := lockAll(tx, orders, customers, uniq(first.Keys)); err != nil {
 		return nil, err
 	}
+	if err := tx.Lock(store.LockRun, uniq(first.Runs)); err != nil {
+		return nil, err
+	}
 	if err := e.loadOrders(tx, snap, orders, b); err != nil {
 		return nil, err
 	}
-	if err := loadTasks(tx, snap, uniq(first.Subjects)); err != nil {
+	subjects, err := e.loadRuns(tx, snap, items, orders, uniq(first.Runs))
+	if err != nil {
 		return nil, err
 	}
-	var err error
+	if err := loadTasks(tx, snap, uniq(append(first.Subjects, subjects...))); err != nil {
+		return nil, err
+	}
 	if snap.Effects, err = store.EffectsOfOrders(tx, uniq(first.Effects)); err != nil {
 		return nil, err
 	}
@@ -182,6 +190,54 @@ func (e *Engine) loadReserving(tx *store.Tx, snap *decide.Snapshot, k stock.Key,
 	return loadProducts(tx, snap, uniq(decide.Components(snap, skus)))
 }
 
+// loadRuns loads the runs that the events may let go on, with the texts they began with, and
+// returns the subjects of their tasks. Runs of an order stand under its lock; those of another
+// order or of none are only found here: they go on in an event of their own.
+func (e *Engine) loadRuns(tx *store.Tx, snap *decide.Snapshot, items []*item, orders, ids []string) ([]string, error) {
+	var keys, subjects []string
+	for _, it := range items {
+		if it.p.ev.Mode == event.Live {
+			keys = append(keys, decide.WaitKeys(snap, it.p.ev)...)
+		}
+	}
+	runs, err := store.WaitingRuns(tx, orders, uniq(keys), ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, run := range runs {
+		snap.PutRun(run)
+		subjects = append(subjects, run.Tasks...)
+		if snap.Versions[run.Version] != nil {
+			continue
+		}
+		if snap.Versions[run.Version], err = e.version(tx, run.Version); err != nil {
+			return nil, err
+		}
+	}
+	return subjects, nil
+}
+
+// version is the automation of a text that may have been replaced since; nil when there is none that can be read.
+func (e *Engine) version(tx *store.Tx, hash string) (*automation.Automation, error) {
+	if a, ok := e.versions.Load(hash); ok {
+		return a.(*automation.Automation), nil
+	}
+	t, err := tx.PolicyText(hash)
+	switch {
+	case fault.KindOf(err) == fault.NotFound:
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	a, err := automation.Parse(t.Name+".yaml", []byte(t.Text))
+	if err != nil {
+		e.log.Error("a version of an automation that a run began with cannot be read", "automation", t.Name, "version", hash, "err", err)
+		return nil, nil
+	}
+	e.versions.Store(hash, a)
+	return a, nil
+}
+
 func (e *Engine) loadOrders(tx *store.Tx, snap *decide.Snapshot, ids []string, b *batch) error {
 	rows, err := store.Orders(tx, ids)
 	if err != nil {
@@ -230,6 +286,7 @@ func merge(to *decide.First, n decide.First) {
 	to.Effects = append(to.Effects, n.Effects...)
 	to.Velocities = append(to.Velocities, n.Velocities...)
 	to.Keys = append(to.Keys, n.Keys...)
+	to.Runs = append(to.Runs, n.Runs...)
 }
 
 // uniq sorts and removes doubles and "".

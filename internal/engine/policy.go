@@ -167,13 +167,13 @@ func Compile(texts []store.Text) (*loaded, error) {
 		return nil, err
 	}
 	for _, a := range as {
-		for _, s := range a.Steps {
+		a.Each(func(s *automation.Step) {
 			if m, ok := s.Action.(automation.Message); ok {
 				if problem := l.templates.Check(m.Template); problem != "" {
 					ps = append(ps, fault.Problem{Pointer: fmt.Sprintf("%s:%d", a.File, s.Line), Message: problem})
 				}
 			}
-		}
+		})
 	}
 	return l, fault.Problems("engine.Compile", ps)
 }

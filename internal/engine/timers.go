@@ -53,6 +53,9 @@ func (e *Engine) Run(ctx context.Context) error {
 			if err := e.fireTimers(ctx); err != nil && ctx.Err() == nil {
 				e.log.Error("timers could not be worked; they are tried again", "err", err)
 			}
+			if err := e.fireSchedules(ctx); err != nil && ctx.Err() == nil {
+				e.log.Error("schedules could not be worked; they are tried again", "err", err)
+			}
 		case <-slow.C:
 			e.look(ctx)
 		}
@@ -61,7 +64,7 @@ func (e *Engine) Run(ctx context.Context) error {
 
 // look does the rounds of the minimal watch.
 func (e *Engine) look(ctx context.Context) {
-	for _, step := range []func(context.Context) error{e.endDay, e.sweep, e.tellQuarantined, e.tellStalled, e.tellModes} {
+	for _, step := range []func(context.Context) error{e.endDay, e.sweep, e.releaseRuns, e.tellQuarantined, e.tellStalled, e.tellModes} {
 		if err := step(ctx); err != nil && ctx.Err() == nil {
 			e.log.Error("a round of the watch failed; it is tried again", "err", err)
 		}

@@ -87,10 +87,14 @@ func (e *Engine) PolicyThen(tx *store.Tx, rev int64) (*decide.Policy, error) {
 }
 
 func (e *Engine) explain(tx *store.Tx, ev store.EventRow, set *automation.Set, name string) ([]Explanation, error) {
-	asked := set.On(ev.Type)
-	if len(asked) == 0 || ev.State != store.EventDecided {
+	if len(set.On(ev.Type)) == 0 || ev.State != store.EventDecided {
 		return nil, nil
 	}
+	payload, err := event.Decode(ev.Type, []byte(ev.Data))
+	if err != nil {
+		return nil, err
+	}
+	asked := decide.Asked(set, event.Event{Type: ev.Type, Data: payload})
 	facts, err := decide.DecodeFacts([]byte(ev.Facts))
 	if err != nil {
 		return nil, err

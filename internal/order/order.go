@@ -5,6 +5,7 @@ package order
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"orderly.example/orderly/internal/customer"
@@ -112,6 +113,15 @@ type Dispute struct {
 	At        time.Time
 }
 
+// Watch is an automation's expectation that an event follows on another.
+type Watch struct {
+	ID         string
+	Automation string
+	Event      string // type of what should come
+	Tracking   string // of the parcel it is about; "" = any
+	Timer      string
+}
+
 // Order is one order. Personal stands apart: the store seals it.
 type Order struct {
 	ID         string
@@ -153,6 +163,8 @@ type Order struct {
 	Missing         []Missing
 	Parcels         int      // parcels planned by the last routing
 	Tracks          []Track  // parcels as the warehouse and the carrier tell of them
+	Watches         []Watch  // what automations expect to follow
+	Seen            []string // events they watch, as they came: type, and type with a tracking number
 	Rounds          int      // routings so far
 	Rejected        []string // locations that refused
 	Preferred       []string // by automations: tried first
@@ -192,6 +204,8 @@ func (o *Order) Clone() *Order {
 	c.Missing = append([]Missing(nil), o.Missing...)
 	c.Disputes = append([]Dispute(nil), o.Disputes...)
 	c.PaymentRefs = append([]string(nil), o.PaymentRefs...)
+	c.Watches = append([]Watch(nil), o.Watches...)
+	c.Seen = append([]string(nil), o.Seen...)
 	c.Tracks = append([]Track(nil), o.Tracks...)
 	c.Rejected = append([]string(nil), o.Rejected...)
 	c.Preferred = append([]string(nil), o.Preferred...)
@@ -249,6 +263,26 @@ func (o *Order) Delivered() bool {
 		}
 	}
 	return len(o.Tracks) > 0
+}
+
+// See remembers that an event came, and reports whether that is new.
+func (o *Order) See(event, tracking string) bool {
+	isNew := false
+	for _, k := range []string{event, event + " " + tracking} {
+		if k != event+" " && !slices.Contains(o.Seen, k) {
+			o.Seen = append(o.Seen, k)
+			isNew = true
+		}
+	}
+	return isNew
+}
+
+// SeenBefore reports whether an event came: of the parcel, when both tell its number.
+func (o *Order) SeenBefore(event, tracking string) bool {
+	if tracking != "" {
+		return slices.Contains(o.Seen, event+" "+tracking)
+	}
+	return slices.Contains(o.Seen, event)
 }
 
 // ReservedAt returns the units of each SKU that a location holds for the order.

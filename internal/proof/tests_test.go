@@ -61,8 +61,11 @@ func TestDraftsAreTested(t *testing.T) {
 // when such an event comes.
 func TestEveryTriggerIsAsked(t *testing.T) {
 	for _, on := range schema.Events() {
-		if on == automation.OnSchedule || on == automation.OnAbsence {
-			continue // not available yet
+		switch on {
+		case automation.OnSchedule:
+			on = "schedule\nschedule: { cron: \"0 9 * * *\" }"
+		case automation.OnAbsence:
+			on = "{ absence_of: shipment.scanned, after: shipment.labelled, within: 48h }"
 		}
 		a := parse(t, "automation: a\nowner: a@shop.example\nwhy: b\non: "+on+"\ndo:\n  - task: { queue: ops, title: look }\ntests:\n  - { name: x, expect: fires, does: [task for ops] }\n")
 		if rs := Failed(Tests(decide.Settings{}, []*automation.Automation{a})); len(rs) > 0 {

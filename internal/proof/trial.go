@@ -14,6 +14,7 @@ import (
 	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/order"
 	"orderly.example/orderly/internal/risk"
 	"orderly.example/orderly/internal/routing"
 	"orderly.example/orderly/internal/rule"
@@ -257,6 +258,12 @@ func (t *trial) withTask(c Case, orderID string) (event.Payload, error) {
 		return &q, nil
 	case *event.TaskOverdue:
 		return &event.TaskOverdue{Task: t.task(c, orderID, p.Task, options)}, nil
+	case *event.AbsenceDue: // the order has waited for it
+		if o := t.snap.Orders[orderID]; o != nil {
+			o = o.Clone()
+			o.Watches = append(o.Watches, order.Watch{ID: p.Watch, Automation: p.Automation})
+			t.snap.Orders[orderID] = o
+		}
 	}
 	return c.Event, nil
 }

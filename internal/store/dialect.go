@@ -114,6 +114,7 @@ const (
 	LockOrder LockClass = iota + 1
 	LockCustomer
 	LockVelocity
+	LockRun // runs that are about no order
 	LockSKU
 	LockDay
 	LockAutomation

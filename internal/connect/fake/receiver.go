@@ -48,6 +48,8 @@ type ReceiverOptions struct {
 	Now func() time.Time
 	// Take, when set, is called for each document the first time it arrives; the sample warehouse ships from here.
 	Take func(Document)
+	// Answer, when set, says what a document is answered with; nil = 204 and nothing.
+	Answer func(Document) (status int, body []byte)
 }
 
 // Receiver is another system's webhook door: it verifies, acts once per webhook-id
@@ -204,6 +206,10 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request) {
 		r.take(Document{ID: id, Body: body, At: r.opts.Now(), Attempts: 1})
 	}
 	switch {
+	case !fails && r.opts.Answer != nil:
+		status, answer := r.opts.Answer(Document{ID: id, Body: body, At: r.opts.Now()})
+		w.WriteHeader(status)
+		_, _ = w.Write(answer)
 	case !fails:
 		w.WriteHeader(http.StatusNoContent)
 	case f.Hang:

@@ -3,6 +3,7 @@ package hook
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -78,12 +79,35 @@ func (p *Poster) Post(ctx context.Context, d connect.Delivery) (connect.Receipt,
 		return connect.Receipt{}, err
 	}
 	defer resp.Body.Close()
+	if d.Answer {
+		return p.answer(d, resp)
+	}
 	// Read what little there is, so that the connection can be used again. The answer is decided by its status.
 	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
 	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
 		return connect.Receipt{Reference: d.ID, Text: statusText(resp.StatusCode)}, nil
 	}
 	return connect.Receipt{}, p.refused(resp)
+}
+
+// answer reads what the receiver says. One that says more than is read is no answer.
+func (p *Poster) answer(d connect.Delivery, resp *http.Response) (connect.Receipt, error) {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, connect.MaxAnswer+1))
+	if err != nil {
+		return connect.Receipt{}, connect.Fail(connect.ClassRetry, err, "the answer of %s broke off", p.host)
+	}
+	code := resp.StatusCode
+	if code < 200 || code >= 300 {
+		var e *connect.Error
+		if err := p.refused(resp); code < 400 || code >= 500 || code == http.StatusUnauthorized || code == http.StatusForbidden ||
+			!errors.As(err, &e) || e.Class != connect.ClassPermanent {
+			return connect.Receipt{}, err
+		}
+	}
+	if len(body) > connect.MaxAnswer {
+		return connect.Receipt{}, connect.Fail(connect.ClassPermanent, nil, "the answer of %s is larger than %d bytes", p.host, connect.MaxAnswer)
+	}
+	return connect.Receipt{Reference: d.ID, Text: statusText(code), Status: code, Body: body}, nil
 }
 
 // refused classes an answer that is not of class 2xx.
