@@ -5,7 +5,7 @@ import "github.com/spf13/cobra"
 // commands lists the commands in the order in which a shop meets them.
 func (p *program) commands() []*cobra.Command {
 	return []*cobra.Command{
-		p.demoCommand(), p.serveCommand(), p.importCommand(), p.dataCommand(), p.checkCommand(), p.applyCommand(), p.exportCommand(), p.whyCommand(),
+		p.demoCommand(), p.serveCommand(), p.importCommand(), p.dataCommand(), p.checkCommand(), p.applyCommand(), p.exportCommand(), p.whyCommand(), p.backtestCommand(),
 		p.automationsCommand(), p.effectsCommand(), p.eventsCommand(),
 		p.suggestCommand(),
 		p.tokenCommand(), p.userCommand(), p.connectionCommand(),

@@ -123,6 +123,11 @@ func (k *asker) placed(e *Entry, snap *decide.Snapshot) error {
 		return err
 	}
 	if all {
+		if e.Seq%checkEvery == 0 {
+			if err := k.verify(e, k.snapshot(e, snap), known); err != nil {
+				return err
+			}
+		}
 		k.keep(e, decide.Answer(e.Event, &order.Order{ID: e.Subject, State: order.Expected}, t.cand, known, e.At))
 		return nil
 	}
@@ -154,17 +159,4 @@ func (k *asker) keep(e *Entry, d *decide.Decision) {
 // small is a snapshot for one order of the light fold.
 func (k *asker) small() *decide.Snapshot {
 	return &decide.Snapshot{Customers: map[string]*customer.Customer{}, Velocity: map[decide.VelocityQuery]int64{}, Products: k.products}
-}
-
-// disagree reports whether facts that were stored differ from the folded ones: the names that do.
-func disagree(stored, folded decide.Facts, was map[string]bool) []string {
-	var out []string
-	for name := range was {
-		a, b := stored[name], folded[name]
-		if string(decide.EncodeFacts(decide.Facts{name: a})) != string(decide.EncodeFacts(decide.Facts{name: b})) {
-			out = append(out, name)
-		}
-	}
-	slices.Sort(out)
-	return out
 }

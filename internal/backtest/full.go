@@ -16,6 +16,8 @@ type follower struct {
 	k     *asker
 	r     *tally
 	group []*Entry // a submitted event and the rows of those derived from it
+
+	followed func(outer *Entry, d *decide.Decision) error // told of every submitted event; may be nil
 }
 
 func runFull(ctx context.Context, h *History, k *asker, need needs, r *tally) (err error) {
@@ -25,7 +27,13 @@ func runFull(ctx context.Context, h *History, k *asker, need needs, r *tally) (e
 	}
 	f := &follower{w: NewWorld(products, need.window), k: k, r: r}
 	defer func() { err = errors.Join(err, f.w.Close()) }()
-	err = h.walk(ctx, stages{
+	return f.run(ctx, h)
+}
+
+// run follows the whole history.
+func (f *follower) run(ctx context.Context, h *History) error {
+	k, r := f.k, f.r
+	err := h.walk(ctx, stages{
 		fold: func(ch *chunk) error {
 			for i := range ch.entries {
 				if err := k.load(ctx, &ch.entries[i]); err != nil {
@@ -146,7 +154,13 @@ func (f *follower) follow(snap *decide.Snapshot, outer, e *Entry, ev event.Event
 		f.r.drift++
 	}
 	snap.Apply(d)
-	return d.Derived, f.w.Keep(snap, d)
+	if err := f.w.Keep(snap, d); err != nil {
+		return nil, err
+	}
+	if f.followed != nil && ev.ID == outer.ID {
+		return d.Derived, f.followed(outer, d)
+	}
+	return d.Derived, nil
 }
 
 func (f *follower) ask(snap *decide.Snapshot, outer, e *Entry, ev event.Event, at time.Time) error {

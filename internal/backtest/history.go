@@ -38,6 +38,9 @@ type Entry struct {
 	asked  []answer
 	facts  decide.Facts
 	rec    *decide.Recorded
+
+	checked bool     // its stored facts were compared with folded ones
+	wrong   []string // those that differ
 }
 
 // Placed returns the order this event brought in, or nil when it is none or nothing came of it.

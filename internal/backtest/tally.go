@@ -34,6 +34,7 @@ type tally struct {
 	newMoney           sums
 	work               days
 	combos             map[string]*combo // by the candidates that flagged an order; see score.go
+	routing            *Routing
 	checked, wrong     int64
 	wrongNames         map[string]int64
 	drift              int64
@@ -154,6 +155,15 @@ func (r *tally) entry(e *Entry) {
 	p := e.Placed()
 	if p != nil {
 		r.orders++
+	}
+	if e.checked {
+		r.checked++
+		if len(e.wrong) > 0 {
+			r.wrong++
+		}
+		for _, name := range e.wrong {
+			r.wrongNames[name]++
+		}
 	}
 	for i := range e.asked {
 		r.answer(e, p, &e.asked[i])
@@ -371,6 +381,7 @@ func (r *tally) report() *Report {
 		}
 		r.rank(rep.Together)
 	}
+	rep.Routing = r.routing
 	rep.Notes = r.notes()
 	return rep
 }
@@ -392,7 +403,7 @@ func (r *tally) notes() []string {
 	if r.drift > 0 {
 		out = append(out, fmt.Sprintf("%d recorded decisions could not be followed to the same state: master data was changed since", r.drift))
 	}
-	if len(r.bad) == 0 && r.set != nil {
+	if len(r.bad) == 0 && len(r.list) > 0 {
 		out = append(out, "the history does not know how orders ended: no payment.disputed was recorded, so nothing is scored")
 	}
 	return out

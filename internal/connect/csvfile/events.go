@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -111,6 +112,23 @@ func (mk *maker) place(fromFile string) string {
 }
 
 func (mk *maker) order(d *draft, add func(string, time.Time, event.Payload, int) error) error {
+	if err := mk.life(d, add); err != nil {
+		return err
+	}
+	reason, at := d.values["dispute_reason"], mk.at(d, "disputed_at")
+	if reason == "" && at.IsZero() {
+		return nil
+	}
+	amount, err := mk.amount(d, "dispute_amount")
+	if err != nil {
+		return err
+	}
+	x := &event.PaymentDisputed{Channel: mk.p.m.Channel, Number: d.number, Reason: reason, Amount: amount}
+	return add("order:"+d.number+":disputed", at, x, 0)
+}
+
+// life adds the order and what became of it.
+func (mk *maker) life(d *draft, add func(string, time.Time, event.Payload, int) error) error {
 	p, notes, err := mk.placed(d)
 	if err != nil {
 		return err
@@ -252,10 +270,17 @@ func (mk *maker) placed(d *draft) (_ *event.OrderPlaced, notes []string, err err
 	p := &event.OrderPlaced{
 		Channel: mk.p.m.Channel, Number: d.number, PlacedAt: d.placedAt, Currency: d.currency, Lines: d.lines,
 		Customer: event.Buyer{ID: v["customer.id"], Email: v["customer.email"], Name: v["customer.name"], Phone: v["customer.phone"], SignedUp: mk.at(d, "customer.signed_up")},
-		IP:       v["ip"], Device: v["device"], Service: v["service"], Note: v["note"], Attributes: d.attrs,
+		IP:       dotted(v["ip"]), Device: v["device"], Service: v["service"], Note: v["note"], Attributes: d.attrs,
 	}
 	if p.Lines == nil {
 		p.Lines = []event.Line{}
+	}
+	if days := v["customer.account_days"]; days != "" && p.Customer.SignedUp.IsZero() {
+		n, err := strconv.ParseFloat(days, 64)
+		if err != nil || n < 0 || n > 100*366 {
+			return nil, nil, reject("an account's age cannot be read", "%q", short(days))
+		}
+		p.Customer.SignedUp = d.placedAt.Add(-time.Duration(n * float64(24*time.Hour)))
 	}
 	if mk.mode == event.History {
 		// A pinned line would ask its location for stock; history moves the opening location only.
@@ -298,6 +323,17 @@ func (mk *maker) placed(d *draft) (_ *event.OrderPlaced, notes []string, err err
 		}
 	}
 	return p, notes, nil
+}
+
+// dotted writes an IPv4 address that a file gives as one number, with or without
+// decimals, in the usual form.
+func dotted(ip string) string {
+	n, err := strconv.ParseFloat(ip, 64)
+	if err != nil || !(n >= 1<<24 && n < 1<<32) {
+		return ip
+	}
+	a := uint32(n)
+	return fmt.Sprintf("%d.%d.%d.%d", a>>24, a>>16&255, a>>8&255, a&255)
 }
 
 func address(v map[string]string, pre string, notes []string) (event.Address, []string) {

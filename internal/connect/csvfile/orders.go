@@ -300,7 +300,7 @@ func (p *ordersPlan) take(d *draft) error {
 // orderFields reads the fields of the whole order that have no value yet.
 func (p *ordersPlan) orderFields(d *draft) error {
 	type found struct{ name, v string }
-	var got [40]found
+	var got [64]found
 	n := 0
 	for _, name := range p.names {
 		if d.values[name] != "" {
@@ -353,11 +353,11 @@ func (p *ordersPlan) orderFields(d *draft) error {
 // checkField refuses the row whose field cannot be read, so that the reason names its line.
 func (p *ordersPlan) checkField(name, v string) error {
 	switch name {
-	case "paid_at", "shipped_at", "completed_at", "cancelled_at", "returned_at", "customer.signed_up":
+	case "paid_at", "shipped_at", "completed_at", "cancelled_at", "returned_at", "disputed_at", "customer.signed_up":
 		if _, err := p.dates.parse(v); err != nil {
 			return reject("a date cannot be read", "%s %q", name, short(v))
 		}
-	case "shipping_cost", "discount", "total", "paid_amount":
+	case "shipping_cost", "discount", "total", "paid_amount", "dispute_amount", "customer.account_days":
 		if _, err := p.nums.parse(v); err != nil {
 			return reject("a number cannot be read", "%s %q", name, short(v))
 		}
