@@ -16,6 +16,7 @@ import (
 	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/api"
 	"orderly.example/orderly/internal/automation"
+	"orderly.example/orderly/internal/backtest"
 	"orderly.example/orderly/internal/config"
 	"orderly.example/orderly/internal/console"
 	"orderly.example/orderly/internal/engine"
@@ -259,7 +260,8 @@ func (p *program) console(r *running, web *access.Web) *console.Console {
 	eng := consoleEngine{r.engine}
 	return console.New(console.Deps{
 		Read: r.db, Write: r.db, Keys: r.keys, Submit: eng, Sessions: web, People: r.access, Why: eng, Replay: eng, Suggest: eng, Live: eng, Modes: eng, Check: r.engine, Postal: eng,
-		Connect: consoleConnections{r.shop, r.ports},
+		Connect:  consoleConnections{r.shop, r.ports},
+		Backtest: r.backtest,
 		Shop: func() console.Shop {
 			s := r.engine.Policy().Settings
 			return console.Shop{Name: s.Name, Zone: s.TimeZone, Currency: s.Currency, BaseURL: r.base}
@@ -271,14 +273,15 @@ func (p *program) console(r *running, web *access.Web) *console.Console {
 // running is a shop that takes events and serves its doors.
 type running struct {
 	*shop
-	engine  *engine.Engine
-	ports   *ports
-	metrics *observe.Metrics
-	server  *server.Server
-	web     *access.Web
-	mux     *http.ServeMux // below the server; the demo adds a door
-	ln      net.Listener
-	base    string // URL of the console, without a slash at the end
+	engine   *engine.Engine
+	backtest *backtest.Runner
+	ports    *ports
+	metrics  *observe.Metrics
+	server   *server.Server
+	web      *access.Web
+	mux      *http.ServeMux // below the server; the demo adds a door
+	ln       net.Listener
+	base     string // URL of the console, without a slash at the end
 }
 
 // start brings a shop to life on its address. Requests are answered by serve.
@@ -327,6 +330,7 @@ func (p *program) start(ctx context.Context, s *shop) (_ *running, err error) {
 	}
 	mux := http.NewServeMux()
 	r.web, r.mux = web, mux
+	r.backtest = &backtest.Runner{DB: s.db, Keys: s.keys, Engine: r.engine, Now: p.now, Log: s.log}
 	doors.Mount(mux)
 	mux.Handle("/", web.Handler(p.console(r, web)))
 	if s.cfg.TLS() {
@@ -369,6 +373,7 @@ func (r *running) serve(ctx context.Context) error {
 	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.cfg.DrainTimeout)
 	defer cancel()
+	r.backtest.Close()
 	err = errors.Join(err, r.engine.Close(end))
 	stop()
 	wg.Wait()

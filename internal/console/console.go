@@ -163,7 +163,7 @@ type Shop struct {
 	BaseURL  string // how commands in help texts name this server
 }
 
-// Deps is what the console is built on. Postal, Live, Modes, Why, Replay and Connect may be
+// Deps is what the console is built on. Postal, Backtest, Live, Modes, Why, Replay and Connect may be
 // nil: their parts of the pages then say that they are not available.
 type Deps struct {
 	Read     Reader
@@ -180,6 +180,7 @@ type Deps struct {
 	Modes    Switcher
 	Check    Checker
 	Postal   Postal
+	Backtest Backtester
 	Shop     func() Shop
 	Now      func() time.Time
 	Log      *slog.Logger
@@ -269,6 +270,9 @@ func (c *Console) routes() {
 	signed("GET /suggestions", access.See, c.suggestions)
 	signed("POST /suggestions/{key}/accept", access.ApplyAutomation, c.acceptSuggestion)
 	signed("POST /suggestions/{key}/refuse", access.ApplyAutomation, c.refuseSuggestion)
+	signed("GET /automations/{name}/backtest", access.See, c.backtest)
+	signed("POST /automations/{name}/backtest", access.ApplyAutomation, c.startBacktest)
+	signed("POST /automations/{name}/backtest/stop", access.ApplyAutomation, c.stopBacktest)
 	signed("GET /effects", access.See, c.effects)
 	signed("POST /effects/replay", access.ReplayEffect, c.replay)
 	signed("GET /settings", access.See, c.settings)

@@ -1,0 +1,158 @@
+package backtest
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"sync"
+	"time"
+
+	"orderly.example/orderly/internal/automation"
+	"orderly.example/orderly/internal/engine"
+	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/store"
+)
+
+// Runner runs backtests of the shop's automations behind the console: one at a time
+// on a node. The latest result of each automation is kept.
+type Runner struct {
+	DB     *store.DB
+	Keys   *store.Keyring
+	Engine *engine.Engine
+	Now    func() time.Time
+	Log    *slog.Logger
+
+	mu      sync.Mutex
+	running *Running
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+}
+
+// Running is a backtest that runs now.
+type Running struct {
+	Name        string
+	Started     time.Time
+	By          string
+	Done, Total int64
+}
+
+// Result is a backtest that ended.
+type Result struct {
+	Version string    `json:"version"` // of the automation
+	Started time.Time `json:"started"`
+	By      string    `json:"by"`
+	Since   string    `json:"since,omitempty"` // as asked for
+	Until   string    `json:"until,omitempty"`
+	Report  *Report   `json:"report,omitempty"`
+	Failed  string    `json:"failed,omitempty"` // why there is no report
+}
+
+// resultSetting keeps the result of an automation.
+func resultSetting(name string) string { return "backtest." + name }
+
+// Start begins a backtest of an automation of the current policy, in the background. It is
+// refused with Conflict while one runs.
+func (r *Runner) Start(name, by string, since, until time.Time, capacity int) error {
+	a := r.Engine.Policy().Automations.Get(name)
+	if a == nil {
+		return fault.New(fault.NotFound, "backtest.Start", "there is no automation %q in the current policy", name)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.running != nil {
+		return fault.New(fault.Conflict, "backtest.Start", "the backtest of %s is still running; wait for it or stop it", r.running.Name)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.running, r.cancel = &Running{Name: name, Started: r.Now(), By: by}, cancel
+	res := Result{Version: a.Hash, Started: r.running.Started, By: by}
+	if !since.IsZero() {
+		res.Since = since.Format(time.DateOnly)
+	}
+	if !until.IsZero() {
+		res.Until = until.Format(time.DateOnly)
+	}
+	o := Options{
+		DB: r.DB, Keys: r.Keys, Engine: r.Engine, Candidates: []*automation.Automation{a}, Since: since, Until: until, Capacity: capacity,
+		Progress: func(done, total int64) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if r.running != nil {
+				r.running.Done, r.running.Total = done, total
+			}
+		},
+	}
+	r.wg.Go(func() {
+		defer cancel()
+		rep, err := Run(ctx, o)
+		switch {
+		case err == nil:
+			res.Report = rep
+		case ctx.Err() != nil:
+			res.Failed = "It was stopped."
+		default:
+			res.Failed = fault.Message(err)
+			r.Log.Error("a backtest failed", "automation", name, "err", err)
+		}
+		r.end(name, res)
+	})
+	return nil
+}
+
+// end keeps the result and lets the next one begin.
+func (r *Runner) end(name string, res Result) {
+	doc, err := json.Marshal(res)
+	if err == nil {
+		err = r.DB.Update(context.Background(), func(tx *store.Tx) error { return tx.PutSetting(resultSetting(name), string(doc)) })
+	}
+	if err != nil {
+		r.Log.Error("the result of a backtest could not be kept", "automation", name, "err", err)
+	}
+	r.mu.Lock()
+	r.running = nil
+	r.mu.Unlock()
+}
+
+// Running returns the backtest that runs on this node; ok is false when none does.
+func (r *Runner) Running() (now Running, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.running == nil {
+		return now, false
+	}
+	return *r.running, true
+}
+
+// Stop ends the backtest of an automation, if it runs.
+func (r *Runner) Stop(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.running != nil && r.running.Name == name {
+		r.cancel()
+	}
+}
+
+// Latest returns the latest result of an automation; ok is false when it was never tried.
+func (r *Runner) Latest(ctx context.Context, name string) (res Result, ok bool, err error) {
+	err = r.DB.View(ctx, func(tx *store.Tx) error {
+		doc, found, err := tx.Setting(resultSetting(name))
+		if err != nil || !found {
+			return err
+		}
+		ok = true
+		if err := json.Unmarshal([]byte(doc), &res); err != nil {
+			return fault.Wrap(err, fault.Internal, "backtest.Latest", "the kept backtest of %s cannot be read", name)
+		}
+		return nil
+	})
+	return res, ok, err
+}
+
+// Close stops what runs and waits for it.
+func (r *Runner) Close() {
+	r.mu.Lock()
+	if r.cancel != nil {
+		r.cancel()
+	}
+	r.mu.Unlock()
+	r.wg.Wait()
+}

@@ -1,0 +1,253 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"orderly.example/orderly/internal/access"
+	"orderly.example/orderly/internal/backtest"
+	"orderly.example/orderly/internal/console/ui"
+	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/money"
+	"orderly.example/orderly/internal/store"
+)
+
+// Backtester tries automations of the current policy on the history, one at a time; backtest.Runner implements it.
+type Backtester interface {
+	Start(name, by string, since, until time.Time, capacity int) error
+	Running() (backtest.Running, bool)
+	Stop(name string)
+	Latest(ctx context.Context, name string) (backtest.Result, bool, error)
+}
+
+// backtestView is the page of an automation's backtest.
+type backtestView struct {
+	Page    ui.PageView
+	A       automationView
+	Can     bool // start and stop
+	Running *backtest.Running
+	Result  *backtest.Result
+	R       *backtest.Automation // of the result
+	Values  map[string]string
+	Errors  map[string]string
+}
+
+func backtestHref(name string) string { return "/automations/" + pathEscape(name) + "/backtest" }
+
+func (c *Console) backtest(w http.ResponseWriter, r *http.Request) error {
+	return c.showBacktest(w, r, http.StatusOK, backtestView{Values: map[string]string{}})
+}
+
+func (c *Console) showBacktest(w http.ResponseWriter, r *http.Request, status int, v backtestView) error {
+	name := r.PathValue("name")
+	if c.Backtest == nil {
+		return fault.New(fault.NotFound, "console.backtest", "backtests are not available on this server")
+	}
+	found := false
+	err := c.Read.View(r.Context(), func(tx *store.Tx) error {
+		texts, err := tx.PolicyTexts(kindAutomation)
+		for _, t := range texts {
+			if t.Name == name {
+				v.A, found = readAutomation(t), true
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if !found {
+		return fault.New(fault.NotFound, "console.backtest", "there is no automation %q in the current policy", name)
+	}
+	u, _ := access.UserFrom(r.Context())
+	v.Can = access.Can(u.Role, access.ApplyAutomation)
+	if now, ok := c.Backtest.Running(); ok {
+		v.Running = &now
+	}
+	res, ok, err := c.Backtest.Latest(r.Context(), name)
+	if err != nil {
+		return err
+	}
+	if ok {
+		v.Result = &res
+		if res.Report != nil && len(res.Report.Automations) > 0 {
+			v.R = &res.Report.Automations[0]
+		}
+	}
+	if v.Page, err = c.frame(w, r, "Backtest of "+title(name), "Automations"); err != nil {
+		return err
+	}
+	return c.show(w, r, status, backtestPage(v))
+}
+
+func (c *Console) startBacktest(w http.ResponseWriter, r *http.Request) error {
+	if c.Backtest == nil {
+		return fault.New(fault.NotFound, "console.backtest", "backtests are not available on this server")
+	}
+	v := backtestView{Values: map[string]string{}, Errors: map[string]string{}}
+	var since, until time.Time
+	for _, f := range []struct {
+		name string
+		to   *time.Time
+	}{{"since", &since}, {"until", &until}} {
+		text := strings.TrimSpace(r.PostFormValue(f.name))
+		v.Values[f.name] = text
+		if text == "" {
+			continue
+		}
+		t, err := time.ParseInLocation(time.DateOnly, text, c.Shop().Zone)
+		if err != nil {
+			v.Errors[f.name] = "Write a date like 2026-01-31."
+			continue
+		}
+		*f.to = t
+	}
+	capacity := 0
+	if text := strings.TrimSpace(r.PostFormValue("capacity")); text != "" {
+		v.Values["capacity"] = text
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			v.Errors["capacity"] = "Write a number of tasks a day, above 0."
+		}
+		capacity = n
+	}
+	if len(v.Errors) == 0 && !since.IsZero() && !until.IsZero() && !since.Before(until) {
+		v.Errors["until"] = "This is not after the first date."
+	}
+	if len(v.Errors) > 0 {
+		return c.showBacktest(w, r, http.StatusUnprocessableEntity, v)
+	}
+	name := r.PathValue("name")
+	u, _ := access.UserFrom(r.Context())
+	if err := c.Backtest.Start(name, u.Name, since, until, capacity); err != nil {
+		if fault.KindOf(err) != fault.Conflict {
+			return err
+		}
+		return c.back(w, r, backtestHref(name), ui.Flash{Meaning: ui.Attention, Text: fault.Message(err)})
+	}
+	return c.back(w, r, backtestHref(name), ui.Flash{})
+}
+
+func (c *Console) stopBacktest(w http.ResponseWriter, r *http.Request) error {
+	name := r.PathValue("name")
+	if c.Backtest != nil {
+		c.Backtest.Stop(name)
+	}
+	return c.back(w, r, backtestHref(name), ui.Flash{})
+}
+
+// pollWhile makes a part of the page load itself again every second while cond holds.
+func pollWhile(cond bool, href string) templ.Attributes {
+	if !cond {
+		return nil
+	}
+	return templ.Attributes{"hx-get": href, "hx-trigger": "every 1s", "hx-select": "#backtest", "hx-swap": "outerHTML"}
+}
+
+// runningPercent is how far a backtest is.
+func runningPercent(r *backtest.Running) int {
+	return int(r.Done * 100 / max(r.Total, 1))
+}
+
+// resultSpan says what a result is about.
+func resultSpan(v backtestView) string {
+	rep := v.Result.Report
+	s := fmt.Sprintf("%s orders, %s to %s", ui.Number(rep.Orders), rep.Since.Format(time.DateOnly), rep.Until.Format(time.DateOnly))
+	if v.Result.Version != v.A.Hash {
+		s += "; an earlier version"
+	}
+	return s
+}
+
+func resultTiles(v backtestView) []ui.TileView {
+	a := v.R
+	tiles := []ui.TileView{
+		{Label: "Fired", Meaning: ui.Neutral, Value: ui.Number(a.Fired), Note: "of " + ui.Number(a.Considered) + " considered"},
+		{Label: "Newly", Meaning: ui.Neutral, Value: ui.Number(a.New), Note: ui.Number(a.Gone) + " fired then and would not now"},
+		{Label: "Unknown", Meaning: ui.Neutral, Value: ui.Number(a.Unknown), Note: "a fact was missing"},
+	}
+	if a.Unknown > 0 {
+		tiles[2].Meaning = ui.Attention
+	}
+	if a.Holds {
+		tiles = append(tiles, ui.TileView{Label: "Would be held", Meaning: ui.Held, Value: ui.Number(a.WouldHold), Note: ui.Number(a.HeldThen) + " were held then"})
+	}
+	if t := a.Tasks; t != nil {
+		tile := ui.TileView{Label: "Tasks a day", Meaning: ui.Neutral, Value: strconv.FormatFloat(t.PerDay, 'f', 1, 64), Note: "at most " + ui.Number(t.Most)}
+		if t.Busiest != "" {
+			tile.Note += " on " + t.Busiest
+		}
+		if t.Capacity > 0 && t.DaysOver > 0 {
+			tile.Meaning = ui.Attention
+			tile.Note = fmt.Sprintf("more than %d on %d of %d days", t.Capacity, t.DaysOver, t.Days)
+		}
+		tiles = append(tiles, tile)
+	}
+	if s := a.Risk; s != nil {
+		tiles = append(tiles,
+			ui.TileView{Label: "Precision", Meaning: ui.Neutral, Value: percentText(s.Precision), Note: ui.Number(s.Hit) + " of " + ui.Number(s.Flagged) + " flagged were disputed"},
+			ui.TileView{Label: "Recall", Meaning: ui.Neutral, Value: percentText(s.Recall), Note: ui.Number(s.Hit) + " of " + ui.Number(s.Bad) + " disputed were flagged"})
+	}
+	return tiles
+}
+
+func percentText(f float64) string { return strconv.FormatFloat(f*100, 'f', 1, 64) + " %" }
+
+// weekBars are the weeks for the chart: all were considered, these fired.
+func weekBars(ws []backtest.Week) (considered, fired []int64) {
+	if len(ws) == 0 {
+		return nil, nil
+	}
+	next := ws[0].Start
+	for _, w := range ws {
+		for ; next.Before(w.Start); next = next.AddDate(0, 0, 7) {
+			considered, fired = append(considered, 0), append(fired, 0)
+		}
+		considered, fired = append(considered, w.Considered), append(fired, w.Fired)
+		next = next.AddDate(0, 0, 7)
+	}
+	return considered, fired
+}
+
+func weekLabel(ws []backtest.Week) string {
+	most := ws[0]
+	for _, w := range ws {
+		if cmp.Compare(w.Fired, most.Fired) > 0 {
+			most = w
+		}
+	}
+	return fmt.Sprintf("By week from %s: it fired most, %d times of %d, in the week of %s", ws[0].Start.Format(time.DateOnly), most.Fired, most.Considered, most.Start.Format(time.DateOnly))
+}
+
+func moneyList(as []money.Amount) string {
+	parts := make([]string, len(as))
+	for i, a := range as {
+		parts[i] = ui.Amount(a) + " " + a.Currency
+	}
+	return strings.Join(parts, " + ")
+}
+
+// sampleHref is the page of a sample.
+func sampleHref(s backtest.Sample) string {
+	switch {
+	case s.Order != "":
+		return "/orders/" + pathEscape(s.Order)
+	case s.State == "" && strings.HasPrefix(s.Subject, "ord_"):
+		return "/orders/" + pathEscape(s.Subject)
+	}
+	return ""
+}
+
+func sampleName(s backtest.Sample) string {
+	if s.Number != "" {
+		return s.Channel + " " + s.Number
+	}
+	return ui.ShortID(s.Subject)
+}
