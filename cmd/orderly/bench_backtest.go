@@ -34,7 +34,9 @@ type backtestBench struct {
 	OrdersPerS  float64 `json:"orders_per_s"`
 	RawSeconds  float64 `json:"raw_seconds"` // reading the same rows and nothing else
 	RawPerS     float64 `json:"raw_events_per_s"`
-	Ratio       float64 `json:"ratio"` // backtest to raw, in time
+	Ratio       float64 `json:"ratio"`            // backtest to raw, in time
+	CPUMicros   float64 `json:"cpu_us_per_event"` // of all processors: what other work on the machine changes least
+	RawMicros   float64 `json:"raw_cpu_us_per_event"`
 	HeapMB      float64 `json:"heap_mb"`
 	RSSMB       float64 `json:"rss_mb"` // largest of the process, the making of the history included
 	CPUs        int     `json:"cpus"`
@@ -44,11 +46,11 @@ type backtestBench struct {
 
 func (b backtestBench) String() string {
 	return fmt.Sprintf(`%d automations over %d orders, %d recorded events, on %d processors
-  backtest      %8.0f events/s   %.1f s
-  reading only  %8.0f events/s   %.1f s
+  backtest      %8.0f events/s   %.1f s   %5.1f µs of processor time an event
+  reading only  %8.0f events/s   %.1f s   %5.1f µs
   ratio         %8.2f
   memory        %8.0f MB of heap at the most
-`, b.Automations, b.Orders, b.Events, b.CPUs, b.PerSecond, b.Seconds, b.RawPerS, b.RawSeconds, b.Ratio, b.HeapMB)
+`, b.Automations, b.Orders, b.Events, b.CPUs, b.PerSecond, b.Seconds, b.CPUMicros, b.RawPerS, b.RawSeconds, b.RawMicros, b.Ratio, b.HeapMB)
 }
 
 func (p *program) benchBacktestCommand() *cobra.Command {
@@ -136,10 +138,12 @@ func (p *program) benchBacktest(ctx context.Context, events int, seed uint64, di
 	p.notef("reading …\n")
 	h := backtest.History{DB: db, Keys: keys}
 	start := time.Now()
+	cpu, _ := bench.Usage()
 	if rep.Events, rep.Bytes, err = h.Read(ctx); err != nil {
 		return rep, err
 	}
 	rep.RawSeconds = time.Since(start).Seconds()
+	rep.RawMicros = cpuSince(cpu, rep.Events)
 	p.notef("backtest …\n")
 	if profile != "" {
 		f, err := os.Create(profile)
@@ -153,8 +157,10 @@ func (p *program) benchBacktest(ctx context.Context, events int, seed uint64, di
 	}
 	runtime.GC()
 	peak := watchHeap()
+	cpu, _ = bench.Usage()
 	r, err := backtest.Run(ctx, backtest.Options{DB: db, Keys: keys, Engine: eng, Candidates: as, Afresh: afresh})
 	rep.HeapMB = peak()
+	rep.CPUMicros = cpuSince(cpu, rep.Events)
 	if profile != "" {
 		pprof.StopCPUProfile()
 	}
@@ -167,6 +173,12 @@ func (p *program) benchBacktest(ctx context.Context, events int, seed uint64, di
 	_, rss := bench.Usage()
 	rep.RSSMB = rss
 	return rep, nil
+}
+
+// cpuSince is the processor time of an event, in microseconds.
+func cpuSince(before int64, events int64) float64 {
+	now, _ := bench.Usage()
+	return float64(now-before) / float64(max(events, 1))
 }
 
 // watchHeap looks at the heap until its result is called, which returns the most that was in use, in MB.

@@ -52,8 +52,22 @@ func resultSetting(name string) string { return "backtest." + name }
 
 // Start begins a backtest of an automation of the current policy, in the background. It is
 // refused with Conflict while one runs.
-func (r *Runner) Start(name, by string, since, until time.Time, capacity int) error {
-	a := r.Engine.Policy().Automations.Get(name)
+func (r *Runner) Start(ctx context.Context, name, by string, since, until time.Time, capacity int) error {
+	var a *automation.Automation
+	err := r.DB.View(ctx, func(tx *store.Tx) error { // the engine learns of a new policy with the next event only
+		rev, _, err := tx.CurrentPolicy()
+		if err != nil {
+			return err
+		}
+		pol, err := r.Engine.PolicyThen(tx, rev)
+		if err == nil {
+			a = pol.Automations.Get(name)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	if a == nil {
 		return fault.New(fault.NotFound, "backtest.Start", "there is no automation %q in the current policy", name)
 	}
@@ -62,7 +76,7 @@ func (r *Runner) Start(name, by string, since, until time.Time, capacity int) er
 	if r.running != nil {
 		return fault.New(fault.Conflict, "backtest.Start", "the backtest of %s is still running; wait for it or stop it", r.running.Name)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // it outlives the request
 	r.running, r.cancel = &Running{Name: name, Started: r.Now(), By: by}, cancel
 	res := Result{Version: a.Hash, Started: r.running.Started, By: by}
 	if !since.IsZero() {
@@ -93,16 +107,16 @@ func (r *Runner) Start(name, by string, since, until time.Time, capacity int) er
 			res.Failed = fault.Message(err)
 			r.Log.Error("a backtest failed", "automation", name, "err", err)
 		}
-		r.end(name, res)
+		r.end(context.WithoutCancel(ctx), name, res)
 	})
 	return nil
 }
 
 // end keeps the result and lets the next one begin.
-func (r *Runner) end(name string, res Result) {
+func (r *Runner) end(ctx context.Context, name string, res Result) {
 	doc, err := json.Marshal(res)
 	if err == nil {
-		err = r.DB.Update(context.Background(), func(tx *store.Tx) error { return tx.PutSetting(resultSetting(name), string(doc)) })
+		err = r.DB.Update(ctx, func(tx *store.Tx) error { return tx.PutSetting(resultSetting(name), string(doc)) })
 	}
 	if err != nil {
 		r.Log.Error("the result of a backtest could not be kept", "automation", name, "err", err)

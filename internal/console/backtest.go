@@ -21,7 +21,7 @@ import (
 
 // Backtester tries automations of the current policy on the history, one at a time; backtest.Runner implements it.
 type Backtester interface {
-	Start(name, by string, since, until time.Time, capacity int) error
+	Start(ctx context.Context, name, by string, since, until time.Time, capacity int) error
 	Running() (backtest.Running, bool)
 	Stop(name string)
 	Latest(ctx context.Context, name string) (backtest.Result, bool, error)
@@ -126,7 +126,7 @@ func (c *Console) startBacktest(w http.ResponseWriter, r *http.Request) error {
 	}
 	name := r.PathValue("name")
 	u, _ := access.UserFrom(r.Context())
-	if err := c.Backtest.Start(name, u.Name, since, until, capacity); err != nil {
+	if err := c.Backtest.Start(r.Context(), name, u.Name, since, until, capacity); err != nil {
 		if fault.KindOf(err) != fault.Conflict {
 			return err
 		}
@@ -247,7 +247,7 @@ func sampleHref(s backtest.Sample) string {
 
 func sampleName(s backtest.Sample) string {
 	if s.Number != "" {
-		return s.Channel + " " + s.Number
+		return s.Channel + " " + middle(s.Number)
 	}
 	return ui.ShortID(s.Subject)
 }
