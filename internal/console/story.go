@@ -101,6 +101,9 @@ func eventStep(e store.EventRow, names map[string]string) step {
 	if t.To != "" && t.To != t.From {
 		s.From, s.To = order.State(t.From), order.State(t.To)
 	}
+	for _, r := range t.Runs {
+		s.Lines = append(s.Lines, r.Name+", "+r.State+": "+strings.Join(r.Did, "; "))
+	}
 	s.Who = who(e, names)
 	p, err := event.Decode(e.Type, []byte(e.Data))
 	if err == nil {
@@ -196,6 +199,12 @@ func describe(s *step, p event.Payload) {
 	case *event.ShipmentDelivered:
 		say("check", ui.Done, "Delivered")
 		s.Lines = parcelLine(s.Lines, p.Carrier, p.Tracking)
+	case *event.RunDue:
+		say("auto", ui.Neutral, "An automation went on")
+	case *event.CallAnswered:
+		say("hook", ui.Neutral, "A call was answered")
+	case *event.AbsenceDue:
+		say("clock", ui.Attention, "Something did not follow in time")
 	case *event.ShipmentRejected:
 		say("warn", ui.Attention, "%s will not ship it", p.Location)
 		reason(p.Reason)
