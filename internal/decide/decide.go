@@ -363,7 +363,7 @@ func (d *decider) customerOf(id string) *customer.Customer {
 // derivable are the types of the events that decisions derive: what automations
 // on them read and lock is loaded with every event. A test holds derive to it.
 var derivable = []string{
-	"automation.stopped", "order.accepted", "order.ready", "order.reroute_requested", "order.unfillable", "stock.low",
+	"automation.stopped", "order.accepted", "order.cancelled", "order.ready", "order.reroute_requested", "order.unfillable", "stock.low",
 }
 
 // derive adds an event that follows from this one.
