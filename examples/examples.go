@@ -7,7 +7,7 @@ import (
 	"io/fs"
 )
 
-//go:embed shop bench/*.yaml
+//go:embed shop bench/*.yaml templates/*.yaml
 var files embed.FS
 
 // Shop is the policy folder of the sample shop, examples/shop: the starter pack.
@@ -15,6 +15,9 @@ func Shop() fs.FS { return sub("shop") }
 
 // Bench holds the automations of the benchmark, examples/bench.
 func Bench() fs.FS { return sub("bench") }
+
+// Templates holds the automations to begin from, examples/templates.
+func Templates() fs.FS { return sub("templates") }
 
 func sub(dir string) fs.FS {
 	f, err := fs.Sub(files, dir)

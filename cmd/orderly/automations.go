@@ -116,5 +116,6 @@ paused, which stops it at once above whatever the text says.`,
 	}
 	resume.Flags().StringVar(&reason, "reason", "", "`TEXT` why; kept (required)")
 	bindCommon(resume.Flags())
-	return group(&cobra.Command{Use: "automations", Short: "See and change what the automations may do", Long: automationsHelp}, list, mode, resume)
+	subs := append([]*cobra.Command{list, mode, resume}, p.versionCommands()...)
+	return group(&cobra.Command{Use: "automations", Short: "See and change what the automations may do", Long: automationsHelp}, subs...)
 }

@@ -223,6 +223,18 @@ func (c consoleEngine) ReplayEffects(ctx context.Context, ids []string, _ string
 	return c.e.ReplayEffects(ctx, ids)
 }
 
+// Edit implements console.PolicyEditor.
+func (c consoleEngine) Edit(ctx context.Context, e console.PolicyEdit, author, reason string) (console.PolicySaved, error) {
+	a, err := c.e.Edit(ctx, engine.Edit{Kind: engine.KindAutomation, Name: e.Name, Was: e.Was, Text: e.Text, Failing: e.Failing}, author, reason)
+	return console.PolicySaved{Revision: a.Revision, Changed: a.Changed, Warnings: a.Warnings}, err
+}
+
+// Rollback implements console.PolicyEditor.
+func (c consoleEngine) Rollback(ctx context.Context, name string, version int64, author, reason string) (console.PolicySaved, error) {
+	a, err := c.e.Rollback(ctx, name, version, author, reason)
+	return console.PolicySaved{Revision: a.Revision, Changed: a.Changed, Warnings: a.Warnings}, err
+}
+
 // topics are the console's names for what the engine tells.
 var topics = map[string]console.Topic{
 	"order": console.Orders, "task": console.Tasks, "stock": console.Stock, "effect": console.Effects, "policy": console.Automations,
@@ -259,7 +271,7 @@ func (c consoleEngine) Lookup(country, code string) (lat, lon float64, ok bool) 
 func (p *program) console(r *running, web *access.Web) *console.Console {
 	eng := consoleEngine{r.engine}
 	return console.New(console.Deps{
-		Read: r.db, Write: r.db, Keys: r.keys, Submit: eng, Sessions: web, People: r.access, Why: eng, Replay: eng, Suggest: eng, Live: eng, Modes: eng, Check: r.engine, Postal: eng,
+		Read: r.db, Write: r.db, Keys: r.keys, Submit: eng, Sessions: web, People: r.access, Why: eng, Replay: eng, Suggest: eng, Live: eng, Modes: eng, Check: r.engine, Policy: eng, Postal: eng,
 		Connect:  consoleConnections{r.shop, r.ports},
 		Backtest: r.backtest,
 		Shop: func() console.Shop {

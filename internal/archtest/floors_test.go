@@ -15,7 +15,7 @@ var floors = map[string]float64{
 	"examples": 1, // files that the program carries
 
 	"money": 2, "stock": 2, "geo": 2, "config": 2, "server": 2,
-	"schema": 2.2, "rule": 2.4,
+	"schema": 2.2, "yamltext": 2, "rule": 2.4,
 	"access": 2.6,
 
 	"catalog": 3, "customer": 3, "task": 3,

@@ -2,12 +2,15 @@ package console
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
+	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/store"
+	"orderly.example/orderly/internal/yamltext"
 )
 
 // automationDays is how far back the counts of automations go.
@@ -44,6 +47,7 @@ func (c *Console) automations(w http.ResponseWriter, r *http.Request) error {
 	if v.Report, err = c.Check.Findings(r.Context()); err != nil {
 		return err
 	}
+	v.CanApply = c.mayApply(r)
 	if v.Page, err = c.frame(w, r, "Automations", "Automations"); err != nil {
 		return err
 	}
@@ -98,8 +102,8 @@ func (c *Console) automation(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		for _, t := range texts {
-			if t.Name == name {
-				v.A, found = readAutomation(t), true
+			if a := readAutomation(t); t.Name == name || !found && a.Name == name {
+				v.A, v.File, found = a, t.Name, true
 			}
 		}
 		if !found {
@@ -112,14 +116,14 @@ func (c *Console) automation(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		v.A.Stopped = v.Modes.Stop != nil
-		evs, err := tx.Fired(name, 50)
+		evs, err := tx.Fired(v.A.Name, 50)
 		if err != nil {
 			return err
 		}
 		var ids []string
 		for _, e := range evs {
 			for _, a := range parseTrace(e.Trace).Automations {
-				if a.Name == name {
+				if a.Name == v.A.Name {
 					v.Recent = append(v.Recent, firedRow{Ev: e, C: a})
 					ids = append(ids, e.Subject)
 				}
@@ -141,9 +145,43 @@ func (c *Console) automation(w http.ResponseWriter, r *http.Request) error {
 	if !found {
 		return fault.New(fault.NotFound, "console.automation", "there is no automation %q in the current policy", name)
 	}
+	if err := c.aboutOwner(r, &v); err != nil {
+		return err
+	}
+	if d, err := yamltext.Parse(v.A.Text); err == nil && v.A.Problem == "" {
+		v.Sentence = automation.Sentence(d)
+	}
+	v.CanApply = c.mayApply(r)
 	v.Lines = strings.Split(strings.TrimRight(v.A.Text, "\n"), "\n")
 	if v.Page, err = c.frame(w, r, title(name), "Automations"); err != nil {
 		return err
 	}
 	return c.show(w, r, http.StatusOK, automationPageView(v))
+}
+
+// mayApply reports whether the person may change automations.
+func (c *Console) mayApply(r *http.Request) bool {
+	u, _ := access.UserFrom(r.Context())
+	return c.Policy != nil && access.Can(u.Role, access.ApplyAutomation)
+}
+
+// aboutOwner says whether the owner's account is closed, and which incident is about it.
+func (c *Console) aboutOwner(r *http.Request, v *automationPage) error {
+	users, err := c.People.Users(r.Context())
+	if err != nil {
+		return err
+	}
+	v.Orphan = slices.ContainsFunc(users, func(u access.User) bool { return u.Disabled && strings.EqualFold(u.Email, v.A.Owner) })
+	if !v.Orphan {
+		return nil
+	}
+	return c.Read.View(r.Context(), func(tx *store.Tx) error {
+		incidents, err := tx.Incidents(100)
+		for _, t := range incidents {
+			if t.Subject == "owner:"+v.A.Name {
+				v.Incident = t.ID
+			}
+		}
+		return err
+	})
 }

@@ -57,7 +57,7 @@ func openShop(t *testing.T, orders int) *consoletest.Shop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.DB.Close() })
+	t.Cleanup(func() { _ = s.Close() })
 	if err := s.AddAdmin(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -144,6 +144,26 @@ type Connections interface {
 	TestConnection(ctx context.Context, name, to string) (answer string, err error)
 }
 
+// PolicyEdit is one automation's text as it shall be. Was is the hash of the text it began from, "" for a
+// new one; the empty Text removes it.
+type PolicyEdit struct {
+	Name, Was, Text string
+	Failing         bool // also when tests beside it fail
+}
+
+// PolicySaved is what a save made.
+type PolicySaved struct {
+	Revision int64
+	Changed  bool
+	Warnings []string
+}
+
+// PolicyEditor changes automations, each time as a new version. A conflict with what somebody else saved is a fault.Conflict.
+type PolicyEditor interface {
+	Edit(ctx context.Context, e PolicyEdit, author, reason string) (PolicySaved, error)
+	Rollback(ctx context.Context, name string, version int64, author, reason string) (PolicySaved, error)
+}
+
 // Keys opens personal data and hashes look-ups; store.Keyring implements it.
 type Keys interface {
 	Open(customerID, wrapped, sealed string) (customer.Personal, error)
@@ -179,6 +199,7 @@ type Deps struct {
 	Live     Live
 	Modes    Switcher
 	Check    Checker
+	Policy   PolicyEditor
 	Postal   Postal
 	Backtest Backtester
 	Shop     func() Shop
@@ -273,6 +294,15 @@ func (c *Console) routes() {
 	signed("GET /automations/{name}/backtest", access.See, c.backtest)
 	signed("POST /automations/{name}/backtest", access.ApplyAutomation, c.startBacktest)
 	signed("POST /automations/{name}/backtest/stop", access.ApplyAutomation, c.stopBacktest)
+	signed("GET /automations/{name}/versions", access.See, c.versions)
+	signed("GET /automations/{name}/edit", access.ApplyAutomation, c.editor)
+	signed("POST /automations/{name}/rollback", access.ApplyAutomation, c.rollback)
+	signed("POST /automations/{name}/remove", access.ApplyAutomation, c.removeAutomation)
+	signed("GET /changes", access.See, c.changes)
+	signed("GET /editor", access.ApplyAutomation, c.newEditor)
+	signed("GET /editor/skus", access.ApplyAutomation, c.suggest)
+	signed("POST /editor/check", access.ApplyAutomation, c.checkEdit)
+	signed("POST /editor/save", access.ApplyAutomation, c.saveEdit)
 	signed("GET /effects", access.See, c.effects)
 	signed("POST /effects/replay", access.ReplayEffect, c.replay)
 	signed("GET /settings", access.See, c.settings)

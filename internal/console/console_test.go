@@ -189,7 +189,7 @@ func TestSetUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.DB.Close() })
+	t.Cleanup(func() { _ = s.Close() })
 	token, err := s.Access.SetupToken(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -106,6 +106,12 @@ func (c *Console) changePassword(w http.ResponseWriter, r *http.Request) error {
 	return c.back(w, r, "/settings", ui.Flash{Meaning: ui.Done, Text: "Your password is changed."})
 }
 
+// asFault is the fault in an error, or nil.
+func asFault(err error) *fault.Error {
+	fe, _ := errors.AsType[*fault.Error](err)
+	return fe
+}
+
 // problemText is an error in one sentence, with the field where there is one.
 func problemText(err error) string {
 	s := capital(fault.Message(err))

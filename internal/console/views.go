@@ -279,20 +279,26 @@ type automationView struct {
 }
 
 type automationsView struct {
-	Page   ui.PageView
-	Rows   []automationView
-	Days   int
-	Report *proof.Report
+	Page     ui.PageView
+	CanApply bool
+	Rows     []automationView
+	Days     int
+	Report   *proof.Report
 }
 
 type automationPage struct {
-	Page   ui.PageView
-	A      automationView
-	Lines  []string
-	Recent []firedRow
-	Looked int
-	Hours  []store.AutomationCount
-	Modes  *modesView
+	Page     ui.PageView
+	CanApply bool
+	File     string // name in the policy
+	Sentence string
+	Orphan   bool   // the account of its owner is closed
+	Incident string // the open incident about that
+	A        automationView
+	Lines    []string
+	Recent   []firedRow
+	Looked   int
+	Hours    []store.AutomationCount
+	Modes    *modesView
 }
 
 type firedRow struct {

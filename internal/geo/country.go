@@ -313,3 +313,18 @@ func foldName(name string) string {
 	}
 	return b.String()
 }
+
+// Country is a code with its usual English name.
+type Country struct{ Code, Name string }
+
+// Countries lists every country by code.
+func Countries() []Country {
+	var out []Country
+	for line := range strings.Lines(countryNames) {
+		if code, names, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
+			name, _, _ := strings.Cut(names, "|")
+			out = append(out, Country{code, name})
+		}
+	}
+	return out
+}

@@ -46,9 +46,8 @@ func (tx *Tx) PutPolicy(texts []Text, author, note string) (rev int64, changed b
 	if err != nil {
 		return 0, false, err
 	}
-	doc := encode(members)
+	doc, have := encode(members), ""
 	if rev > 0 {
-		var have string
 		if err := tx.QueryRow("SELECT members FROM policy_revision WHERE rev = $1", rev).Scan(&have); err != nil {
 			return 0, false, err
 		}
@@ -59,6 +58,9 @@ func (tx *Tx) PutPolicy(texts []Text, author, note string) (rev int64, changed b
 	rev++
 	_, err = tx.Exec("INSERT INTO policy_revision (rev, created, author, note, members) VALUES ($1, $2, $3, $4, $5)", rev, micros(tx.now), author, note, doc)
 	if err != nil {
+		return 0, false, err
+	}
+	if err := tx.putChanges(rev, have, members); err != nil {
 		return 0, false, err
 	}
 	_, err = tx.Exec("UPDATE policy_current SET rev = $1 WHERE one = 1", rev)

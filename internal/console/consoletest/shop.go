@@ -3,6 +3,7 @@ package consoletest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"sort"
@@ -13,6 +14,7 @@ import (
 	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/console"
 	"orderly.example/orderly/internal/decide"
+	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/order"
@@ -275,6 +277,8 @@ type Shop struct {
 	Engine  *Engine
 	Access  *access.Service
 	DB      *store.DB
+
+	Policies Policies
 }
 
 // Open opens a store below dir, fills it with n orders (none when n is 0) and puts the console on it.
@@ -298,12 +302,22 @@ func Open(ctx context.Context, dir string, n int) (*Shop, error) {
 		return nil, err
 	}
 	eng := &Engine{DB: db}
+	policies, err := engine.New(ctx, engine.Options{DB: db, Keyring: keys, Now: Now})
+	if err != nil {
+		return nil, err
+	}
 	c := console.New(console.Deps{
-		Read: db, Write: db, Keys: keys, Submit: eng, Sessions: web, People: svc, Why: Explainer{db}, Replay: eng, Suggest: Suggester{db}, Live: eng, Check: Checks{db}, Postal: Postal{},
+		Read: db, Write: db, Keys: keys, Submit: eng, Sessions: web, People: svc, Why: Explainer{db}, Replay: eng, Suggest: Suggester{db}, Live: eng, Check: Checks{db}, Policy: Policies{policies}, Postal: Postal{},
 		Shop: func() console.Shop { return console.Shop{Name: "Sample Shop", Zone: Zone(), Currency: "EUR"} },
 		Now:  Now,
 	})
-	return &Shop{Handler: web.Handler(c), Engine: eng, Access: svc, DB: db}, nil
+	return &Shop{Handler: web.Handler(c), Engine: eng, Access: svc, DB: db, Policies: Policies{policies}}, nil
+}
+
+// Close stops the shop and closes its store.
+func (s *Shop) Close() error {
+	err := s.Policies.Engine.Close(context.Background())
+	return errors.Join(err, s.DB.Close())
 }
 
 // Checks looks at the automations as the engine does, without what the shop has beside them.

@@ -38,6 +38,8 @@ var icons = map[string]string{
 	"out":      "M6 2.5H3v11h3M10.5 5l3 3-3 3M13.5 8H6",
 	"undo":     "M5.5 3 2.5 6l3 3M2.5 6h7a4 4 0 0 1 0 8H6",
 	"down":     "M8 2.5v8M4.5 7.5 8 11l3.5-3.5M2.5 13.5h11",
+	"raise":    "M4 10l4-4 4 4",
+	"lower":    "M4 6l4 4 4-4",
 	"plus":     "M8 3v10M3 8h10",
 	"right":    "M6 3.5 10.5 8 6 12.5",
 	"left":     "M10 3.5 5.5 8l4.5 4.5",
@@ -76,7 +78,7 @@ func Icon(name string) templ.Component {
 		var templ_7745c5c3_Var2 string
 		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(icons[name])
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/console/ui/icon.templ`, Line: 44, Col: 207}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/console/ui/icon.templ`, Line: 46, Col: 207}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 		if templ_7745c5c3_Err != nil {

@@ -94,6 +94,27 @@ func policy(t *testing.T, open Opener) {
 		}
 		return nil
 	})
+
+	texts = texts[1:]
+	put(4, true)
+	view(t, db, func(tx *store.Tx) error {
+		vs, err := tx.Versions("automation", "b", 0, 10)
+		var got []string
+		for _, v := range vs {
+			got = append(got, fmt.Sprint(v.Rev, " ", v.Text, " ", v.Author, " ", v.Note))
+		}
+		want := []string{"4  ops@example.com a note", "3 on: x ops@example.com a note", "2 on: y ops@example.com a note", "1 on: x ops@example.com a note"}
+		if d := cmp.Diff(want, got); d != "" || err != nil {
+			t.Errorf("versions: %v %s", err, d)
+		}
+		if vs, err = tx.Versions("automation", "b", 3, 1); err != nil || len(vs) != 1 || vs[0].Rev != 2 {
+			t.Errorf("versions before 3: %v %v", vs, err)
+		}
+		if vs, err = tx.Changes("routing", 0, 10); err != nil || len(vs) != 1 || vs[0].Rev != 1 {
+			t.Errorf("changes of routing: %v %v", vs, err)
+		}
+		return nil
+	})
 }
 
 func people(t *testing.T, open Opener) {

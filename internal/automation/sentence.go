@@ -1,0 +1,264 @@
+package automation
+
+import (
+	"strconv"
+	"strings"
+
+	"orderly.example/orderly/internal/rule"
+	"orderly.example/orderly/internal/schema"
+	"orderly.example/orderly/internal/yamltext"
+)
+
+// Sentence says in plain words what a text amounts to. What is missing yet is said as "…".
+func Sentence(d *yamltext.Doc) string {
+	var b strings.Builder
+	b.WriteString(triggerPhrase(d))
+	if n := d.At("when"); n != nil && strings.TrimSpace(n.Value) != "" {
+		root := rule.Outline(n.Value)
+		b.WriteString(" and " + Phrase(&root, n.Value))
+	}
+	b.WriteString(", " + stepsPhrase(d, "do") + ".")
+	return strings.ToUpper(b.String()[:1]) + b.String()[1:]
+}
+
+func value(d *yamltext.Doc, path string) string {
+	if n := d.At(path); n != nil && n.Value != "" {
+		return n.Value
+	}
+	return "…"
+}
+
+func triggerPhrase(d *yamltext.Doc) string {
+	n := d.At("on")
+	switch {
+	case n == nil || n.Kind == yamltext.Null:
+		return "when …"
+	case n.Kind == yamltext.Map:
+		return "when " + schema.EventLabel(value(d, "on/after")) + " and not within " + value(d, "on/within") + " after that " + schema.EventLabel(value(d, "on/absence_of"))
+	case n.Value == "schedule":
+		s := "at the times " + value(d, "schedule/cron")
+		if z := d.At("schedule/zone"); z != nil {
+			s += " in " + z.Value
+		}
+		return s
+	}
+	return "when " + schema.EventLabel(n.Value)
+}
+
+// OpLabel is an operator in the words of a sentence.
+func OpLabel(op string, t schema.Type) string {
+	switch t {
+	case schema.Time:
+		if l, ok := map[string]string{">": "is after", ">=": "is at or after", "<": "is before", "<=": "is at or before"}[op]; ok {
+			return l
+		}
+	case schema.Money, schema.Duration:
+		if op == "<" {
+			return "is below"
+		}
+	}
+	return opLabels[op]
+}
+
+var opLabels = map[string]string{
+	"==": "is", "!=": "is not", ">": "is above", ">=": "is at least", "<": "is below", "<=": "is at most",
+	rule.OpIs: "is true", "!" + rule.OpIs: "is not true", rule.OpIn: "is one of", "!" + rule.OpIn: "is none of",
+	rule.OpHas: "include", "!" + rule.OpHas: "do not include", rule.OpStarts: "begins with", "!" + rule.OpStarts: "does not begin with",
+	rule.OpEnds: "ends with", "!" + rule.OpEnds: "does not end with", rule.OpContains: "contains", "!" + rule.OpContains: "does not contain",
+	rule.OpMatches: "fits the pattern", "!" + rule.OpMatches: "does not fit the pattern",
+}
+
+// Phrase says a part of a condition in plain words.
+func Phrase(p *rule.Part, src string) string {
+	switch p.Kind {
+	case rule.PartAlways:
+		return "always"
+	case rule.PartTest:
+		return testPhrase(p)
+	case rule.PartLines:
+		quant := map[string]string{
+			rule.OpExists: "some line has ", rule.OpEvery: "every line has ", rule.OpExactlyOne: "exactly one line has ",
+			"!" + rule.OpExists: "no line has ", "!" + rule.OpEvery: "not every line has ", "!" + rule.OpExactlyOne: "not exactly one line has ",
+		}
+		op := p.Op
+		if p.Not {
+			op = "!" + op
+		}
+		return quant[op] + Phrase(&p.Parts[0], src)
+	case rule.PartText:
+		return "“" + strings.Join(strings.Fields(p.Source(src)), " ") + "”"
+	}
+	word := " and "
+	if p.Kind == rule.PartAny {
+		word = " or "
+	}
+	var in []string
+	for i := range p.Parts {
+		c := &p.Parts[i]
+		s := Phrase(c, src)
+		if (c.Kind == rule.PartAll || c.Kind == rule.PartAny) && !c.Not {
+			s = "(" + s + ")"
+		}
+		in = append(in, s)
+	}
+	s := strings.Join(in, word)
+	if len(in) > 2 {
+		s = strings.Join(in[:len(in)-1], ", ") + word + in[len(in)-1]
+	}
+	if p.Not {
+		s = "not (" + s + ")"
+	}
+	return s
+}
+
+func termPhrase(t rule.Term) string {
+	switch {
+	case t.Velocity != nil:
+		by := t.Velocity.By
+		for _, d := range schema.Dimensions() {
+			if d.Name == by {
+				by = d.Doc
+			}
+		}
+		return "the number of earlier " + by + " within " + t.Velocity.Within
+	case t.Count:
+		return "the number of " + strings.TrimPrefix(strings.TrimPrefix(schema.Label(t.Name), "number of "), "order ")
+	case t.Line != "":
+		return schema.Label("line." + t.Name)
+	}
+	return "the " + schema.Label(t.Name)
+}
+
+func testPhrase(p *rule.Part) string {
+	s := termPhrase(p.Left)
+	if p.Left.Type == schema.Bool {
+		clause := schema.Label(p.Left.Name)
+		if p.Left.Line != "" {
+			clause = schema.Label("line." + p.Left.Name)
+		}
+		if p.Op == rule.OpIs {
+			return clause
+		}
+		return "not: " + clause
+	}
+	s += " " + OpLabel(p.Op, p.Left.Type) + " "
+	if p.Right.Term != nil {
+		return s + termPhrase(*p.Right.Term)
+	}
+	var vs []string
+	for _, v := range p.Right.Values {
+		switch p.Left.Type {
+		case schema.Duration:
+			v = rule.DurationShown(v)
+		case schema.String, schema.Strings:
+			if v == "" {
+				v = "empty"
+			}
+		}
+		vs = append(vs, v)
+	}
+	return s + strings.Join(vs, ", ")
+}
+
+// stepsPhrase says a list of steps.
+func stepsPhrase(d *yamltext.Doc, path string) string {
+	l := d.At(path)
+	if l == nil || l.Kind != yamltext.List || len(l.Entries) == 0 {
+		return "do …"
+	}
+	var out []string
+	for i := range l.Entries {
+		out = append(out, StepPhrase(d, yamltext.Join(path, strconv.Itoa(i))))
+	}
+	return strings.Join(out, ", then ")
+}
+
+// StepPhrase says a step in plain words.
+func StepPhrase(d *yamltext.Doc, path string) string {
+	s, ok := StepOf(d, path)
+	if !ok {
+		return "…"
+	}
+	arg := func(name string) string {
+		if n := s.Value(d, name); n != nil && n.Value != "" {
+			return n.Value
+		}
+		return "…"
+	}
+	has := func(name string) bool { return s.Value(d, name) != nil }
+	cond := func(name string) string {
+		n := s.Value(d, name)
+		if n == nil {
+			return "…"
+		}
+		root := rule.Outline(n.Value)
+		return Phrase(&root, n.Value)
+	}
+	steps := func(name string) string { return stepsPhrase(d, s.ArgPath(name)) }
+	orElse := func(text string) string {
+		if has("else") {
+			return text + "; otherwise " + steps("else")
+		}
+		return text
+	}
+	switch s.Kind {
+	case KindHold:
+		return "hold the order for " + arg("queue") + " (" + arg("reason") + ")"
+	case KindRelease:
+		return "release the order"
+	case KindTag:
+		return "tag the order " + arg("tag")
+	case KindMessage:
+		return "send " + arg("template") + " to " + toPhrase(arg("to"))
+	case KindTask:
+		return "ask " + arg("queue") + " to do: " + arg("title")
+	case KindWebhook:
+		return "tell " + arg("connection")
+	case KindPrefer:
+		return "prefer to ship from " + arg("location")
+	case KindExclude:
+		return "do not ship from " + arg("location")
+	case KindReport:
+		return "send the " + arg("kind") + " report to " + toPhrase(arg("to"))
+	case KindCancel:
+		return "cancel the order (" + arg("reason") + ")"
+	case KindRefund:
+		if has("amount") {
+			return "have " + arg("amount") + " given back (" + arg("reason") + ")"
+		}
+		return "have the money given back (" + arg("reason") + ")"
+	case KindEscalate:
+		return "hand it on to " + arg("to")
+	case KindIf:
+		text := "if " + cond("if") + ": " + steps("then")
+		return orElse(text)
+	case KindForEach:
+		if has("when") {
+			return "for each line with " + cond("when") + ": " + steps("do")
+		}
+		return "for each line: " + steps("do")
+	case KindSet:
+		return "call " + arg("value") + " “" + arg("name") + "”"
+	case KindWait:
+		return "wait " + arg("for")
+	case KindWaitFor:
+		return orElse("wait up to " + arg("for") + " until " + schema.EventLabel(arg("event")))
+	case KindAsk:
+		return orElse("ask " + arg("queue") + ": " + arg("title"))
+	case KindCall:
+		return orElse("ask " + arg("connection") + " and wait for its answer")
+	case KindStop:
+		return "stop"
+	}
+	return strings.TrimSuffix(specs[s.Kind].Doc, ".")
+}
+
+func toPhrase(to string) string {
+	switch to {
+	case ToCustomer:
+		return "the customer"
+	case "owner":
+		return "the owner"
+	}
+	return to
+}

@@ -1,0 +1,135 @@
+package automation
+
+import (
+	"io/fs"
+	"path"
+	"strings"
+
+	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/rule"
+	"orderly.example/orderly/internal/yamltext"
+)
+
+// Template is an automation to begin from: a whole text that is valid as it stands, with the
+// places a shop fills in. It is kept as one YAML file:
+//
+//	title: Hold large first orders
+//	group: Risk
+//	for: What it is good for, in a sentence.
+//	not_for: When not to use it, in a sentence.
+//	settings:
+//	  - { at: when, part: "0", label: Hold orders above }
+//	  - { at: do/0, arg: sla, label: Deadline of the reviewer, hint: a day when left out }
+//	automation: |
+//	  automation: hold-large-first-orders
+//	  …
+type Template struct {
+	Name     string // of the file
+	Title    string
+	Group    string
+	For      string
+	NotFor   string
+	Settings []Setting
+	Text     string
+}
+
+// Setting is one place to fill in: a key of the automation (At), an argument of a step (At and Arg), or a
+// part of a condition (At and Part).
+type Setting struct {
+	At, Arg, Part, Label, Hint string
+	InPart                     bool // At is a condition
+}
+
+// ParseTemplate reads a template. Its automation must be valid and every setting must have its place in it.
+func ParseTemplate(name string, text []byte) (*Template, error) {
+	d, root := read(name, text)
+	if root == nil {
+		return nil, d.err()
+	}
+	d.keys(root, "a template", "title", "group", "for", "not_for", "settings", "automation")
+	t := &Template{Name: strings.TrimSuffix(path.Base(name), path.Ext(name)), Title: d.required(root, "title"), Group: d.required(root, "group")}
+	t.For, t.NotFor = d.prose(root, "for", true), d.prose(root, "not_for", true)
+	t.Text = d.prose(root, "automation", true) + "\n"
+	for _, n := range d.list(root, "settings") {
+		m := d.asMapping(n)
+		if m == nil {
+			d.add(n, "a setting is written like { at: do/0, arg: sla, label: Deadline }")
+			continue
+		}
+		d.keys(m, "a setting", "at", "arg", "part", "label", "hint")
+		s := Setting{At: d.required(m, "at"), Label: d.required(m, "label")}
+		s.Arg, _ = d.text(m, "arg")
+		s.Hint, _ = d.text(m, "hint")
+		s.Part, s.InPart = d.text(m, "part")
+		t.Settings = append(t.Settings, s)
+		if text, err := yamltext.Parse(t.Text); err == nil && !s.there(text) {
+			d.add(n, "the automation has nothing at %s %s%s", s.At, s.Arg, s.Part)
+		}
+	}
+	if err := d.err(); err != nil {
+		return nil, err
+	}
+	if _, err := Parse(name, []byte(t.Text)); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// there reports whether a text has the place of the setting.
+func (s Setting) there(d *yamltext.Doc) bool {
+	switch {
+	case s.Arg != "":
+		step, ok := StepOf(d, s.At)
+		if !ok {
+			return false
+		}
+		_, ok = argOf(step.Kind, s.Arg)
+		return ok
+	case s.InPart:
+		return s.PartIn(d) != nil
+	}
+	return d.At(s.At) != nil
+}
+
+// PartIn is the part of the condition that the setting fills in; nil when there is none.
+func (s Setting) PartIn(d *yamltext.Doc) *rule.Part {
+	n := d.At(s.At)
+	if n == nil {
+		return nil
+	}
+	root := rule.Outline(n.Value)
+	return root.At(s.Part)
+}
+
+// Begin is the template's text for a shop: its own by owner, and a draft.
+func (t *Template) Begin(owner string) string {
+	text := t.Text
+	for _, c := range []Change{{Do: "set", At: "owner", Value: owner}, {Do: "set", At: "mode", Value: string(Draft)}} {
+		if out, err := c.Apply(text, ""); err == nil {
+			text = out
+		}
+	}
+	return text
+}
+
+// Templates reads every template of a folder, in the order of their file names.
+func Templates(fsys fs.FS) ([]*Template, error) {
+	const opName = "automation.Templates"
+	names, err := fs.Glob(fsys, "*.yaml")
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Internal, opName, "the templates cannot be listed")
+	}
+	var out []*Template
+	for _, name := range names {
+		text, err := fs.ReadFile(fsys, name)
+		if err != nil {
+			return nil, fault.Wrap(err, fault.Internal, opName, "the template %s cannot be read", name)
+		}
+		t, err := ParseTemplate(name, text)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, t)
+	}
+	return out, nil
+}

@@ -1,0 +1,517 @@
+package console
+
+import (
+	"net/http"
+	"regexp"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"orderly.example/orderly/examples"
+	"orderly.example/orderly/internal/automation"
+	"orderly.example/orderly/internal/console/ui"
+	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/geo"
+	"orderly.example/orderly/internal/notify"
+	"orderly.example/orderly/internal/rule"
+	"orderly.example/orderly/internal/schema"
+	"orderly.example/orderly/internal/store"
+	"orderly.example/orderly/internal/yamltext"
+)
+
+// builder is a text as the builder shows it: every control stands for a place in the text.
+type builder struct {
+	Doc      *yamltext.Doc // nil when the text cannot be followed
+	Sentence string
+	Problems []problem
+	Template *automation.Template
+	Lists    lists
+	event    string // event type whose fields conditions may read
+	at       map[string][]string
+}
+
+// lists are what inputs suggest.
+type lists struct {
+	Owners, Queues, Messages, Connections, Locations, Channels []ui.Option
+}
+
+func findTemplate(name string) (*automation.Template, error) {
+	ts, err := automation.Templates(examples.Templates())
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range ts {
+		if t.Name == name {
+			return t, nil
+		}
+	}
+	return nil, fault.New(fault.NotFound, "console.editor", "there is no template %q", name)
+}
+
+var requiredKey = regexp.MustCompile(`^([a-z_]+) is required`)
+
+// builder reads a text for the builder, with its problems where they belong.
+func (c *Console) builder(r *http.Request, text, template string) (*builder, error) {
+	b := &builder{at: map[string][]string{}}
+	var err error
+	if b.Lists, err = c.lists(r); err != nil {
+		return nil, err
+	}
+	if template != "" {
+		if b.Template, err = findTemplate(template); err != nil {
+			return nil, err
+		}
+	}
+	b.Doc, err = yamltext.Parse(text)
+	if err != nil || b.Doc.Root.Kind != yamltext.Map {
+		b.Doc = nil
+	} else {
+		b.Sentence = automation.Sentence(b.Doc)
+		b.event = b.value("on")
+		if b.event == "schedule" {
+			b.event = automation.OnSchedule
+		}
+		if n := b.Doc.At("on"); n != nil && n.Kind == yamltext.Map {
+			b.event = automation.OnAbsence
+		}
+	}
+	if _, err := automation.Parse("", []byte(text)); err != nil {
+		b.place(err)
+	}
+	return b, nil
+}
+
+// place puts each problem at its line and beside its control.
+func (b *builder) place(err error) {
+	fe := asFault(err)
+	if fe == nil {
+		b.Problems = append(b.Problems, problem{1, 1, capital(fault.Message(err))})
+		return
+	}
+	for _, p := range fe.Problems {
+		parts := strings.Split(strings.TrimPrefix(p.Pointer, ":"), ":")
+		q := problem{Line: 1, Col: 1, Message: capital(p.Message)}
+		if n, err := strconv.Atoi(parts[0]); err == nil {
+			q.Line = n
+		}
+		if len(parts) > 1 {
+			if n, err := strconv.Atoi(parts[1]); err == nil {
+				q.Col = n
+			}
+		}
+		b.Problems = append(b.Problems, q)
+		if b.Doc == nil {
+			continue
+		}
+		path, at := b.Doc.Find(q.Line, q.Col)
+		n := b.Doc.At(path)
+		if m := requiredKey.FindStringSubmatch(p.Message); m != nil && path[strings.LastIndexByte(path, '/')+1:] != m[1] {
+			if n == nil || n.Kind != yamltext.Map {
+				path = path[:max(strings.LastIndexByte(path, '/'), 0)]
+			}
+			path = yamltext.Join(path, m[1])
+		} else if key := path[strings.LastIndexByte(path, '/')+1:]; n != nil && n.Kind == yamltext.Scalar && (key == "when" || key == "if") {
+			root := rule.Outline(n.Value)
+			path += "#" + partAt(&root, at)
+		}
+		b.at[path] = append(b.at[path], q.Message)
+	}
+}
+
+// partAt is the path of the deepest part that holds a byte of the condition.
+func partAt(p *rule.Part, at int) string {
+	for i := range p.Parts {
+		if c := &p.Parts[i]; at >= c.Start && at < c.End {
+			if in := partAt(c, at); in != "" {
+				return strconv.Itoa(i) + "/" + in
+			}
+			return strconv.Itoa(i)
+		}
+	}
+	return ""
+}
+
+// bad is what is wrong at a place, "" when nothing is.
+func (b *builder) bad(path string) string { return strings.Join(b.at[path], " ") }
+
+// value is the text at a path, "" when nothing stands there.
+func (b *builder) value(path string) string {
+	if n := b.Doc.At(path); n != nil {
+		return n.Value
+	}
+	return ""
+}
+
+// trigger is the choice that `on` amounts to.
+func (b *builder) trigger() string {
+	if n := b.Doc.At("on"); n != nil && n.Kind == yamltext.Map {
+		return "absence"
+	}
+	return b.value("on")
+}
+
+// lists reads what inputs suggest: people, and the names the shop uses already.
+func (c *Console) lists(r *http.Request) (l lists, err error) {
+	users, err := c.People.Users(r.Context())
+	if err != nil {
+		return l, err
+	}
+	for _, u := range users {
+		if !u.Disabled {
+			l.Owners = append(l.Owners, ui.Option{Value: u.Email, Label: u.Name})
+		}
+	}
+	queues := map[string]bool{"risk": true, "support": true, "ops": true}
+	messages := map[string]bool{}
+	for _, k := range notify.Kinds() {
+		messages[k.Name] = true
+	}
+	err = c.Read.View(r.Context(), func(tx *store.Tx) error {
+		texts, err := tx.PolicyTexts("")
+		if err != nil {
+			return err
+		}
+		for _, t := range texts {
+			switch t.Kind {
+			case "template":
+				messages[t.Name] = true
+			case kindAutomation:
+				for _, m := range queueText.FindAllStringSubmatch(t.Text, -1) {
+					queues[m[1]] = true
+				}
+				if a := readAutomation(t); a.Owner != "" && !slices.ContainsFunc(l.Owners, func(o ui.Option) bool { return o.Value == a.Owner }) {
+					l.Owners = append(l.Owners, ui.Option{Value: a.Owner, Label: "owns other automations"})
+				}
+			}
+		}
+		conns, err := tx.Connections()
+		if err != nil {
+			return err
+		}
+		l.Connections = nil
+		for _, x := range conns {
+			if x.Kind == "webhook" {
+				l.Connections = append(l.Connections, ui.Option{Value: x.Name, Label: x.Name})
+			}
+		}
+		locations, err := tx.AllLocations()
+		l.Locations = nil
+		for id, x := range locations {
+			l.Locations = append(l.Locations, ui.Option{Value: id, Label: firstOf(x.Name, id)})
+		}
+		return err
+	})
+	sort.Slice(l.Locations, func(i, j int) bool { return l.Locations[i].Value < l.Locations[j].Value })
+	for q := range queues {
+		l.Queues = append(l.Queues, ui.Option{Value: q, Label: q})
+	}
+	for m := range messages {
+		l.Messages = append(l.Messages, ui.Option{Value: m, Label: title(m)})
+	}
+	for _, os := range [][]ui.Option{l.Queues, l.Messages} {
+		sort.Slice(os, func(i, j int) bool { return os[i].Value < os[j].Value })
+	}
+	return l, err
+}
+
+var queueText = regexp.MustCompile(`queue: *([a-z][a-z0-9-]*)`)
+
+// fieldGroup is a heading of the list of fields.
+type fieldGroup struct {
+	Label  string
+	Fields []ui.Option
+}
+
+// subjects are what a test may look at, in groups. line is the loop variable in scope, "" outside a loop.
+func (b *builder) subjects(line, chosen string) []fieldGroup {
+	var out []fieldGroup
+	add := func(group string, o ui.Option) {
+		if len(out) == 0 || out[len(out)-1].Label != group {
+			out = append(out, fieldGroup{Label: group})
+		}
+		g := &out[len(out)-1]
+		g.Fields = append(g.Fields, o)
+	}
+	if line != "" {
+		for _, f := range schema.LineFields() {
+			add("The line", ui.Option{Value: line + "." + f.Name, Label: capital(schema.Label("line." + f.Name))})
+		}
+	}
+	groups := map[string]string{
+		"order": "The order", "customer": "The customer", "ip": "The IP address", "event": "What happened", "stock": "The product",
+		"task": "The task", "shipment": "The parcel", "effect": "The message", "cancel": "The cancellation", "return": "The return", "day": "The day",
+	}
+	for _, key := range []string{"order", "customer", "ip", "shipment", "return", "stock", "task", "effect", "cancel", "day", "event"} {
+		var in []ui.Option
+		for _, f := range schema.Fields(b.event) {
+			if head, _, _ := strings.Cut(f.Name, "."); head != key || f.Type == schema.Lines {
+				continue
+			}
+			in = append(in, ui.Option{Value: f.Name, Label: capital(schema.Label(f.Name))})
+			if f.Type == schema.Strings {
+				in = append(in, ui.Option{Value: "count " + f.Name, Label: "Number of " + schema.Label(f.Name)})
+			}
+		}
+		sort.Slice(in, func(i, j int) bool { return in[i].Label < in[j].Label })
+		for _, o := range in {
+			add(groups[key], o)
+		}
+	}
+	if schema.IsOrderEvent(b.event) && line == "" {
+		add("How often", ui.Option{Value: automation.SubjectVelocity, Label: "Earlier orders that share something"})
+	}
+	if chosen != "" && !slices.ContainsFunc(out, func(g fieldGroup) bool {
+		return slices.ContainsFunc(g.Fields, func(o ui.Option) bool { return o.Value == chosen })
+	}) {
+		add("Not known here", ui.Option{Value: chosen, Label: chosen})
+	}
+	return out
+}
+
+// fieldsLike are the other fields that a test may compare with.
+func (b *builder) fieldsLike(p *rule.Part, line string) []ui.Option {
+	var out []ui.Option
+	if p.Left.Velocity != nil || p.Left.Count || p.Left.Type == schema.Strings || p.Left.Type == schema.Bool {
+		return nil
+	}
+	if line != "" {
+		for _, f := range schema.LineFields() {
+			if s := line + "." + f.Name; f.Type == p.Left.Type && s != automation.SubjectOf(p.Left) {
+				out = append(out, ui.Option{Value: s, Label: capital(schema.Label("line." + f.Name))})
+			}
+		}
+	}
+	for _, f := range schema.Fields(b.event) {
+		if f.Type == p.Left.Type && f.Name != p.Left.Name {
+			out = append(out, ui.Option{Value: f.Name, Label: capital(schema.Label(f.Name))})
+		}
+	}
+	return out
+}
+
+// opOptions are the operators of a test.
+func opOptions(p *rule.Part) []ui.Option {
+	var out []ui.Option
+	for _, op := range automation.Ops(p.Left.Type) {
+		out = append(out, ui.Option{Value: op, Label: automation.OpLabel(op, p.Left.Type)})
+	}
+	return out
+}
+
+// loopOptions are how a loop may speak about the lines.
+func loopOptions() []ui.Option {
+	return []ui.Option{
+		{Value: "exists", Label: "Some line"}, {Value: "all", Label: "Every line"}, {Value: "!exists", Label: "No line"}, {Value: "exists_one", Label: "Exactly one line"},
+	}
+}
+
+func loopValue(p *rule.Part) string {
+	if p.Not {
+		return "!" + p.Op
+	}
+	return p.Op
+}
+
+// triggerGroups are the triggers for the list, by what they are about.
+func triggerGroups() []fieldGroup {
+	names := []struct{ prefix, label string }{
+		{"order.", "Orders"}, {"shipment.", "Parcels"}, {"return.", "Returns"}, {"stock.", "Stock"}, {"task.", "Tasks"}, {"effect.", "Messages"}, {"", "Time and others"},
+	}
+	out := make([]fieldGroup, len(names))
+	for i, n := range names {
+		out[i].Label = n.label
+	}
+	for _, t := range automation.Triggers() {
+		for i, n := range names {
+			if strings.HasPrefix(t, n.prefix) {
+				out[i].Fields = append(out[i].Fields, ui.Option{Value: t, Label: capital(schema.EventLabel(t))})
+				break
+			}
+		}
+	}
+	return slices.DeleteFunc(out, func(g fieldGroup) bool { return len(g.Fields) == 0 })
+}
+
+// stepOptions are the steps that can be added on the present trigger.
+func (b *builder) stepOptions() []ui.Option {
+	var out []ui.Option
+	for _, k := range automation.Kinds() {
+		s := k.Spec()
+		if s.NeedsOrder && !schema.IsOrderEvent(b.event) || s.On != nil && !slices.Contains(s.On, b.event) {
+			continue
+		}
+		out = append(out, ui.Option{Value: string(k), Label: title(string(k)) + ": " + s.Doc})
+	}
+	return out
+}
+
+// suggestions is the list that an argument's input offers, "" for none.
+func (b *builder) suggestions(t automation.ArgType) string {
+	switch t {
+	case automation.ArgQueue:
+		return "list-queues"
+	case automation.ArgTemplate:
+		return "list-messages"
+	case automation.ArgConnection:
+		return "list-connections"
+	case automation.ArgLocation:
+		return "list-locations"
+	case automation.ArgRecipient:
+		return "list-recipients"
+	case automation.ArgEvent:
+		return "list-events"
+	}
+	return ""
+}
+
+// formatList is the list that a test's input offers for a field, "" for none.
+func formatList(name string) string {
+	switch schema.Format(name) {
+	case "country":
+		return "list-countries"
+	case "currency":
+		return "list-currencies"
+	case "location":
+		return "list-locations"
+	case "queue":
+		return "list-queues"
+	case "sku":
+		return "list-skus"
+	case "event":
+		return "list-events"
+	}
+	return ""
+}
+
+// argValue is an argument as its input shows it.
+func (b *builder) argValue(s automation.StepAt, a automation.Arg) string {
+	n := s.Value(b.Doc, a.Name)
+	if n == nil {
+		return ""
+	}
+	switch n.Kind {
+	case yamltext.List:
+		var words []string
+		for _, e := range n.Entries {
+			words = append(words, e.Value.Value)
+		}
+		return strings.Join(words, ", ")
+	case yamltext.Map:
+		var pairs []string
+		for _, e := range n.Entries {
+			pairs = append(pairs, e.Key+": "+e.Value.Value)
+		}
+		return strings.Join(pairs, ", ")
+	}
+	return n.Value
+}
+
+// badArg is what is wrong with an argument.
+func (b *builder) badArg(s automation.StepAt, a automation.Arg) string {
+	path := s.ArgPath(a.Name)
+	if s.Args == "" && s.Bare != a.Name {
+		path = yamltext.Join(s.Path, string(s.Kind), a.Name)
+	}
+	return b.bad(path)
+}
+
+// badStep is what is wrong with a step as a whole.
+func (b *builder) badStep(path string, s automation.StepAt) string {
+	out := b.bad(path)
+	if s.Args != path {
+		out = strings.TrimSpace(out + " " + b.bad(yamltext.Join(path, string(s.Kind))))
+	}
+	return out
+}
+
+// id names a control for labels and for keeping the focus.
+func id(parts ...string) string {
+	return "b-" + strings.NewReplacer("/", "-", "#", "--", ".", "_", " ", "_").Replace(strings.Join(parts, "--"))
+}
+
+// asMoney splits "400 EUR".
+func asMoney(v string) (number, currency string) {
+	number, currency, _ = strings.Cut(v, " ")
+	return number, currency
+}
+
+func first(vs []string) string {
+	if len(vs) == 0 {
+		return ""
+	}
+	return vs[0]
+}
+
+func sub(path string, i int) string { return yamltext.Join(path, strconv.Itoa(i)) }
+
+// source is the text at a place, for what the builder does not show.
+func (b *builder) source(n *yamltext.Node) string { return b.Doc.Text[n.Start:n.End] }
+
+func entries(n *yamltext.Node) int {
+	if n == nil {
+		return 0
+	}
+	return len(n.Entries)
+}
+
+func recipients(owners []ui.Option) []ui.Option {
+	return append([]ui.Option{{Value: "customer", Label: "the order's buyer"}, {Value: "owner", Label: "the owner of the automation"}}, owners...)
+}
+
+// currencyOptions and countryOptions begin with what shops write most; any other code may be typed.
+func currencyOptions() []ui.Option {
+	var out []ui.Option
+	for _, c := range []string{"EUR", "USD", "GBP", "CHF", "DKK", "SEK", "NOK", "PLN", "CZK", "HUF", "JPY", "CAD", "AUD"} {
+		out = append(out, ui.Option{Value: c, Label: c})
+	}
+	return out
+}
+
+func countryOptions() []ui.Option {
+	var out []ui.Option
+	for _, c := range geo.Countries() {
+		out = append(out, ui.Option{Value: c.Code, Label: c.Name})
+	}
+	return out
+}
+
+func eventOptions() []ui.Option {
+	var out []ui.Option
+	for _, e := range schema.Events() {
+		out = append(out, ui.Option{Value: e, Label: capital(schema.EventLabel(e))})
+	}
+	return out
+}
+
+// argHint is how an argument is written.
+func argHint(a automation.Arg) string {
+	switch a.Type {
+	case automation.ArgDuration:
+		return "like 4h, 90m or 2d"
+	case automation.ArgMoney:
+		return "like 20 EUR"
+	case automation.ArgOptions:
+		return "words, separated by commas"
+	case automation.ArgFields:
+		return "like points: int"
+	case automation.ArgRecipient:
+		return "customer, owner or a mail address"
+	}
+	return ""
+}
+
+// modeHint is a mode with what it means.
+func modeHint(m automation.Mode) string {
+	switch m {
+	case automation.Draft:
+		return "Draft: kept only"
+	case automation.Shadow:
+		return "Shadow: watches, does nothing"
+	case automation.Canary:
+		return "Canary: acts on a share"
+	case automation.Active:
+		return "Active: acts on all"
+	}
+	return "Paused: stopped"
+}

@@ -1,0 +1,23 @@
+package consoletest
+
+import (
+	"context"
+
+	"orderly.example/orderly/internal/console"
+	"orderly.example/orderly/internal/engine"
+)
+
+// Policies changes automations by the real engine, so that what a test saves is checked and kept as in life.
+type Policies struct{ Engine *engine.Engine }
+
+// Edit implements console.PolicyEditor.
+func (p Policies) Edit(ctx context.Context, e console.PolicyEdit, author, reason string) (console.PolicySaved, error) {
+	a, err := p.Engine.Edit(ctx, engine.Edit{Kind: engine.KindAutomation, Name: e.Name, Was: e.Was, Text: e.Text, Failing: e.Failing}, author, reason)
+	return console.PolicySaved{Revision: a.Revision, Changed: a.Changed, Warnings: a.Warnings}, err
+}
+
+// Rollback implements console.PolicyEditor.
+func (p Policies) Rollback(ctx context.Context, name string, version int64, author, reason string) (console.PolicySaved, error) {
+	a, err := p.Engine.Rollback(ctx, name, version, author, reason)
+	return console.PolicySaved{Revision: a.Revision, Changed: a.Changed, Warnings: a.Warnings}, err
+}
