@@ -63,9 +63,13 @@ func TestChanges(t *testing.T) {
 		}
 	}
 	for _, c := range []Change{
-		{Do: "part-remove", At: "when", Part: "9"}, {Do: "step-remove", At: "do/7"}, {Do: "arg", At: "do/0", Arg: "colour", Value: "x"},
-		{Do: "part-test", At: "when", Part: "0", Test: TestForm{Subject: "order.total", Op: ">", Values: []string{"many"}}}, {Do: "fly"},
-		{Do: "part-test", At: "when", Part: "0", Test: TestForm{Subject: "order.colour"}}, {Do: "set", At: "owner/x", Value: "1"},
+		{Do: "part-remove", At: "when", Part: "9"},
+		{Do: "step-remove", At: "do/7"},
+		{Do: "arg", At: "do/0", Arg: "colour", Value: "x"},
+		{Do: "part-test", At: "when", Part: "0", Test: TestForm{Subject: "order.total", Op: ">", Values: []string{"many"}}},
+		{Do: "fly"},
+		{Do: "part-test", At: "when", Part: "0", Test: TestForm{Subject: "order.colour"}},
+		{Do: "set", At: "owner/x", Value: "1"},
 	} {
 		if got, err := c.Apply(builtText, "EUR"); err == nil {
 			t.Errorf("%+v was made:\n%s", c, got)

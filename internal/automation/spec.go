@@ -100,7 +100,9 @@ var specs = map[Kind]Spec{
 	KindTask: {
 		Doc: "asks a person of a queue to do something",
 		Args: []Arg{
-			argQueue, {Name: "title", Type: ArgText, Must: true, Doc: "what to do"}, argSLA,
+			argQueue,
+			{Name: "title", Type: ArgText, Must: true, Doc: "what to do"},
+			argSLA,
 			{Name: "options", Type: ArgOptions, Doc: "outcomes to choose from; done when left out"},
 		},
 		Reads: []string{"event.type"}, Writes: []string{"task", followsOverdue},
@@ -154,7 +156,8 @@ var specs = map[Kind]Spec{
 	KindIf: {
 		Doc: "does one list of steps when a condition is true, and another when it is false",
 		Args: []Arg{
-			{Name: "if", Type: ArgCondition, Must: true, Doc: "the condition"}, {Name: "then", Type: ArgSteps, Must: true, Doc: "when it is true"},
+			{Name: "if", Type: ArgCondition, Must: true, Doc: "the condition"},
+			{Name: "then", Type: ArgSteps, Must: true, Doc: "when it is true"},
 			{Name: "else", Type: ArgSteps, Doc: "when it is false"},
 		},
 		Reads: []string{"event.type"}, Key: "none", Compensation: "none is needed", MoneyEffect: noMoney,
@@ -164,7 +167,8 @@ var specs = map[Kind]Spec{
 		Args: []Arg{
 			{Name: "for_each", Type: ArgChoice, Must: true, Choices: []string{"order.lines"}, Doc: "what to go through"},
 			{Name: "as", Type: ArgVariable, Must: true, Doc: "the name of a line"},
-			{Name: "when", Type: ArgCondition, Doc: "which lines; all when left out"}, {Name: "do", Type: ArgSteps, Must: true, Doc: "what is done for each"},
+			{Name: "when", Type: ArgCondition, Doc: "which lines; all when left out"},
+			{Name: "do", Type: ArgSteps, Must: true, Doc: "what is done for each"},
 		},
 		Reads: []string{"order.lines"}, Key: "none", Compensation: "none is needed", MoneyEffect: noMoney, NeedsOrder: true,
 	},
@@ -181,18 +185,23 @@ var specs = map[Kind]Spec{
 	KindWaitFor: {
 		Doc: "waits until an event comes",
 		Args: []Arg{
-			{Name: "event", Type: ArgEvent, Must: true, Doc: "what to wait for"}, {Name: "for", Type: ArgDuration, Must: true, Doc: "how long at most"},
+			{Name: "event", Type: ArgEvent, Must: true, Doc: "what to wait for"},
+			{Name: "for", Type: ArgDuration, Must: true, Doc: "how long at most"},
 			{Name: "same", Type: ArgChoice, Choices: []string{SameOrder, SameCustomer, SameTask, SameSubject}, Doc: "what the event has in common with this one; the order when left out"},
-			{Name: "when", Type: ArgCondition, Doc: "which events; any when left out"}, argElse,
+			{Name: "when", Type: ArgCondition, Doc: "which events; any when left out"},
+			argElse,
 		},
 		Reads: []string{"event.at"}, Writes: []string{"run"}, Key: "run:{automation}:{event}", Compensation: "none is needed", MoneyEffect: noMoney,
 	},
 	KindAsk: {
 		Doc: "asks a person and waits for the answer",
 		Args: []Arg{
-			argQueue, {Name: "title", Type: ArgText, Must: true, Doc: "the question"},
-			{Name: "options", Type: ArgOptions, Must: true, Doc: "the answers to choose from"}, argSLA,
-			{Name: "as", Type: ArgVariable, Doc: "the name of the answer"}, argElse,
+			argQueue,
+			{Name: "title", Type: ArgText, Must: true, Doc: "the question"},
+			{Name: "options", Type: ArgOptions, Must: true, Doc: "the answers to choose from"},
+			argSLA,
+			{Name: "as", Type: ArgVariable, Doc: "the name of the answer"},
+			argElse,
 		},
 		Reads: []string{"event.type"}, Writes: []string{"run", "task", followsOverdue}, Key: "run:{automation}:{event}:{step}", Compensation: "close the task", MoneyEffect: noMoney,
 	},
@@ -203,7 +212,8 @@ var specs = map[Kind]Spec{
 			{Name: "purpose", Type: ArgName, Doc: "the document's type; the automation's name when left out"},
 			{Name: "as", Type: ArgVariable, Must: true, Doc: "the name of the answer"},
 			{Name: "returns", Type: ArgFields, Doc: "fields of the answer's JSON, each with its type"},
-			{Name: "for", Type: ArgDuration, Doc: "how long to wait; 10m when left out"}, argElse,
+			{Name: "for", Type: ArgDuration, Doc: "how long to wait; 10m when left out"},
+			argElse,
 		},
 		Reads: []string{"order.id"}, Writes: []string{"run", "effect.webhook", followsFailed},
 		Key: "call:{automation}:{event}:{step}", Compensation: "none: the receiver must undo it", MoneyEffect: "whatever the receiver does",

@@ -70,8 +70,10 @@ func (c *counts) take(e *Entry) {
 				key  string
 				used bool
 			}{
-				{mail, c.need.by["customer.email"] || c.need.by["customer.id"]}, {who.Address, c.need.by["order.address"]},
-				{who.Device, c.need.by["order.device"]}, {who.IP, c.need.by["order.ip"]},
+				{mail, c.need.by["customer.email"] || c.need.by["customer.id"]},
+				{who.Address, c.need.by["order.address"]},
+				{who.Device, c.need.by["order.device"]},
+				{who.IP, c.need.by["order.ip"]},
 			} {
 				if k.used && k.key != "" {
 					c.marks.add(k.key, e.At)

@@ -10,8 +10,11 @@ import (
 )
 
 var sampleScope = Scope{
-	{Name: "answer", Type: schema.String}, {Name: "score.points", Type: schema.Int}, {Name: "score.fee", Type: schema.Money},
-	{Name: "l.sku", Type: schema.String}, {Name: "l.qty", Type: schema.Int},
+	{Name: "answer", Type: schema.String},
+	{Name: "score.points", Type: schema.Int},
+	{Name: "score.fee", Type: schema.Money},
+	{Name: "l.sku", Type: schema.String},
+	{Name: "l.qty", Type: schema.Int},
 }
 
 func TestConditionsReadNamedValues(t *testing.T) {

@@ -298,9 +298,26 @@ var spans = []struct {
 	d    time.Duration
 	cost int
 }{
-	{time.Minute, 1}, {5 * time.Minute, 2}, {10 * time.Minute, 2}, {15 * time.Minute, 2}, {30 * time.Minute, 1}, {time.Hour, 0}, {2 * time.Hour, 2},
-	{3 * time.Hour, 3}, {6 * time.Hour, 2}, {12 * time.Hour, 1}, {24 * time.Hour, 0}, {48 * time.Hour, 1}, {72 * time.Hour, 2}, {7 * 24 * time.Hour, 0},
-	{14 * 24 * time.Hour, 1}, {30 * 24 * time.Hour, 0}, {60 * 24 * time.Hour, 1}, {90 * 24 * time.Hour, 1}, {180 * 24 * time.Hour, 1}, {365 * 24 * time.Hour, 0},
+	{time.Minute, 1},
+	{5 * time.Minute, 2},
+	{10 * time.Minute, 2},
+	{15 * time.Minute, 2},
+	{30 * time.Minute, 1},
+	{time.Hour, 0},
+	{2 * time.Hour, 2},
+	{3 * time.Hour, 3},
+	{6 * time.Hour, 2},
+	{12 * time.Hour, 1},
+	{24 * time.Hour, 0},
+	{48 * time.Hour, 1},
+	{72 * time.Hour, 2},
+	{7 * 24 * time.Hour, 0},
+	{14 * 24 * time.Hour, 1},
+	{30 * 24 * time.Hour, 0},
+	{60 * 24 * time.Hour, 1},
+	{90 * 24 * time.Hour, 1},
+	{180 * 24 * time.Hour, 1},
+	{365 * 24 * time.Hour, 0},
 	{730 * 24 * time.Hour, 1},
 }
 

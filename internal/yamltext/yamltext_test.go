@@ -62,9 +62,11 @@ func TestEdits(t *testing.T) {
 		{"a key away, its comment stays", func(d *Doc) (string, error) { return d.Delete("limits") }, "limits: { per_hour: 50 } # agreed", "# agreed"},
 		{"a key out of a flow map", func(d *Doc) (string, error) { return d.Delete("do/0/hold/sla") }, "sla: 4h, ", ""},
 		{"the last key out of a flow map", func(d *Doc) (string, error) { return d.Delete("do/0/hold/reason") }, `, reason: "first, large"`, ""},
-		{"an item down", func(d *Doc) (string, error) { return d.Move("do", 0, 1) },
+		{
+			"an item down", func(d *Doc) (string, error) { return d.Move("do", 0, 1) },
 			"  # stop it first\n  - hold: { queue: risk, sla: 4h, reason: \"first, large\" } # four hours\n  - tag: risk-review\n",
-			"  - tag: risk-review\n  # stop it first\n  - hold: { queue: risk, sla: 4h, reason: \"first, large\" } # four hours\n"},
+			"  - tag: risk-review\n  # stop it first\n  - hold: { queue: risk, sla: 4h, reason: \"first, large\" } # four hours\n",
+		},
 		{"a value becomes another shape", func(d *Doc) (string, error) { return d.Replace("do/1/tag", "{ tag: risk-review }") }, "tag: risk-review", "tag: { tag: risk-review }"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
