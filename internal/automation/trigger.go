@@ -33,7 +33,7 @@ type Schedule struct {
 	fixed bool // at given hours, not every hour
 }
 
-var cronParser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.DowOrDom)
+var cronParser = cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.DowOrDom)
 
 // NewSchedule reads the five fields of cron and the name of a time zone.
 func NewSchedule(fields, zone string) (*Schedule, error) {

@@ -132,7 +132,7 @@ func (x *router) decide(ev event.Event, pol *decide.Policy, at time.Time, rec *d
 		if err != nil {
 			x.out.Skipped++
 			if n == 0 {
-				return nil, nil //nolint:nilerr // counted: it does not fit this world
+				return nil, nil // counted: it does not fit this world
 			}
 			continue
 		}

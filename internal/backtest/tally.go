@@ -38,7 +38,7 @@ type tally struct {
 	checked, wrong     int64
 	wrongNames         map[string]int64
 	drift              int64
-	first64, lastSeq   int64
+	first64            int64
 	total              int64
 }
 

@@ -113,7 +113,7 @@ func (r *runner) list(steps []automation.Step, at, resume []automation.Frame) fl
 		from = resume[0].Step
 	}
 	for i := from; i < len(steps); i++ {
-		f := goesOn
+		var f flow
 		if i == from && len(resume) > 0 {
 			f = r.again(&steps[i], at, resume)
 		} else {

@@ -252,7 +252,7 @@ func (k *checker) velocity(e ast.Expr) {
 	case err != nil:
 		k.add(c.Args()[2], "%s", err)
 	case d < minWindow || d > maxWindow:
-		k.add(c.Args()[2], "the window must be between %s and %s, got %s", durationText(minWindow), durationText(maxWindow), window)
+		k.add(c.Args()[2], "the window must be between %s and %s, got %s", DurationText(minWindow), DurationText(maxWindow), window)
 	}
 }
 

@@ -34,8 +34,8 @@ func ParseDuration(s string) (time.Duration, error) {
 	return total, nil
 }
 
-// durationText writes a duration the way ParseDuration reads it, without zero parts.
-func durationText(d time.Duration) string {
+// DurationText writes a duration the way ParseDuration reads it, without zero parts.
+func DurationText(d time.Duration) string {
 	if d > 0 && d%day == 0 && d > day {
 		return strconv.FormatInt(int64(d/day), 10) + "d"
 	}

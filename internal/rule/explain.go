@@ -283,7 +283,7 @@ func Show(v any) string {
 	case time.Time:
 		return v.UTC().Format(time.RFC3339)
 	case time.Duration:
-		return durationText(v)
+		return DurationText(v)
 	case []string:
 		q := make([]string, len(v))
 		for i, s := range v {

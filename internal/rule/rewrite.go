@@ -292,7 +292,7 @@ func writeConstant(t schema.Type, v string) (string, error) {
 
 // durationWritten is d as CEL's duration() reads it: without days.
 func durationWritten(d time.Duration) string {
-	s := durationText(d)
+	s := DurationText(d)
 	if days, ok := strings.CutSuffix(s, "d"); ok {
 		n, _ := strconv.Atoi(days)
 		return strconv.Itoa(24*n) + "h"
@@ -306,7 +306,7 @@ func DurationShown(s string) string {
 	if err != nil {
 		return s
 	}
-	return durationText(d)
+	return DurationText(d)
 }
 
 // SetLoop makes a loop over the lines another one: exists, all, exists_one, or one of them with "!" before it.

@@ -147,5 +147,5 @@ func (c *Condition) Eval(f Facts) (Outcome, error) {
 }
 
 func (v Velocity) String() string {
-	return fmt.Sprintf("velocity(%q, %q, %q)", v.Event, v.By, durationText(v.Within))
+	return fmt.Sprintf("velocity(%q, %q, %q)", v.Event, v.By, DurationText(v.Within))
 }
