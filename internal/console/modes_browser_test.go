@@ -37,6 +37,13 @@ func (l liveEngine) SetMode(ctx context.Context, name, mode string, share int, b
 	return l.e.SetMode(ctx, engine.ModeChange{Name: name, Mode: automation.Mode(mode), Share: share, By: by, Reason: reason})
 }
 
+// Subscribe tells of nothing: these tests load the pages themselves.
+func (liveEngine) Subscribe(ctx context.Context) <-chan console.Topic {
+	ch := make(chan console.Topic)
+	context.AfterFunc(ctx, func() { close(ch) })
+	return ch
+}
+
 // liveShop is a shop that really decides, and the browser that looks at it.
 type liveShop struct {
 	*browser
@@ -83,7 +90,7 @@ func openLive(t *testing.T, automationText string) *liveShop {
 	}
 	live := liveEngine{eng}
 	srv := httptest.NewServer(web.Handler(console.New(console.Deps{
-		Read: db, Write: db, Keys: keys, Submit: live, Sessions: web, People: svc, Modes: live, Now: now,
+		Read: db, Write: db, Keys: keys, Submit: live, Sessions: web, People: svc, Modes: live, Live: live, Check: eng, Suggest: consoletest.Suggester{DB: db}, Now: now,
 		Shop: func() console.Shop {
 			return console.Shop{Name: "Sample Shop", Zone: consoletest.Zone(), Currency: "EUR"}
 		},
