@@ -6,7 +6,7 @@ import "github.com/spf13/cobra"
 func (p *program) commands() []*cobra.Command {
 	return []*cobra.Command{
 		p.demoCommand(), p.serveCommand(), p.importCommand(), p.dataCommand(), p.checkCommand(), p.applyCommand(), p.exportCommand(), p.whyCommand(), p.backtestCommand(),
-		p.automationsCommand(), p.runsCommand(), p.effectsCommand(), p.eventsCommand(),
+		p.automationsCommand(), p.templatesCommand(), p.runsCommand(), p.effectsCommand(), p.eventsCommand(),
 		p.suggestCommand(),
 		p.tokenCommand(), p.userCommand(), p.connectionCommand(),
 		p.backupCommand(), p.restoreCommand(), p.migrateCommand(), p.doctorCommand(), p.benchCommand(), p.versionCommand(),
