@@ -33,8 +33,12 @@ func TestFill(t *testing.T) {
 		t.Fatalf("%v %v\n%s", err, perr, text)
 	}
 	for _, tc := range []struct{ owner, place, value, want string }{
-		{"nobody", "owner", "", "mail address"}, {"", "owner", "", "mail address"}, {"a@shop.example", "do/0/queue", "Not A Queue", "lower-case"},
-		{"a@shop.example", "do/0/sla", "soon", ""}, {"a@shop.example", "when", "order.totl > 5", "order.total"}, {"a@shop.example", "when", " ", "empty"},
+		{"nobody", "owner", "", "mail address"},
+		{"", "owner", "", "mail address"},
+		{"a@shop.example", "do/0/queue", "Not A Queue", "lower-case"},
+		{"a@shop.example", "do/0/sla", "soon", ""},
+		{"a@shop.example", "when", "order.totl > 5", "order.total"},
+		{"a@shop.example", "when", " ", "empty"},
 		{"a@shop.example", "do/0/queu", "risk", "did you mean do/0/queue"},
 	} {
 		values := map[string]string{}
