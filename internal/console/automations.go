@@ -152,6 +152,7 @@ func (c *Console) automation(w http.ResponseWriter, r *http.Request) error {
 		v.Sentence = automation.Sentence(d)
 	}
 	v.CanApply = c.mayApply(r)
+	v.CanBacktest = c.Backtest != nil
 	v.Lines = strings.Split(strings.TrimRight(v.A.Text, "\n"), "\n")
 	if v.Page, err = c.frame(w, r, title(name), "Automations"); err != nil {
 		return err

@@ -287,18 +287,19 @@ type automationsView struct {
 }
 
 type automationPage struct {
-	Page     ui.PageView
-	CanApply bool
-	File     string // name in the policy
-	Sentence string
-	Orphan   bool   // the account of its owner is closed
-	Incident string // the open incident about that
-	A        automationView
-	Lines    []string
-	Recent   []firedRow
-	Looked   int
-	Hours    []store.AutomationCount
-	Modes    *modesView
+	Page        ui.PageView
+	CanApply    bool
+	CanBacktest bool
+	File        string // name in the policy
+	Sentence    string
+	Orphan      bool   // the account of its owner is closed
+	Incident    string // the open incident about that
+	A           automationView
+	Lines       []string
+	Recent      []firedRow
+	Looked      int
+	Hours       []store.AutomationCount
+	Modes       *modesView
 }
 
 type firedRow struct {
