@@ -369,13 +369,13 @@ func (d *decider) payloadFact(name string) (v any, ok, done bool) {
 		}
 	case *event.ReturnReceived:
 		switch name {
-		case "return.units":
+		case "returned.units":
 			var n int64
 			for _, l := range p.Lines {
 				n += l.Qty
 			}
 			return n, true, true
-		case "return.amount":
+		case "returned.amount":
 			if p.Amount.Currency != "" {
 				return p.Amount, true, true
 			}

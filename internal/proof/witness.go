@@ -251,8 +251,8 @@ func (r reader) payload(p event.Payload) {
 	case *event.DayEnded:
 		p.Date = r.text("day.date")
 	case *event.ReturnReceived:
-		p.Amount = r.amount("return.amount")
-		if n := r.number("return.units"); n > 0 {
+		p.Amount = r.amount("returned.amount")
+		if n := r.number("returned.units"); n > 0 {
 			p.Lines = []event.Line{{SKU: "ITEM-1", Qty: n}}
 		}
 	}

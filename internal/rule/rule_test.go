@@ -9,6 +9,7 @@ import (
 
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/money"
+	"orderly.example/orderly/internal/schema"
 )
 
 // sample is an order that every test can start from.
@@ -248,4 +249,19 @@ type fataler interface {
 	Helper()
 	Fatal(args ...any)
 	Fatalf(format string, args ...any)
+}
+
+// TestEveryFieldCanBeRead: a field whose name the language reserves would exist for nobody.
+func TestEveryFieldCanBeRead(t *testing.T) {
+	for _, event := range schema.Events() {
+		for _, f := range schema.Fields(event) {
+			src := f.Name + " == " + f.Name
+			if f.Type == schema.Lines {
+				src = "size(" + f.Name + ") > 0"
+			}
+			if _, err := Compile(src, event); err != nil {
+				t.Errorf("%s on %s: %v", f.Name, event, err)
+			}
+		}
+	}
 }

@@ -104,8 +104,8 @@ var catalogue = []Field{
 	{Name: "cancel.reason", Type: String, Unit: text, Doc: "Why the order was cancelled, as sent.", System: channel, Events: []string{"order.cancelled"}},
 	{Name: "dispute.reason", Type: String, Unit: text, Doc: "Why the payment was disputed, as sent, like fraud.", System: payment, Events: []string{"payment.disputed"}},
 	{Name: "dispute.amount", Type: Money, Unit: amount, Doc: "Amount in dispute; the order's total when the sender does not say.", System: payment, Events: []string{"payment.disputed"}},
-	{Name: "return.amount", Type: Money, Unit: amount, Doc: "Value of the goods that came back.", System: channel, Events: []string{"return.received"}},
-	{Name: "return.units", Type: Int, Unit: "units", Doc: "Units that came back.", System: channel, Events: []string{"return.received"}},
+	{Name: "returned.amount", Type: Money, Unit: amount, Doc: "Value of the goods that came back.", System: channel, Events: []string{"return.received"}},
+	{Name: "returned.units", Type: Int, Unit: "units", Doc: "Units that came back.", System: channel, Events: []string{"return.received"}},
 	{Name: "schedule.at", Type: Time, Unit: moment, Doc: "The time of the schedule, also when the automation runs late.", System: orderly, Events: []string{"schedule.due"}},
 	{Name: "day.date", Type: String, Unit: "date like 2026-01-31 in the shop's zone", Doc: "The day that is over.", System: orderly, Events: []string{"day.ended"}},
 }

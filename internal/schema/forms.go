@@ -16,7 +16,7 @@ var labels = map[string]string{
 	"customer.first_at": "customer's first order", "customer.account_age": "age of the account", "customer.tags": "tags of the customer",
 	"ip.country": "country of the IP address", "ip.known": "IP address is in the table", "event.type": "what happened", "event.at": "time of the event", "event.mode": "life or history",
 	"stock.sku": "product (SKU)", "stock.available": "available units", "stock.low_at": "low line of the product", "task.by": "who decided", "task.outcome": "decision of the task",
-	"cancel.reason": "reason of the cancellation", "return.amount": "value of the returned goods", "return.units": "returned units", "day.date": "day that ended",
+	"cancel.reason": "reason of the cancellation", "returned.amount": "value of the returned goods", "returned.units": "returned units", "day.date": "day that ended",
 	"effect.error": "error", "effect.purpose": "purpose of the message", "effect.destination": "destination of the message",
 	"line.sku": "SKU", "line.title": "title", "line.qty": "quantity", "line.unit_price": "unit price", "line.location": "location", "line.kit": "is a kit", "line.available": "available units",
 }
