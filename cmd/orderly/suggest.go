@@ -27,7 +27,7 @@ func (p *program) suggestCommand() *cobra.Command {
 		Use: "suggest", Short: "Look for rules in what people decided", Args: cobra.NoArgs,
 		Long: `Look for patterns in what reviewers decided about held orders, and word them as
 automations with their evidence. Nothing is changed: a person accepts, edits or
-refuses a suggestion on the page Automations of the console.
+refuses a suggestion on the page Suggestions of the console.
 
 With --labels the outcomes come from a CSV file instead: a header and two columns,
 the order's number and 1 for bad or 0 for good. Patterns are then looked for in the
