@@ -62,7 +62,7 @@ func (p *program) backtestCommand() *cobra.Command {
 				}
 				o.DB, o.Keys, o.Engine = s.db, s.keys, e
 				if !quiet && terminal(p.stderr) {
-					o.Progress = p.progress()
+					o.Progress = p.progress("events")
 				}
 				rep, err := backtest.Run(cmd.Context(), o)
 				if o.Progress != nil {
@@ -107,8 +107,8 @@ func moment(s string, zone *time.Location) (time.Time, error) {
 	return time.Parse(time.RFC3339, s)
 }
 
-// progress shows how far a backtest is.
-func (p *program) progress() func(done, total int64) {
+// progress shows how far something is that counts in what.
+func (p *program) progress(what string) func(done, total int64) {
 	start := time.Now()
 	last := start
 	return func(done, total int64) {
@@ -118,7 +118,7 @@ func (p *program) progress() func(done, total int64) {
 		}
 		last = now
 		left := time.Duration(float64(now.Sub(start)) * float64(total-done) / float64(max(done, 1))).Round(time.Second)
-		p.notef("\r\033[K%3d %%  %d of %d events, %s left", done*100/total, done, total, left)
+		p.notef("\r\033[K%3d %%  %d of %d %s, %s left", done*100/total, done, total, what, left)
 	}
 }
 

@@ -275,21 +275,3 @@ func syncFile(path string) error {
 	}
 	return errors.Join(f.Sync(), f.Close())
 }
-
-func (p *program) migrateCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use: "migrate", Short: "Bring the database's schema up to date", Args: cobra.NoArgs,
-		Long: `Bring the database's schema up to date. "orderly serve" does so by itself; with
-several nodes migrate once, then restart the nodes one by one. Take a backup before.
-A database that a newer release has migrated is refused.`,
-		Example: examples("orderly migrate", "orderly migrate --db postgres://orderly@db.internal/orderly"),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.withShop(cmd, true, func(s *shop) error {
-				p.printf("The schema of the %s database is up to date.\n", s.db.Engine())
-				return nil
-			})
-		},
-	}
-	bindCommon(c.Flags())
-	return c
-}

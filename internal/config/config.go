@@ -316,18 +316,27 @@ func (c *Config) SQLitePath() string {
 	return strings.TrimPrefix(c.DB, "sqlite:")
 }
 
-func setDB(c *Config, v string) error {
-	if scheme, _, ok := strings.Cut(v, "://"); ok && scheme != "postgres" && scheme != "postgresql" {
-		return fmt.Errorf("must be a path, sqlite:PATH or postgres://…, not %s://", scheme)
+func setDB(c *Config, v string) (err error) {
+	c.DB, err = Database(v)
+	return err
+}
+
+// Database reads the name of a database: a path, sqlite:PATH, sqlite://PATH or a
+// postgres:// URL. The result is "sqlite:PATH" or the URL.
+func Database(v string) (string, error) {
+	v = strings.Replace(v, "sqlite://", "sqlite:", 1)
+	scheme, _, ok := strings.Cut(v, "://")
+	switch {
+	case ok && (scheme == "postgres" || scheme == "postgresql"):
+		return v, nil
+	case ok:
+		return "", fmt.Errorf("must be a path, sqlite:PATH or postgres://…, not %s://", scheme)
+	case v == "sqlite:":
+		return "", fmt.Errorf("names no file after sqlite:")
+	case !strings.HasPrefix(v, "sqlite:"):
+		return "sqlite:" + v, nil
 	}
-	if v == "sqlite:" {
-		return fmt.Errorf("names no file after sqlite:")
-	}
-	c.DB = v
-	if !c.Postgres() && !strings.HasPrefix(v, "sqlite:") {
-		c.DB = "sqlite:" + v
-	}
-	return nil
+	return v, nil
 }
 
 func setListen(c *Config, v string) error {
