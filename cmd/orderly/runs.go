@@ -17,7 +17,7 @@ its id, one run is shown with what every step of it did.`
 func (p *program) runsCommand() *cobra.Command {
 	var f store.RunFilter
 	var order string
-	var asJSON bool
+	var asJSON, waiting bool
 	c := &cobra.Command{
 		Use: "runs [ID]", Short: "List the runs of automations, or the steps of one", Long: runsHelp, Args: cobra.MaximumNArgs(1),
 		Example: examples("orderly runs --waiting", "orderly runs --order web:1001", "orderly runs --automation delay-notice --json", "orderly runs run_2k9q4w8x1c5v3b7m"),
@@ -33,13 +33,16 @@ func (p *program) runsCommand() *cobra.Command {
 					}
 					f.OrderID = row.ID
 				}
+				if waiting {
+					f.State = automation.RunWaiting
+				}
 				return p.listRuns(cmd.Context(), s, f, asJSON)
 			})
 		},
 	}
 	c.Flags().StringVar(&order, "order", "", "runs on one `ORDER`: its number, channel:number or id")
 	c.Flags().StringVar(&f.Automation, "automation", "", "runs of the automation `NAME`")
-	c.Flags().BoolVar(&f.Waiting, "waiting", false, "runs that wait")
+	c.Flags().BoolVar(&waiting, "waiting", false, "runs that wait")
 	bindJSON(c.Flags(), &asJSON)
 	bindCommon(c.Flags())
 	return c
@@ -119,17 +122,16 @@ func waitsFor(r *automation.Run) string {
 }
 
 func (p *program) listRuns(ctx context.Context, s *shop, f store.RunFilter, asJSON bool) error {
-	f.Limit = maxListed + 1
-	var runs []*automation.Run
+	f.Limit = maxListed
+	var page store.RunsPage
 	err := s.db.View(ctx, func(tx *store.Tx) (err error) {
-		runs, err = tx.Runs(f)
+		page, err = tx.RunsPage(f)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	more := len(runs) > maxListed
-	runs = runs[:min(len(runs), maxListed)]
+	runs := page.Rows
 	lines := make([]runLine, len(runs))
 	var rows [][]string
 	for i, r := range runs {
@@ -149,7 +151,7 @@ func (p *program) listRuns(ctx context.Context, s *shop, f store.RunFilter, asJS
 		return nil
 	}
 	p.table([]string{"ID", "AUTOMATION", "STATE", "ORDER", "STARTED", "WAITS FOR", "UNTIL", "REASON"}, rows)
-	if more {
+	if page.Next != "" {
 		p.notef("Only the newest %d are shown.\n", maxListed)
 	}
 	return nil

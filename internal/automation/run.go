@@ -23,6 +23,9 @@ const (
 	RunFailed    RunState = "failed"    // what it called did not answer
 )
 
+// RunStates returns every state.
+func RunStates() []RunState { return []RunState{RunWaiting, RunDone, RunCancelled, RunFailed} }
+
 // Run is one firing of an automation that may wait. It keeps the version that it
 // began with: an edit changes later runs only.
 type Run struct {

@@ -31,6 +31,7 @@ type Runner struct {
 // Running is a backtest that runs now.
 type Running struct {
 	Name        string
+	Version     string // hash of the text
 	Started     time.Time
 	By          string
 	Done, Total int64
@@ -49,6 +50,9 @@ type Result struct {
 
 // resultSetting keeps the result of an automation.
 func resultSetting(name string) string { return "backtest." + name }
+
+// triedSetting keeps the result of the text that was tried last under a name, before it was saved.
+func triedSetting(name string) string { return "backtest-tried." + name }
 
 // Start begins a backtest of an automation of the current policy, in the background. It is
 // refused with Conflict while one runs.
@@ -71,13 +75,24 @@ func (r *Runner) Start(ctx context.Context, name, by string, since, until time.T
 	if a == nil {
 		return fault.New(fault.NotFound, "backtest.Start", "there is no automation %q in the current policy", name)
 	}
+	return r.begin(ctx, a, resultSetting(name), by, since, until, capacity)
+}
+
+// Try begins a backtest of an automation that need not be saved, as Start does.
+func (r *Runner) Try(ctx context.Context, a *automation.Automation, by string) error {
+	return r.begin(ctx, a, triedSetting(a.Name), by, time.Time{}, time.Time{}, 0)
+}
+
+// begin runs the backtest of an automation in the background and keeps its result under a setting.
+func (r *Runner) begin(ctx context.Context, a *automation.Automation, setting, by string, since, until time.Time, capacity int) error {
+	name := a.Name
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.running != nil {
 		return fault.New(fault.Conflict, "backtest.Start", "the backtest of %s is still running; wait for it or stop it", r.running.Name)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // it outlives the request
-	r.running, r.cancel = &Running{Name: name, Started: r.Now(), By: by}, cancel
+	r.running, r.cancel = &Running{Name: name, Version: a.Hash, Started: r.Now(), By: by}, cancel
 	res := Result{Version: a.Hash, Started: r.running.Started, By: by}
 	if !since.IsZero() {
 		res.Since = since.Format(time.DateOnly)
@@ -107,16 +122,16 @@ func (r *Runner) Start(ctx context.Context, name, by string, since, until time.T
 			res.Failed = fault.Message(err)
 			r.Log.Error("a backtest failed", "automation", name, "err", err)
 		}
-		r.end(context.WithoutCancel(ctx), name, res)
+		r.end(context.WithoutCancel(ctx), name, setting, res)
 	})
 	return nil
 }
 
 // end keeps the result and lets the next one begin.
-func (r *Runner) end(ctx context.Context, name string, res Result) {
+func (r *Runner) end(ctx context.Context, name, setting string, res Result) {
 	doc, err := json.Marshal(res)
 	if err == nil {
-		err = r.DB.Update(ctx, func(tx *store.Tx) error { return tx.PutSetting(resultSetting(name), string(doc)) })
+		err = r.DB.Update(ctx, func(tx *store.Tx) error { return tx.PutSetting(setting, string(doc)) })
 	}
 	if err != nil {
 		r.Log.Error("the result of a backtest could not be kept", "automation", name, "err", err)
@@ -146,15 +161,24 @@ func (r *Runner) Stop(name string) {
 }
 
 // Latest returns the latest result of an automation; ok is false when it was never tried.
-func (r *Runner) Latest(ctx context.Context, name string) (res Result, ok bool, err error) {
+func (r *Runner) Latest(ctx context.Context, name string) (Result, bool, error) {
+	return r.kept(ctx, resultSetting(name))
+}
+
+// Tried returns the result of the text that was tried last under a name before it was saved.
+func (r *Runner) Tried(ctx context.Context, name string) (Result, bool, error) {
+	return r.kept(ctx, triedSetting(name))
+}
+
+func (r *Runner) kept(ctx context.Context, setting string) (res Result, ok bool, err error) {
 	err = r.DB.View(ctx, func(tx *store.Tx) error {
-		doc, found, err := tx.Setting(resultSetting(name))
+		doc, found, err := tx.Setting(setting)
 		if err != nil || !found {
 			return err
 		}
 		ok = true
 		if err := json.Unmarshal([]byte(doc), &res); err != nil {
-			return fault.Wrap(err, fault.Internal, "backtest.Latest", "the kept backtest of %s cannot be read", name)
+			return fault.Wrap(err, fault.Internal, "backtest.Latest", "the kept result %s cannot be read", setting)
 		}
 		return nil
 	})

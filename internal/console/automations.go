@@ -116,6 +116,14 @@ func (c *Console) automation(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		v.A.Stopped = v.Modes.Stop != nil
+		runs, err := tx.RunsPage(store.RunFilter{Automation: v.A.Name, Limit: runsShown})
+		if err != nil {
+			return err
+		}
+		v.MoreRuns = runs.Next != ""
+		if v.Runs, err = runRows(tx, runs.Rows, v.A.Hash); err != nil {
+			return err
+		}
 		evs, err := tx.Fired(v.A.Name, 50)
 		if err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"github.com/a-h/templ"
 
 	"orderly.example/orderly/internal/access"
+	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/backtest"
 	"orderly.example/orderly/internal/console/ui"
 	"orderly.example/orderly/internal/fault"
@@ -25,6 +26,9 @@ type Backtester interface {
 	Running() (backtest.Running, bool)
 	Stop(name string)
 	Latest(ctx context.Context, name string) (backtest.Result, bool, error)
+	// Try begins a backtest of an automation that need not be saved; Tried is the latest such result under a name.
+	Try(ctx context.Context, a *automation.Automation, by string) error
+	Tried(ctx context.Context, name string) (backtest.Result, bool, error)
 }
 
 // backtestView is the page of an automation's backtest.
@@ -37,6 +41,13 @@ type backtestView struct {
 	R       *backtest.Automation // of the result
 	Values  map[string]string
 	Errors  map[string]string
+}
+
+func (v *backtestView) result(res backtest.Result) {
+	v.Result = &res
+	if res.Report != nil && len(res.Report.Automations) > 0 {
+		v.R = &res.Report.Automations[0]
+	}
 }
 
 func backtestHref(name string) string { return "/automations/" + pathEscape(name) + "/backtest" }
@@ -75,11 +86,18 @@ func (c *Console) showBacktest(w http.ResponseWriter, r *http.Request, status in
 	if err != nil {
 		return err
 	}
-	if ok {
-		v.Result = &res
-		if res.Report != nil && len(res.Report.Automations) > 0 {
-			v.R = &res.Report.Automations[0]
+	if !ok || res.Version != v.A.Hash {
+		// The text may have been tried in the editor before it was saved.
+		tried, has, err := c.Backtest.Tried(r.Context(), name)
+		if err != nil {
+			return err
 		}
+		if has && tried.Version == v.A.Hash {
+			res, ok = tried, true
+		}
+	}
+	if ok {
+		v.result(res)
 	}
 	if v.Page, err = c.frame(w, r, "Backtest of "+title(name), "Automations"); err != nil {
 		return err

@@ -105,6 +105,9 @@ type Explainer interface {
 // Checker says what can be shown of all automations together. The report is shared: it is not changed.
 type Checker interface {
 	Findings(ctx context.Context) (*proof.Report, error)
+	// FindingsOf says what can be shown of a text that is not saved yet, in place of the policy text name ("" = a
+	// new one), and runs its tests. A text that is no automation is a fault.Invalid.
+	FindingsOf(ctx context.Context, name, text string) (*proof.Report, error)
 }
 
 // Replayer tries dead letters and quarantined events again.
@@ -294,6 +297,8 @@ func (c *Console) routes() {
 	signed("GET /automations/{name}/backtest", access.See, c.backtest)
 	signed("POST /automations/{name}/backtest", access.ApplyAutomation, c.startBacktest)
 	signed("POST /automations/{name}/backtest/stop", access.ApplyAutomation, c.stopBacktest)
+	signed("GET /automations/{name}/runs", access.See, c.runs)
+	signed("GET /runs/{id}", access.See, c.run)
 	signed("GET /automations/{name}/versions", access.See, c.versions)
 	signed("GET /automations/{name}/edit", access.ApplyAutomation, c.editor)
 	signed("POST /automations/{name}/rollback", access.ApplyAutomation, c.rollback)
@@ -302,6 +307,10 @@ func (c *Console) routes() {
 	signed("GET /editor", access.ApplyAutomation, c.newEditor)
 	signed("GET /editor/skus", access.ApplyAutomation, c.suggest)
 	signed("POST /editor/check", access.ApplyAutomation, c.checkEdit)
+	signed("POST /editor/complete", access.ApplyAutomation, c.completeEdit)
+	signed("POST /editor/findings", access.ApplyAutomation, c.findingsOfEdit)
+	signed("POST /editor/backtest", access.ApplyAutomation, c.tryEdit)
+	signed("GET /editor/backtest", access.ApplyAutomation, c.triedEdit)
 	signed("POST /editor/save", access.ApplyAutomation, c.saveEdit)
 	signed("GET /effects", access.See, c.effects)
 	signed("POST /effects/replay", access.ReplayEffect, c.replay)

@@ -35,6 +35,7 @@ type editorPage struct {
 	Failing  bool     // offer to save although tests fail
 	Template string
 	Back     string
+	CanTry   bool // on the past
 }
 
 // blankText is what a new automation begins with.
@@ -43,7 +44,11 @@ func blankText(owner, on string) string {
 	if !strings.HasPrefix(on, "order.") {
 		do = "task: { queue: \"\", title: \"\" }"
 	}
-	return "automation: new-automation\nowner: " + yamltext.Quote(owner, false) + "\nwhy: \"\"\non: " + on + "\ndo:\n  - " + do + "\nmode: draft\n"
+	text := "automation: new-automation\nowner: " + yamltext.Quote(owner, false) + "\nwhy: \"\"\non: " + yamltext.Quote(on, false) + "\ndo:\n  - " + do + "\nmode: draft\n"
+	if out, err := (automation.Change{Do: "on", Value: on}).Apply(text, ""); err == nil { // with what belongs to the trigger
+		text = out
+	}
+	return text
 }
 
 // newEditor is the place where an automation begins: from a trigger, a template, or another automation.
@@ -143,6 +148,7 @@ func (c *Console) showEditor(w http.ResponseWriter, r *http.Request, status int,
 	if v.B, err = c.builder(r, v.Text, v.Template); err != nil {
 		return err
 	}
+	v.CanTry = c.Backtest != nil
 	heading := "New automation"
 	if v.Name != "" {
 		heading = "Edit " + title(v.Name)

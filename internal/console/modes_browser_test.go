@@ -3,6 +3,7 @@ package console_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/automation"
+	"orderly.example/orderly/internal/backtest"
 	"orderly.example/orderly/internal/console"
 	"orderly.example/orderly/internal/console/consoletest"
 	"orderly.example/orderly/internal/engine"
@@ -48,6 +50,7 @@ func (liveEngine) Subscribe(ctx context.Context) <-chan console.Topic {
 type liveShop struct {
 	*browser
 	eng *engine.Engine
+	db  *store.DB
 	n   int
 }
 
@@ -89,14 +92,16 @@ func openLive(t *testing.T, automationText string) *liveShop {
 		t.Fatal(err)
 	}
 	live := liveEngine{eng}
+	tries := &backtest.Runner{DB: db, Keys: keys, Engine: eng, Now: now, Log: slog.New(slog.DiscardHandler)}
+	t.Cleanup(tries.Close)
 	srv := httptest.NewServer(web.Handler(console.New(console.Deps{
-		Read: db, Write: db, Keys: keys, Submit: live, Sessions: web, People: svc, Modes: live, Live: live, Check: eng, Suggest: consoletest.Suggester{DB: db}, Now: now,
+		Read: db, Write: db, Keys: keys, Submit: live, Sessions: web, People: svc, Modes: live, Live: live, Check: eng, Suggest: consoletest.Suggester{DB: db}, Policy: consoletest.Policies{Engine: eng}, Backtest: tries, Now: now,
 		Shop: func() console.Shop {
 			return console.Shop{Name: "Sample Shop", Zone: consoletest.Zone(), Currency: "EUR"}
 		},
 	})))
 	t.Cleanup(srv.Close)
-	s := &liveShop{browser: newBrowser(t, path, srv.URL), eng: eng}
+	s := &liveShop{browser: newBrowser(t, path, srv.URL), eng: eng, db: db}
 	s.signIn()
 	return s
 }

@@ -42,6 +42,13 @@ func (c *Console) order(w http.ResponseWriter, r *http.Request) error {
 		if v.Customer, v.History, err = customerOf(tx, v.O, 2); err != nil {
 			return err
 		}
+		runs, err := tx.Runs(store.RunFilter{OrderID: id, Limit: runsShown})
+		if err != nil {
+			return err
+		}
+		if v.Runs, err = runRows(tx, runs, ""); err != nil {
+			return err
+		}
 		v.Locations, err = locationNames(tx)
 		return err
 	})

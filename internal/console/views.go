@@ -150,6 +150,7 @@ func parseTrace(s string) decide.Trace {
 }
 
 type orderView struct {
+	Runs        []runRow
 	Page        ui.PageView
 	O           *order.Order
 	Steps       []step
@@ -300,6 +301,8 @@ type automationPage struct {
 	Looked      int
 	Hours       []store.AutomationCount
 	Modes       *modesView
+	Runs        []runRow // the newest
+	MoreRuns    bool
 }
 
 type firedRow struct {

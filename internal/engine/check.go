@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
+	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/proof"
@@ -104,6 +106,33 @@ func (e *Engine) Findings(ctx context.Context) (*proof.Report, error) {
 		e.findings.at, e.findings.report = at, (&loaded{policy: policy}).check(world)
 	}
 	return e.findings.report, nil
+}
+
+// FindingsOf returns what can be shown of an automation whose text is not saved yet, beside the others of
+// the current policy, and runs its tests. name is the policy text that it would take the place of, "" for a new one.
+func (e *Engine) FindingsOf(ctx context.Context, name, text string) (*proof.Report, error) {
+	a, err := automation.Parse(firstName(name, "text")+".yaml", []byte(text))
+	if err != nil {
+		return nil, err
+	}
+	var policy *decide.Policy
+	var world proof.World
+	err = e.db.View(ctx, func(tx *store.Tx) (err error) {
+		if policy, err = e.currentPolicy(tx); err != nil {
+			return err
+		}
+		world, err = e.world(tx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	all := slices.DeleteFunc(slices.Clone(policy.Automations.All()), func(b *automation.Automation) bool {
+		return b.Name == a.Name || name != "" && b.File == name+".yaml"
+	})
+	r := proof.CheckOne(policy.Settings, world, append(all, a), a.Name)
+	r.Tests = proof.Tests(policy.Settings, []*automation.Automation{a})
+	return r, nil
 }
 
 // world is what the shop has beside its automations.

@@ -80,7 +80,7 @@ func (r *rig) runs(f store.RunFilter) (out []*automation.Run) {
 func (r *rig) answerEvery(nth int) {
 	r.t.Helper()
 	var evs []event.Event
-	for i, run := range r.runs(store.RunFilter{Waiting: true}) {
+	for i, run := range r.runs(store.RunFilter{State: automation.RunWaiting}) {
 		switch {
 		case i%nth != 0:
 		case run.Wait.Task != "":
@@ -132,7 +132,7 @@ func testAnEditWhileRunsWait(t *testing.T, url string) {
 		}
 	}
 	r.decided(placed("2", "MUG", 2))
-	for _, run := range r.runs(store.RunFilter{Automation: "run-ask", Waiting: true}) {
+	for _, run := range r.runs(store.RunFilter{Automation: "run-ask", State: automation.RunWaiting}) {
 		if run.Wait.Task != "" {
 			r.decided(&event.TaskDecided{Task: run.Wait.Task, Outcome: "no"})
 		}
@@ -208,7 +208,7 @@ func testEveryNodeWakesARunOnce(t *testing.T, url string) {
 		}
 	}()
 	var evs []event.Event
-	for _, run := range r.runs(store.RunFilter{Waiting: true}) {
+	for _, run := range r.runs(store.RunFilter{State: automation.RunWaiting}) {
 		if run.Wait.Task != "" {
 			evs = append(evs, event.Event{Source: "clerk", Key: run.ID, Actor: "tester", Data: &event.TaskDecided{Task: run.Wait.Task, Outcome: "no"}})
 		} else {

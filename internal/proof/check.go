@@ -94,9 +94,18 @@ func (r *Report) Count(s Severity) int {
 // Check looks at all automations of a shop together. Paused ones are left out. The same automations
 // give the same report.
 func Check(settings decide.Settings, world World, as []*automation.Automation) *Report {
-	c := &checker{settings: settings, world: world, report: &Report{Findings: []Finding{}}}
+	return check(settings, world, as, "")
+}
+
+// CheckOne is Check for one of the automations, also when it is paused: only what concerns it is looked for and told.
+func CheckOne(settings decide.Settings, world World, as []*automation.Automation, name string) *Report {
+	return check(settings, world, as, name)
+}
+
+func check(settings decide.Settings, world World, as []*automation.Automation, only string) *Report {
+	c := &checker{settings: settings, world: world, only: only, report: &Report{Findings: []Finding{}}}
 	for _, a := range as {
-		if a.Mode != automation.Paused {
+		if a.Mode != automation.Paused || a.Name == only {
 			c.all = append(c.all, &subject{Automation: a, acts: acts(a)})
 		}
 	}
@@ -115,8 +124,14 @@ func Check(settings decide.Settings, world World, as []*automation.Automation) *
 	}
 	slices.Sort(types)
 	for _, on := range types {
-		n := len(byType[on])
-		c.report.Pairs += n * (n - 1) / 2
+		switch n := len(byType[on]); {
+		case only == "":
+			c.report.Pairs += n * (n - 1) / 2
+		case c.concerns(byType[on]...):
+			c.report.Pairs += n - 1
+		default:
+			continue
+		}
 		c.meetings(byType[on])
 		c.shadows(byType[on])
 	}
@@ -155,11 +170,21 @@ func (a *subject) whenLine() int {
 type checker struct {
 	settings decide.Settings
 	world    World
+	only     string // the one automation that is asked about; "" = all
 	all      []*subject
 	report   *Report
 }
 
-func (c *checker) add(f Finding) { c.report.Findings = append(c.report.Findings, f) }
+func (c *checker) add(f Finding) {
+	if c.only == "" || slices.Contains(f.Automations, c.only) {
+		c.report.Findings = append(c.report.Findings, f)
+	}
+}
+
+// concerns reports whether one of the automations is asked about.
+func (c *checker) concerns(as ...*subject) bool {
+	return c.only == "" || slices.ContainsFunc(as, func(a *subject) bool { return a.Name == c.only })
+}
 
 func (c *checker) solve(asks ...rule.Ask) (rule.Verdict, rule.Map) {
 	c.report.Solved++
@@ -173,6 +198,9 @@ func (c *checker) alone(a *subject) {
 		return
 	}
 	a.verdict, a.model = c.solve(rule.IsTrue(a.Condition))
+	if !c.concerns(a) {
+		return
+	}
 	f := Finding{Automations: []string{a.Name}, At: []string{a.at(a.whenLine())}}
 	if a.verdict == rule.Impossible {
 		f.Kind, f.Severity, f.Message = Never, Error, "its condition cannot be true, whatever comes"
@@ -238,7 +266,7 @@ func (c *checker) meetings(as []*subject) {
 		acts := byThing[thing]
 		for i, x := range acts {
 			for _, y := range acts[i+1:] {
-				if x.of == y.of {
+				if x.of == y.of || !c.concerns(owner[x], owner[y]) {
 					continue
 				}
 				severity, kind, text, group := meeting(x, y)
@@ -317,7 +345,7 @@ func (c *checker) shadows(as []*subject) {
 			}
 		}
 		for _, a := range candidates {
-			if a == b || a.verdict == rule.Impossible || !acting(a.Mode) && acting(b.Mode) {
+			if a == b || !c.concerns(a, b) || a.verdict == rule.Impossible || !acting(a.Mode) && acting(b.Mode) {
 				continue
 			}
 			ok, extra := covers(a.acts, b.acts)

@@ -3,6 +3,7 @@ package proof
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -187,4 +188,28 @@ func triggers(t *testing.T, rows []string, f Finding) bool {
 		t.Fatal(err)
 	}
 	return r.Outcome(f.Automations[0]) == rule.True && r.Outcome(f.Automations[1]) == rule.True
+}
+
+// TestCheckOne: what is said of one automation alone is what is said of it among all.
+func TestCheckOne(t *testing.T) {
+	as := many(t, 60)
+	all := Check(decide.Settings{}, World{Known: true}, as)
+	for _, a := range as[:20] {
+		one := strip(CheckOne(decide.Settings{}, World{Known: true}, as, a.Name))
+		for _, f := range one {
+			if !strings.Contains(f, a.Name) {
+				t.Errorf("asked about %s, told %s", a.Name, f)
+			}
+		}
+		for i, f := range strip(all) {
+			if slices.Contains(all.Findings[i].Automations, a.Name) && !slices.Contains(one, f) {
+				t.Errorf("of %s is not told: %s", a.Name, f)
+			}
+		}
+	}
+	paused := set(t, "a | order.placed | order.units < 0 | tag: x")
+	paused[0].Mode = automation.Paused
+	if r := CheckOne(decide.Settings{}, World{}, paused, "a"); len(r.Findings) != 1 || r.Findings[0].Kind != Never {
+		t.Errorf("of a paused one that is asked about is told %+v", r.Findings)
+	}
 }

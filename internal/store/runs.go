@@ -1,6 +1,8 @@
 package store
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	"orderly.example/orderly/internal/automation"
@@ -94,12 +96,34 @@ func HeldRuns(tx *Tx, limit int) ([]HeldRun, error) {
 type RunFilter struct {
 	Automation string
 	OrderID    string
-	Waiting    bool
-	Before     time.Time // started before
+	State      automation.RunState
+	Cursor     string // of an earlier page; "" = the first
 	Limit      int
 }
 
-// Runs returns runs, the newest first.
+// RunsPage is one page of runs.
+type RunsPage struct {
+	Rows []*automation.Run
+	Next string // cursor of the next page; "" = there is none
+}
+
+// RunsPage returns one page of the runs that fit, the newest first.
+func (tx *Tx) RunsPage(f RunFilter) (RunsPage, error) {
+	if f.Limit <= 0 || f.Limit > 1000 {
+		f.Limit = 50
+	}
+	limit := f.Limit
+	f.Limit++
+	rows, err := tx.Runs(f)
+	page := RunsPage{Rows: rows}
+	if len(rows) > limit {
+		last := rows[limit-1]
+		page.Rows, page.Next = rows[:limit], strconv.FormatInt(micros(last.Started), 10)+"."+last.ID
+	}
+	return page, err
+}
+
+// Runs returns the runs that fit, the newest first.
 func (tx *Tx) Runs(f RunFilter) ([]*automation.Run, error) {
 	var args readArgs
 	where := "WHERE 1 = 1"
@@ -109,11 +133,16 @@ func (tx *Tx) Runs(f RunFilter) ([]*automation.Run, error) {
 	if f.OrderID != "" {
 		where += " AND order_id <> '' AND order_id = " + args.add(f.OrderID)
 	}
-	if f.Waiting {
-		where += " AND state = 'waiting'"
+	if f.State != "" {
+		where += " AND state = " + args.add(string(f.State))
 	}
-	if !f.Before.IsZero() {
-		where += " AND started < " + args.add(micros(f.Before))
+	if f.Cursor != "" {
+		text, id, ok := strings.Cut(f.Cursor, ".")
+		at, err := strconv.ParseInt(text, 10, 64)
+		if !ok || err != nil {
+			return nil, fault.New(fault.Invalid, "store.Runs", "the place in the list is not valid; start from the first page")
+		}
+		where += " AND (started, id) < (" + args.add(at) + ", " + args.add(id) + ")"
 	}
 	if f.Limit <= 0 {
 		f.Limit = 100
@@ -141,31 +170,15 @@ func (tx *Tx) Run(id string) (*automation.Run, error) {
 	return out, err
 }
 
-// RunCount is how many runs of an automation wait, and how many have ended and how.
-type RunCount struct{ Waiting, Done, Cancelled, Failed int64 }
-
-// RunCounts counts the runs of every automation.
-func (tx *Tx) RunCounts() (map[string]RunCount, error) {
-	out := map[string]RunCount{}
-	err := tx.Each(func(scan func(...any) error) error {
-		var name, state string
-		var n int64
-		if err := scan(&name, &state, &n); err != nil {
-			return err
+// RunCounts counts the runs of an automation by their states.
+func (tx *Tx) RunCounts(name string) (map[automation.RunState]Capped, error) {
+	out := map[automation.RunState]Capped{}
+	for _, state := range automation.RunStates() {
+		n, err := tx.capCount("run WHERE automation = $1 AND state = $2", name, string(state))
+		if err != nil {
+			return nil, err
 		}
-		c := out[name]
-		switch automation.RunState(state) {
-		case automation.RunWaiting:
-			c.Waiting = n
-		case automation.RunDone:
-			c.Done = n
-		case automation.RunCancelled:
-			c.Cancelled = n
-		case automation.RunFailed:
-			c.Failed = n
-		}
-		out[name] = c
-		return nil
-	}, "SELECT automation, state, count(*) FROM run GROUP BY automation, state")
-	return out, err
+		out[state] = n
+	}
+	return out, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"sort"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/automation"
+	"orderly.example/orderly/internal/backtest"
 	"orderly.example/orderly/internal/console"
 	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/engine"
@@ -279,6 +281,7 @@ type Shop struct {
 	DB      *store.DB
 
 	Policies Policies
+	tries    *backtest.Runner
 }
 
 // Open opens a store below dir, fills it with n orders (none when n is 0) and puts the console on it.
@@ -306,22 +309,32 @@ func Open(ctx context.Context, dir string, n int) (*Shop, error) {
 	if err != nil {
 		return nil, err
 	}
+	tries := &backtest.Runner{DB: db, Keys: keys, Engine: policies, Now: Now, Log: slog.New(slog.DiscardHandler)}
 	c := console.New(console.Deps{
-		Read: db, Write: db, Keys: keys, Submit: eng, Sessions: web, People: svc, Why: Explainer{db}, Replay: eng, Suggest: Suggester{db}, Live: eng, Check: Checks{db}, Policy: Policies{policies}, Postal: Postal{},
+		Read: db, Write: db, Keys: keys, Submit: eng, Sessions: web, People: svc, Why: Explainer{db}, Replay: eng, Suggest: Suggester{db}, Live: eng, Check: Checks{db, policies}, Policy: Policies{policies}, Postal: Postal{}, Backtest: tries,
 		Shop: func() console.Shop { return console.Shop{Name: "Sample Shop", Zone: Zone(), Currency: "EUR"} },
 		Now:  Now,
 	})
-	return &Shop{Handler: web.Handler(c), Engine: eng, Access: svc, DB: db, Policies: Policies{policies}}, nil
+	return &Shop{Handler: web.Handler(c), Engine: eng, Access: svc, DB: db, Policies: Policies{policies}, tries: tries}, nil
 }
 
 // Close stops the shop and closes its store.
 func (s *Shop) Close() error {
+	s.tries.Close()
 	err := s.Policies.Engine.Close(context.Background())
 	return errors.Join(err, s.DB.Close())
 }
 
 // Checks looks at the automations as the engine does, without what the shop has beside them.
-type Checks struct{ DB *store.DB }
+type Checks struct {
+	DB     *store.DB
+	Engine *engine.Engine
+}
+
+// FindingsOf implements console.Checker, by the real engine.
+func (c Checks) FindingsOf(ctx context.Context, name, text string) (*proof.Report, error) {
+	return c.Engine.FindingsOf(ctx, name, text)
+}
 
 // Findings implements console.Checker.
 func (c Checks) Findings(ctx context.Context) (*proof.Report, error) {

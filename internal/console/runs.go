@@ -1,0 +1,219 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"orderly.example/orderly/internal/automation"
+	"orderly.example/orderly/internal/console/ui"
+	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/rule"
+	"orderly.example/orderly/internal/schema"
+	"orderly.example/orderly/internal/store"
+)
+
+// runsShown is how many runs the pages of an automation and of an order show.
+const runsShown = 8
+
+// runRow is a run in a list, with its order when that is known.
+type runRow struct {
+	*automation.Run
+	Order *store.OrderRow
+	Now   bool // on the version that is in force
+}
+
+// runsPage is the list of an automation's runs.
+type runsPage struct {
+	Page  ui.PageView
+	A     automationView
+	Tabs  []tabView
+	State automation.RunState
+	Rows  []runRow
+	First bool
+	Next  string
+}
+
+func runsHref(name string) string { return "/automations/" + pathEscape(name) + "/runs" }
+
+func runHref(id string) string { return "/runs/" + pathEscape(id) }
+
+func (c *Console) runs(w http.ResponseWriter, r *http.Request) error {
+	t, err := c.automationText(r, r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	q := r.URL.Query()
+	v := runsPage{A: readAutomation(t), State: automation.RunState(q.Get("state")), First: q.Get("after") == ""}
+	if !slices.Contains(automation.RunStates(), v.State) {
+		v.State = ""
+	}
+	var page store.RunsPage
+	var counts map[automation.RunState]store.Capped
+	err = c.Read.View(r.Context(), func(tx *store.Tx) (err error) {
+		if counts, err = tx.RunCounts(v.A.Name); err != nil {
+			return err
+		}
+		page, err = tx.RunsPage(store.RunFilter{Automation: v.A.Name, State: v.State, Cursor: q.Get("after")})
+		if err != nil {
+			return err
+		}
+		v.Rows, err = runRows(tx, page.Rows, v.A.Hash)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	href := func(state automation.RunState) string {
+		if state == "" {
+			return runsHref(v.A.Name)
+		}
+		return runsHref(v.A.Name) + "?state=" + string(state)
+	}
+	v.Tabs = []tabView{{Label: "All", Href: href(""), Current: v.State == ""}}
+	for _, s := range automation.RunStates() {
+		tab := tabView{Label: title(string(s)), Href: href(s), Current: v.State == s}
+		if counts[s].N > 0 {
+			tab.Count = capped(counts[s])
+		}
+		v.Tabs = append(v.Tabs, tab)
+	}
+	if page.Next != "" {
+		v.Next = runsHref(v.A.Name) + "?state=" + string(v.State) + "&after=" + queryEscape(page.Next)
+	}
+	if v.Page, err = c.frame(w, r, "Runs of "+title(v.A.Name), "Automations"); err != nil {
+		return err
+	}
+	return c.show(w, r, http.StatusOK, runsPageView(v))
+}
+
+// runRows adds to runs what their rows show of their orders. now is the version in force; "" = not known.
+func runRows(tx *store.Tx, runs []*automation.Run, now string) ([]runRow, error) {
+	out := make([]runRow, len(runs))
+	var ids []string
+	for i, run := range runs {
+		out[i] = runRow{Run: run, Now: run.Version == now}
+		if run.OrderID != "" {
+			ids = append(ids, run.OrderID)
+		}
+	}
+	rows, err := tx.OrderRows(ids)
+	for i := range rows {
+		for j := range out {
+			if out[j].OrderID == rows[i].ID {
+				out[j].Order = &rows[i]
+			}
+		}
+	}
+	return out, err
+}
+
+// runPage is one run with its steps.
+type runPage struct {
+	Page   ui.PageView
+	R      runRow
+	Text   string // the automation's text that it began with
+	Lines  []string
+	Exists bool // its automation is in the policy
+}
+
+func (c *Console) run(w http.ResponseWriter, r *http.Request) error {
+	v := runPage{}
+	err := c.Read.View(r.Context(), func(tx *store.Tx) error {
+		run, err := tx.Run(r.PathValue("id"))
+		if err != nil {
+			return err
+		}
+		now := ""
+		texts, err := tx.PolicyTexts(kindAutomation)
+		if err != nil {
+			return err
+		}
+		for _, t := range texts {
+			if readAutomation(t).Name == run.Automation {
+				now, v.Exists = t.Hash, true
+			}
+		}
+		rows, err := runRows(tx, []*automation.Run{run}, now)
+		if err != nil {
+			return err
+		}
+		v.R = rows[0]
+		text, err := tx.PolicyText(run.Version)
+		if fault.KindOf(err) == fault.NotFound {
+			return nil // doctor says so; the page shows the rest
+		}
+		v.Text = text.Text
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	v.Lines = textLines(v.Text)
+	if v.Page, err = c.frame(w, r, "Run of "+title(v.R.Automation), "Automations"); err != nil {
+		return err
+	}
+	return c.show(w, r, http.StatusOK, runPageView(v))
+}
+
+func runMeaning(r *automation.Run) ui.Meaning {
+	switch {
+	case r.Held != nil:
+		return ui.Attention
+	case r.State == automation.RunWaiting:
+		return ui.Held
+	case r.State == automation.RunFailed:
+		return ui.Danger
+	case r.State == automation.RunDone:
+		return ui.Done
+	}
+	return ui.Neutral
+}
+
+func runStateText(r *automation.Run) string {
+	if r.Held != nil {
+		return "Kept waiting"
+	}
+	return title(string(r.State))
+}
+
+// runWaits says what a waiting run waits for.
+func runWaits(r *automation.Run) string {
+	switch w := r.Wait; {
+	case r.Held != nil:
+		return "its automation to act again"
+	case w.Task != "":
+		return "a person's answer"
+	case w.Effect != "":
+		return "the answer to its call"
+	case w.Event != "":
+		return w.Event + ", " + schema.EventLabel(w.Event)
+	}
+	return "the time"
+}
+
+// runStepText is the step that a run waits at.
+func runStepText(r *automation.Run) string {
+	for i := len(r.Steps) - 1; i >= 0; i-- {
+		if s := r.Steps[i]; s.Ended.IsZero() {
+			return fmt.Sprintf("%s, line %d", title(string(s.Kind)), s.Line)
+		}
+	}
+	return automation.Path(r.At)
+}
+
+// runTook is how long a step took; most take no time, as they are a part of one decision.
+func runTook(s automation.RunStep) string {
+	switch d := s.Ended.Sub(s.Began); {
+	case s.Ended.IsZero():
+		return "waits"
+	case d == 0:
+		return "at once"
+	default:
+		return rule.Show(d.Round(1e6))
+	}
+}
+
+// runPlace is where a step stands in the text.
+func runPlace(s automation.RunStep) string { return "line " + strconv.Itoa(s.Line) }
