@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/console/ui"
@@ -116,11 +117,16 @@ type runPage struct {
 	Text   string // the automation's text that it began with
 	Lines  []string
 	Exists bool // its automation is in the policy
+	Names  map[string]string
 }
 
 func (c *Console) run(w http.ResponseWriter, r *http.Request) error {
 	v := runPage{}
-	err := c.Read.View(r.Context(), func(tx *store.Tx) error {
+	var err error
+	if v.Names, err = c.userNames(r); err != nil {
+		return err
+	}
+	err = c.Read.View(r.Context(), func(tx *store.Tx) error {
 		run, err := tx.Run(r.PathValue("id"))
 		if err != nil {
 			return err
@@ -155,6 +161,17 @@ func (c *Console) run(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return c.show(w, r, http.StatusOK, runPageView(v))
+}
+
+// withNames is a text with the names of users in the place of their ids.
+func withNames(text string, names map[string]string) string {
+	if !strings.Contains(text, "usr_") {
+		return text
+	}
+	for id, name := range names {
+		text = strings.ReplaceAll(text, id, name)
+	}
+	return text
 }
 
 func runMeaning(r *automation.Run) ui.Meaning {

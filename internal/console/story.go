@@ -104,6 +104,9 @@ func eventStep(e store.EventRow, names map[string]string) step {
 	for _, r := range t.Runs {
 		s.Lines = append(s.Lines, r.Name+", "+r.State+": "+strings.Join(r.Did, "; "))
 	}
+	for i := range s.Lines {
+		s.Lines[i] = withNames(s.Lines[i], names)
+	}
 	s.Who = who(e, names)
 	p, err := event.Decode(e.Type, []byte(e.Data))
 	if err == nil {

@@ -43,7 +43,7 @@ func Check(ctx context.Context, db Viewer, keys *store.Keyring) (Report, error) 
 	var rep Report
 	err := db.View(ctx, func(tx *store.Tx) error {
 		c := &checker{tx: tx, keys: keys, fold: map[stock.Key]account{}, held: map[stock.Key]int64{}, refunds: map[string]bool{}}
-		for _, step := range []func() error{c.file, c.moves, c.orders, c.columns, c.balances, c.events, c.effects, c.due, c.tasks, c.limits, c.policy, c.sealed, c.quarantine} {
+		for _, step := range []func() error{c.file, c.moves, c.orders, c.columns, c.balances, c.events, c.effects, c.due, c.tasks, c.limits, c.runs, c.policy, c.sealed, c.quarantine} {
 			if err := step(); err != nil {
 				return err
 			}

@@ -37,6 +37,16 @@ func lived(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	texts = append(texts, store.Text{Kind: engine.KindAutomation, Name: "ask-and-wait", Text: `automation: ask-and-wait
+owner: ops@shop.example
+why: Runs that wait for people and for time.
+on: order.placed
+do:
+  - if: order.units > 1
+    then: [ { ask: { queue: support, title: "Split it?", options: [yes, no] } } ]
+    else: [ { wait: 9d } ]
+  - tag: waited
+`})
 	if _, err := eng.Apply(ctx, texts, "test", "", false); err != nil {
 		t.Fatal(err)
 	}
@@ -174,6 +184,13 @@ func TestLawsHoldAndAreNoticedWhenBroken(t *testing.T) {
 		{"automation-limits", []string{"UPDATE automation_firing SET per_hour = 1", "UPDATE automation_firing SET hour = (SELECT max(hour) FROM automation_firing)"}},
 		{"automation-limits", []string{"UPDATE automation_firing SET per_day = 1 WHERE minor > 1"}},
 		{"automation-counts", []string{"DELETE FROM automation_firing WHERE event_id = (SELECT max(event_id) FROM automation_firing)"}},
+		{"run-columns", []string{"UPDATE run SET wait_key = 'x' WHERE id = (SELECT min(id) FROM run WHERE state = 'waiting')"}},
+		{"run-columns", []string{`UPDATE run SET doc = replace(doc, '"State":"waiting"', '"State":"done"') WHERE state = 'waiting'`}},
+		{"run-wakes", []string{"DELETE FROM timer WHERE type = 'run.due'"}},
+		{"run-wakes", []string{"UPDATE task SET state = 'closed' WHERE kind = 'task'"}},
+		{"run-text", []string{"UPDATE run SET event_id = 'gone' WHERE id = (SELECT min(id) FROM run)"}},
+		{"run-text", []string{"UPDATE run SET version = 'gone' WHERE id = (SELECT min(id) FROM run)"}},
+		{"run-ends-once", []string{`UPDATE event SET trace = replace(trace, '"state":"cancelled"', '"state":"done"') WHERE trace LIKE '%"runs":[%'`}},
 		{"policy-is-as-applied", []string{"UPDATE policy_text SET text = text || ' ' WHERE hash = (SELECT min(hash) FROM policy_text)"}},
 		{"policy-is-as-applied", []string{"DELETE FROM policy_text WHERE hash = (SELECT min(hash) FROM policy_text)"}},
 		{"personal-data-opens", []string{"UPDATE customer SET key = substr(key, 5)"}},

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/doctor"
 	"orderly.example/orderly/internal/order"
 	"orderly.example/orderly/internal/pgtest"
@@ -213,7 +215,7 @@ func (c *crashing) examine(when string) {
 	})
 }
 
-// settle waits until everything has left.
+// settle waits until everything has left and every run whose time has come went on.
 func (c *crashing) settle(ctx context.Context) {
 	c.t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -222,7 +224,8 @@ func (c *crashing) settle(ctx context.Context) {
 		pending := 0
 		c.open(func(db *store.DB, _ *store.Keyring) {
 			err := db.View(ctx, func(tx *store.Tx) error {
-				return tx.QueryRow("SELECT count(*) FROM effect WHERE state IN ('pending', 'claimed')").Scan(&pending)
+				return tx.QueryRow(`SELECT (SELECT count(*) FROM effect WHERE state IN ('pending', 'claimed'))
+					+ (SELECT count(*) FROM timer WHERE type = 'run.due' AND due < $1)`, time.Now().Add(time.Minute)).Scan(&pending)
 			})
 			if err != nil {
 				c.t.Fatal(err)
@@ -234,7 +237,7 @@ func (c *crashing) settle(ctx context.Context) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			c.t.Fatalf("%d effects never left", pending)
+			c.t.Fatalf("%d effects never left, or runs were never woken", pending)
 		}
 	}
 }
@@ -320,6 +323,9 @@ func (c *crashing) compare(tx *store.Tx, mailed map[string]bool) error {
 	if err != nil {
 		return err
 	}
+	if err := c.compareRuns(tx, byNumber); err != nil {
+		return err
+	}
 	reserved := map[string]int64{}
 	for _, v := range c.lives {
 		o := byNumber[v.number]
@@ -372,4 +378,48 @@ func (c *crashing) compare(tx *store.Tx, mailed map[string]bool) error {
 		}
 		return err
 	}, "SELECT id, kind, state FROM effect"))
+}
+
+// compareRuns: every order has its one run, each step of it was done once, and it rests where its order leaves it.
+func (c *crashing) compareRuns(tx *store.Tx, byNumber map[string]*order.Order) error {
+	c.t.Helper()
+	runs, err := tx.Runs(store.RunFilter{Automation: "wait-twice", Limit: 1 << 20})
+	if err != nil {
+		return err
+	}
+	byOrder := map[string]*automation.Run{}
+	waiting := 0
+	for _, r := range runs {
+		if byOrder[r.OrderID] != nil {
+			c.t.Errorf("order %s has two runs", r.OrderID)
+		}
+		byOrder[r.OrderID] = r
+		steps := map[string]int{}
+		for _, s := range r.Steps {
+			if steps[s.At]++; steps[s.At] > 1 {
+				c.t.Errorf("step %s of run %s was done twice", s.At, r.ID)
+			}
+		}
+		if r.State == automation.RunWaiting {
+			if waiting++; r.Wait.N != 2 {
+				c.t.Errorf("run %s still waits the %d. time", r.ID, r.Wait.N)
+			}
+		}
+	}
+	for _, o := range byNumber {
+		r := byOrder[o.ID]
+		switch {
+		case r == nil && o.State != order.Cancelled: // a cancellation may come first
+			c.t.Errorf("order %s (%s) has no run", o.Number, o.State)
+		case r == nil:
+		case (o.State == order.Cancelled) == (r.State == automation.RunWaiting):
+			c.t.Errorf("order %s is %s, its run %s", o.Number, o.State, r.State)
+		case r.State == automation.RunWaiting && !slices.Contains(o.Tags, "waited"):
+			c.t.Errorf("the run of order %s went past its tag, which the order has not", o.Number)
+		}
+	}
+	if len(runs) > 20 && waiting == 0 {
+		c.t.Error("no run waits at the end: the law says little")
+	}
+	return nil
 }

@@ -95,6 +95,9 @@ func newCrashing(t *testing.T, ctx context.Context, url string, seed uint64) *cr
 			t.Fatal(err)
 		}
 	}
+	if err := os.WriteFile(filepath.Join(policy, "automations", "wait-twice.yaml"), []byte(waitTwice), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	host, port := c.mail.HostPort()
 	c.command("", "connection", "set", "mail", "--kind", "smtp", "--host", host, "--port", strconv.Itoa(port), "--tls", "none", "--from", "Sample Shop <orders@shop.example>")
 	for _, name := range []string{"warehouse", "alerts"} {
@@ -140,6 +143,17 @@ func newCrashing(t *testing.T, ctx context.Context, url string, seed uint64) *cr
 	})
 	return c
 }
+
+// waitTwice makes every order a run that is woken by the clock while servers die, and then waits for an event.
+const waitTwice = `automation: wait-twice
+owner: ops@shop.example
+why: Runs wait while servers die.
+on: order.placed
+do:
+  - wait: 1s
+  - tag: waited
+  - wait_for: { event: order.cancelled, for: 9d, else: [ stop ] }
+`
 
 // openingUnits is more of each product at each location than a run sells.
 const openingUnits = 1_000_000

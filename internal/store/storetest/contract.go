@@ -48,6 +48,7 @@ func Run(t *testing.T, open Opener) {
 		"work left behind is found":                       leftBehind,
 		"the policy has revisions":                        policy,
 		"the history is asked who fired together":         checks,
+		"runs are found, listed, and end once":            runs,
 		"people, tokens and sessions":                     people,
 	}
 	for name, test := range tests {
