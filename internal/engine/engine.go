@@ -94,6 +94,10 @@ type submission struct {
 // maxGroup bounds the events of one commit; a larger submission is a group of its own.
 const maxGroup = 400
 
+// committers is how many groups are on their way at a time: while one waits for the
+// disk, the next is gathered and decided.
+const committers = 2
+
 // New starts an engine on an open store: it loads the policy and begins to take events.
 func New(ctx context.Context, o Options) (*Engine, error) {
 	if o.Now == nil {
@@ -112,8 +116,9 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if err := e.Reload(ctx); err != nil {
 		return nil, err
 	}
-	e.wg.Add(1)
-	go e.commitLoop()
+	for range committers {
+		e.wg.Go(e.commitLoop)
+	}
 	return e, nil
 }
 
@@ -182,7 +187,6 @@ func (e *Engine) enqueue(ctx context.Context, s *submission) ([]Outcome, error) 
 
 // commitLoop takes what waits, as one group, commits it, and begins again.
 func (e *Engine) commitLoop() {
-	defer e.wg.Done()
 	ctx := context.WithoutCancel(context.Background())
 	for {
 		var first *submission

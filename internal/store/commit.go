@@ -36,6 +36,11 @@ func (db *liteDB) update(ctx context.Context, d *DB, bulky bool, fn func(*Tx) er
 	if bulky {
 		db.finish(c)
 	}
+	if err := db.syncer.err(); err != nil {
+		db.finish(c)
+		db.writer <- c
+		return err
+	}
 	if c.open == nil {
 		if err := c.run("BEGIN IMMEDIATE"); err != nil {
 			db.writer <- c
@@ -114,7 +119,7 @@ func (db *liteDB) pass(c *liteConn) {
 	db.writer <- c
 }
 
-// finish ends the transaction that is open, for all who joined it.
+// finish ends the transaction that is open, for all who joined it. They hear of it from the syncer.
 func (db *liteDB) finish(c *liteConn) {
 	t := c.open
 	if t == nil {
@@ -122,8 +127,11 @@ func (db *liteDB) finish(c *liteConn) {
 	}
 	c.open = nil
 	if t.err == nil && t.n > 0 {
-		t.err = c.run("COMMIT")
-		db.commits.Add(1)
+		if t.err = c.run("COMMIT"); t.err == nil {
+			db.commits.Add(1)
+			db.syncer.add(t)
+			return
+		}
 	}
 	if t.err != nil || t.n == 0 {
 		_ = c.run("ROLLBACK") // there may be nothing left to roll back

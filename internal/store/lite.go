@@ -26,6 +26,7 @@ type liteDB struct {
 	writer  chan *liteConn // holds the one writer while nobody writes
 	queued  atomic.Int32   // Updates that wait for it
 	commits atomic.Int64
+	syncer  *syncer
 	readers chan *liteConn
 	conns   []*liteConn
 	quit    chan struct{} // closed by close: nobody takes a connection any more
@@ -86,13 +87,23 @@ func openLite(ctx context.Context, path string, readers int) (*liteDB, error) {
 		readers = 4
 	}
 	db := &liteDB{path: abs, writer: make(chan *liteConn, 1), readers: make(chan *liteConn, readers), quit: make(chan struct{})}
+	// NORMAL: a commit is written to the log, and the syncer makes it durable before
+	// anybody hears of it. The log is synced before it is carried over, as with FULL.
 	w, err := db.connect(ctx,
-		"journal_mode(wal)", "synchronous(full)", fmt.Sprintf("wal_autocheckpoint(%d)", logPages),
+		"journal_mode(wal)", "synchronous(normal)", fmt.Sprintf("wal_autocheckpoint(%d)", logPages),
 		fmt.Sprintf("journal_size_limit(%d)", 4096*logPages), fmt.Sprintf("cache_size(-%d)", writerCacheKiB))
 	if err != nil {
 		return nil, db.failed(path, err)
 	}
 	if err := migrateLite(ctx, abs); err != nil {
+		return nil, db.failed(path, err)
+	}
+	for _, begin := range []string{"BEGIN IMMEDIATE", "ROLLBACK"} { // which opens the log
+		if err := w.run(begin); err != nil {
+			return nil, db.failed(path, err)
+		}
+	}
+	if db.syncer, err = newSyncer(abs + "-wal"); err != nil {
 		return nil, db.failed(path, err)
 	}
 	db.writer <- w
@@ -175,6 +186,10 @@ func (db *liteDB) close() (err error) {
 
 func (db *liteDB) closeConns() error {
 	var errs []error
+	if db.syncer != nil {
+		errs = append(errs, db.syncer.close())
+		db.syncer = nil
+	}
 	for _, c := range db.conns {
 		errs = append(errs, c.close())
 	}
