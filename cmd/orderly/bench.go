@@ -356,7 +356,7 @@ func (s *benchServer) drained(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		u, err := s.usage()
-		if err != nil || u.Pending == 0 {
+		if err != nil || !u.Pending {
 			return err
 		}
 		select {

@@ -29,7 +29,7 @@ type benchUsage struct {
 	MaxRSS    float64 `json:"max_rss_mb"`
 	Groups    int64   `json:"groups"`
 	Events    int64   `json:"events"`
-	Pending   int64   `json:"pending"` // effects not yet taken
+	Pending   bool    `json:"pending"` // some effect is not yet taken
 	Error     string  `json:"error,omitempty"`
 }
 
@@ -149,7 +149,7 @@ func (p *program) benchUsage(ctx context.Context, s *shop, eng *engine.Engine) b
 	u := benchUsage{Groups: eng.Stats().Groups.Load(), Events: eng.Stats().Events.Load()}
 	u.CPUMicros, u.MaxRSS = bench.Usage()
 	err := s.db.View(ctx, func(tx *store.Tx) error {
-		return tx.QueryRow("SELECT count(*) FROM effect WHERE state IN ('pending', 'claimed')").Scan(&u.Pending)
+		return tx.QueryRow("SELECT EXISTS (SELECT 1 FROM effect WHERE state IN ('pending', 'claimed'))").Scan(&u.Pending)
 	})
 	if err != nil {
 		u.Error = err.Error()
