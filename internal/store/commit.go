@@ -24,58 +24,12 @@ const (
 	maxOpen   = 4 * time.Millisecond
 )
 
-// update runs fn as a part of the current transaction, or as the first of a new
-// one when it is bulky, and waits for its commit.
+// update runs fn in a transaction and waits until that is durable.
 func (db *liteDB) update(ctx context.Context, d *DB, bulky bool, fn func(*Tx) error) error {
-	db.queued.Add(1)
-	c, err := db.take(ctx, db.writer)
-	db.queued.Add(-1)
+	tx, joined, err := db.join(ctx, d, bulky, fn)
 	if err != nil {
 		return err
 	}
-	if bulky {
-		db.finish(c)
-	}
-	if err := db.syncer.err(); err != nil {
-		db.finish(c)
-		db.writer <- c
-		return err
-	}
-	if c.open == nil {
-		if err := c.run("BEGIN IMMEDIATE"); err != nil {
-			db.writer <- c
-			return err
-		}
-		c.open = &commit{began: time.Now(), done: make(chan struct{})}
-	}
-	joined := c.open
-	tx := &Tx{db: d, ctx: ctx, now: fromMicros(d.now().UnixMicro()), write: true, lite: c}
-	first, ran := joined.n == 0, false
-	defer func() {
-		if !ran { // a panic: what others wrote stands
-			_ = c.undo(joined, first)
-			db.pass(c)
-		}
-	}()
-	if !first {
-		err = c.run("SAVEPOINT one")
-	}
-	if err == nil {
-		err = fn(tx)
-	}
-	ran = true
-	if err != nil {
-		if lost := c.undo(joined, first); lost != nil {
-			err = lost
-		}
-		db.pass(c)
-		return err
-	}
-	if !first {
-		joined.err = c.run("RELEASE one")
-	}
-	joined.n++
-	db.pass(c)
 	select {
 	case <-joined.done:
 	case c := <-db.writer: // nobody took it: those who waited have left
@@ -90,6 +44,67 @@ func (db *liteDB) update(ctx context.Context, d *DB, bulky bool, fn func(*Tx) er
 		f()
 	}
 	return nil
+}
+
+// join runs fn as a part of the current transaction, or as the first of a new one when it is
+// bulky. Those that are not bulky queue for the writer one at a time, so that a
+// group of events, for which callers wait, waits for one of them at most.
+func (db *liteDB) join(ctx context.Context, d *DB, bulky bool, fn func(*Tx) error) (tx *Tx, joined *commit, err error) {
+	db.queued.Add(1)
+	if !bulky {
+		_, err = take(ctx, db, db.turn)
+	}
+	var c *liteConn
+	if err == nil {
+		if !bulky {
+			defer func() { db.turn <- struct{}{} }()
+		}
+		c, err = take(ctx, db, db.writer)
+	}
+	db.queued.Add(-1)
+	if err != nil {
+		return nil, nil, err
+	}
+	if bulky {
+		db.finish(c)
+	}
+	if err = db.syncer.err(); err == nil && c.open == nil {
+		if err = c.run("BEGIN IMMEDIATE"); err == nil {
+			c.open = &commit{began: time.Now(), done: make(chan struct{})}
+		}
+	}
+	if err != nil {
+		db.finish(c)
+		db.writer <- c
+		return nil, nil, err
+	}
+	joined = c.open
+	tx = &Tx{db: d, ctx: ctx, now: fromMicros(d.now().UnixMicro()), write: true, lite: c}
+	first, ran := joined.n == 0, false
+	defer func() {
+		if !ran { // a panic: what others wrote stands
+			_ = c.undo(joined, first)
+		}
+		db.pass(c)
+	}()
+	if !first {
+		err = c.run("SAVEPOINT one")
+	}
+	if err == nil {
+		err = fn(tx)
+	}
+	ran = true
+	if err != nil {
+		if lost := c.undo(joined, first); lost != nil {
+			err = lost
+		}
+		return nil, nil, err
+	}
+	if !first {
+		joined.err = c.run("RELEASE one")
+	}
+	joined.n++
+	return tx, joined, nil
 }
 
 // undo takes back what one Update wrote: all there is, when it was the first. When

@@ -24,7 +24,8 @@ import (
 type liteDB struct {
 	path    string
 	writer  chan *liteConn // holds the one writer while nobody writes
-	queued  atomic.Int32   // Updates that wait for it
+	turn    chan struct{}  // holds the one place in its queue for what is not a group of events
+	queued  atomic.Int32   // Updates that wait for either
 	commits atomic.Int64
 	syncer  *syncer
 	readers chan *liteConn
@@ -86,7 +87,7 @@ func openLite(ctx context.Context, path string, readers int) (*liteDB, error) {
 	if readers <= 0 {
 		readers = 4
 	}
-	db := &liteDB{path: abs, writer: make(chan *liteConn, 1), readers: make(chan *liteConn, readers), quit: make(chan struct{})}
+	db := &liteDB{path: abs, writer: make(chan *liteConn, 1), turn: make(chan struct{}, 1), readers: make(chan *liteConn, readers), quit: make(chan struct{})}
 	// NORMAL: a commit is written to the log, and the syncer makes it durable before
 	// anybody hears of it. The log is synced before it is carried over, as with FULL.
 	w, err := db.connect(ctx,
@@ -107,6 +108,7 @@ func openLite(ctx context.Context, path string, readers int) (*liteDB, error) {
 		return nil, db.failed(path, err)
 	}
 	db.writer <- w
+	db.turn <- struct{}{}
 	for range readers {
 		r, err := db.connect(ctx, "query_only(1)", fmt.Sprintf("cache_size(-%d)", readerCacheKiB))
 		if err != nil {
@@ -210,7 +212,7 @@ func (c *liteConn) close() error {
 
 // view runs fn between BEGIN and COMMIT on a reader.
 func (db *liteDB) view(ctx context.Context, d *DB, fn func(*Tx) error) error {
-	c, err := db.take(ctx, db.readers)
+	c, err := take(ctx, db, db.readers)
 	if err != nil {
 		return err
 	}
@@ -225,11 +227,11 @@ func (db *liteDB) view(ctx context.Context, d *DB, fn func(*Tx) error) error {
 	return fn(tx)
 }
 
-// take waits for a connection of a pool.
-func (db *liteDB) take(ctx context.Context, pool chan *liteConn) (*liteConn, error) {
+// take waits for a connection of a pool, or for a turn.
+func take[T any](ctx context.Context, db *liteDB, pool chan T) (none T, err error) {
 	select {
 	case <-db.quit:
-		return nil, fault.New(fault.Unavailable, "store", "the database is closed")
+		return none, fault.New(fault.Unavailable, "store", "the database is closed")
 	case c := <-pool:
 		if ctx.Err() == nil {
 			return c, nil
@@ -237,7 +239,7 @@ func (db *liteDB) take(ctx context.Context, pool chan *liteConn) (*liteConn, err
 		pool <- c
 	case <-ctx.Done():
 	}
-	return nil, fault.Wrap(ctx.Err(), fault.Unavailable, "store", "the database was busy until the time ran out; nothing was changed")
+	return none, fault.Wrap(ctx.Err(), fault.Unavailable, "store", "the database was busy until the time ran out; nothing was changed")
 }
 
 // prepare returns the cached statement for a text in the shared SQL.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"os"
+	"path/filepath"
 	"sync"
 
 	"orderly.example/orderly/internal/fault"
@@ -31,6 +32,10 @@ func newSyncer(log string) (*syncer, error) {
 	f, err := os.OpenFile(log, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
+	}
+	if dir, err := os.Open(filepath.Dir(log)); err == nil { // the log's name is durable too, where folders can be synced
+		_ = dir.Sync()
+		_ = dir.Close()
 	}
 	s := &syncer{file: f, sync: f.Sync, wake: make(chan struct{}, 1)}
 	s.wg.Go(s.loop)
