@@ -25,13 +25,14 @@ type item struct {
 // commit decides a group in one transaction and fills in the outcomes. An
 // event whose decision fails inside a group is decided again alone, against
 // freshly loaded rows, before it is given up.
-func (e *Engine) commit(ctx context.Context, group []*submission) error {
+func (e *Engine) commit(ctx context.Context, g *group) error {
 	var items []*item
 	var again []*item
 	var written *batch
 	err := e.db.UpdateBulk(ctx, func(tx *store.Tx) error {
+		e.gather(g)
 		items, again = items[:0], again[:0]
-		for _, s := range group {
+		for _, s := range g.subs {
 			for i := range s.evs {
 				items = append(items, &item{p: &s.evs[i]})
 			}
@@ -57,7 +58,7 @@ func (e *Engine) commit(ctx context.Context, group []*submission) error {
 		}
 	}
 	k := 0
-	for _, s := range group {
+	for _, s := range g.subs {
 		s.out = make([]Outcome, len(s.evs))
 		for i := range s.evs {
 			s.out[i] = items[k].out

@@ -185,52 +185,64 @@ func (e *Engine) enqueue(ctx context.Context, s *submission) ([]Outcome, error) 
 	}
 }
 
+// group is what one commit decides. While it is open, more may join.
+type group struct {
+	subs []*submission
+	open bool
+}
+
 // commitLoop takes what waits, as one group, commits it, and begins again.
 func (e *Engine) commitLoop() {
 	ctx := context.WithoutCancel(context.Background())
 	for {
-		var first *submission
 		select {
-		case first = <-e.queue:
+		case s := <-e.queue:
+			e.commitGroup(ctx, &group{subs: []*submission{s}, open: true})
 		case <-e.done:
 			for { // answer those who got in before the end
 				select {
 				case s := <-e.queue:
-					e.commitGroup(ctx, []*submission{s})
+					e.commitGroup(ctx, &group{subs: []*submission{s}})
 				default:
 					return
 				}
 			}
 		}
-		group, n := []*submission{first}, len(first.evs)
-		limit := min(maxGroup, e.db.MaxGroup())
-	gather:
-		for n < limit {
-			select {
-			case s := <-e.queue:
-				group = append(group, s)
-				n += len(s.evs)
-			default:
-				break gather
-			}
+	}
+}
+
+// gather adds what waits to a group that is open. It is called when the transaction has
+// begun: what came while the group waited for that is decided with it.
+func (e *Engine) gather(g *group) {
+	if !g.open {
+		return
+	}
+	g.open = false
+	limit := min(maxGroup, e.db.MaxGroup())
+	for n := len(g.subs[0].evs); n < limit; {
+		select {
+		case s := <-e.queue:
+			g.subs = append(g.subs, s)
+			n += len(s.evs)
+		default:
+			return
 		}
-		e.commitGroup(ctx, group)
 	}
 }
 
 // commitGroup decides and commits a group, and answers its callers. When the
 // group fails as a whole, its submissions are committed one by one, so that the
 // one that cannot be stored fails alone.
-func (e *Engine) commitGroup(ctx context.Context, group []*submission) {
-	err := e.commit(ctx, group)
-	if err != nil && len(group) > 1 {
+func (e *Engine) commitGroup(ctx context.Context, g *group) {
+	err := e.commit(ctx, g)
+	if err != nil && len(g.subs) > 1 {
 		e.log.Warn("a group failed; its submissions are committed one by one", "err", err)
-		for _, s := range group {
-			e.commitGroup(ctx, []*submission{s})
+		for _, s := range g.subs {
+			e.commitGroup(ctx, &group{subs: []*submission{s}})
 		}
 		return
 	}
-	for _, s := range group {
+	for _, s := range g.subs {
 		if err != nil {
 			s.out, s.err = nil, e.unavailable(err)
 		}

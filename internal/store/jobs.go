@@ -67,7 +67,7 @@ type Handlers struct {
 
 // WorkerOptions bound the work of one node.
 type WorkerOptions struct {
-	Deliveries int           // delivery jobs at a time, 0 = 16
+	Deliveries int           // delivery jobs at a time, 0 = 8
 	Timeout    time.Duration // of one job, 0 = 55 s; less than rescueAfter
 }
 
@@ -76,7 +76,7 @@ const rescueAfter = 60 * time.Second
 
 func (o WorkerOptions) withDefaults() WorkerOptions {
 	if o.Deliveries <= 0 {
-		o.Deliveries = 16
+		o.Deliveries = 8
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = 55 * time.Second
