@@ -31,6 +31,7 @@ var (
 	metricOrders      = prometheus.NewDesc("orderly_orders", "Orders that wait, by state (counted up to a bound).", []string{"state"}, nil)
 	metricTasks       = prometheus.NewDesc("orderly_tasks_open", "Open tasks (counted up to a bound).", nil, nil)
 	metricLate        = prometheus.NewDesc("orderly_tasks_late", "Open tasks past their deadline.", nil, nil)
+	metricUnsealed    = prometheus.NewDesc("orderly_audit_unsealed_seconds", "Age of the oldest record of the audit log that is not sealed yet, in seconds.", nil, nil)
 	metricLow         = prometheus.NewDesc("orderly_products_low", "Products whose stock is low (counted up to a bound).", nil, nil)
 )
 
@@ -38,7 +39,7 @@ var (
 func (m shopMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		metricGroups, metricDecided, metricQuarantined, metricEffects, metricWaiting, metricDead, metricOldest, metricKept,
-		metricOrders, metricTasks, metricLate, metricLow,
+		metricOrders, metricTasks, metricLate, metricLow, metricUnsealed,
 	} {
 		ch <- d
 	}
@@ -64,8 +65,12 @@ func (m shopMetrics) Collect(ch chan<- prometheus.Metric) {
 	defer cancel()
 	var c store.Counts
 	now := m.now()
+	var unsealed time.Time
 	err := m.db.View(ctx, func(tx *store.Tx) (err error) {
-		c, err = tx.Counts(now)
+		if c, err = tx.Counts(now); err != nil {
+			return err
+		}
+		_, unsealed, err = tx.Unsealed()
 		return err
 	})
 	if err != nil {
@@ -80,6 +85,11 @@ func (m shopMetrics) Collect(ch chan<- prometheus.Metric) {
 		oldest = max(0, now.Sub(c.OldestWaiting).Seconds())
 	}
 	gauge(metricOldest, oldest)
+	waits := 0.0
+	if !unsealed.IsZero() {
+		waits = max(0, now.Sub(unsealed).Seconds())
+	}
+	gauge(metricUnsealed, waits)
 	gauge(metricOrders, float64(c.Held.N), "held")
 	gauge(metricOrders, float64(c.Unfillable.N), "unfillable")
 	gauge(metricOrders, float64(c.Backordered.N), "backordered")

@@ -29,7 +29,8 @@ func (p *program) secretFrom(variable, what string) (string, error) {
 	return line, nil
 }
 
-// withShop opens the shop of a command's settings for fn.
+// withShop opens the shop of a command's settings for fn, and records what the command
+// did when it is one of those that change something.
 func (p *program) withShop(cmd *cobra.Command, create bool, fn func(*shop) error) error {
 	cfg, err := p.settings(cmd)
 	if err != nil {
@@ -40,7 +41,9 @@ func (p *program) withShop(cmd *cobra.Command, create bool, fn func(*shop) error
 		return err
 	}
 	defer s.close()
-	return fn(s)
+	cmd.SetContext(access.WithOrigin(cmd.Context(), commandLine()))
+	err = fn(s)
+	return errors.Join(err, s.recordCommand(cmd, err))
 }
 
 const tokenHelp = `API tokens let programs in: your shop's system that sends events, a report that
@@ -52,6 +55,7 @@ It is shown once, when it is made; only its hash is stored.`
 
 func (p *program) tokenCommand() *cobra.Command {
 	var scopes string
+	var days int
 	var asJSON bool
 	create := &cobra.Command{
 		Use: "create NAME", Short: "Make a token and print it, once", Long: tokenHelp, Args: cobra.ExactArgs(1),
@@ -62,7 +66,7 @@ func (p *program) tokenCommand() *cobra.Command {
 				return &usageError{err}
 			}
 			return p.withShop(cmd, true, func(s *shop) error {
-				tok, rec, err := s.access.CreateToken(cmd.Context(), args[0], sc, "terminal")
+				tok, rec, err := s.access.CreateToken(cmd.Context(), access.NewToken{Name: args[0], Scopes: sc, By: "terminal", GoodFor: time.Duration(days) * 24 * time.Hour})
 				if err != nil {
 					return err
 				}
@@ -76,6 +80,7 @@ func (p *program) tokenCommand() *cobra.Command {
 		},
 	}
 	create.Flags().StringVar(&scopes, "scopes", "", "`SCOPES` separated by commas: events:write, read, admin (required)")
+	create.Flags().IntVar(&days, "days", 0, "`DAYS` the token is good for (default: until it is revoked)")
 	bindJSON(create.Flags(), &asJSON)
 
 	list := &cobra.Command{
@@ -92,9 +97,9 @@ func (p *program) tokenCommand() *cobra.Command {
 				}
 				var rows [][]string
 				for _, t := range ts {
-					rows = append(rows, []string{t.Name, joinScopes(t.Scopes), day(t.Created), t.CreatedBy, day(t.LastUsed), yes(t.Revoked)})
+					rows = append(rows, []string{t.Name, joinScopes(t.Scopes), day(t.Created), t.CreatedBy, until(t), day(t.LastUsed), yes(t.Revoked)})
 				}
-				p.table([]string{"NAME", "SCOPES", "MADE", "BY", "LAST USED", "REVOKED"}, rows)
+				p.table([]string{"NAME", "SCOPES", "MADE", "BY", "GOOD UNTIL", "LAST USED", "REVOKED"}, rows)
 				return nil
 			})
 		},
@@ -128,6 +133,7 @@ type tokenRow struct {
 	Created   time.Time      `json:"created"`
 	CreatedBy string         `json:"created_by"`
 	LastUsed  *time.Time     `json:"last_used"`
+	Expires   *time.Time     `json:"expires"` // null: never
 	Revoked   bool           `json:"revoked"`
 }
 
@@ -137,6 +143,9 @@ func tokenRows(ts []access.APIToken) []tokenRow {
 		r := tokenRow{Name: t.Name, Scopes: t.Scopes, Created: t.Created, CreatedBy: t.CreatedBy, Revoked: t.Revoked}
 		if !t.LastUsed.IsZero() {
 			r.LastUsed = &t.LastUsed
+		}
+		if !t.Expires.IsZero() {
+			r.Expires = &t.Expires
 		}
 		rows = append(rows, r)
 	}
@@ -158,6 +167,13 @@ func day(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04Z")
 }
 
+func until(t access.APIToken) string {
+	if t.Expires.IsZero() {
+		return "revoked"
+	}
+	return day(t.Expires)
+}
+
 func yes(b bool) string {
 	if b {
 		return "yes"
@@ -169,7 +185,8 @@ const userHelp = `People who sign in to the console. Roles, each with all of the
   viewer     sees everything but customers' names and addresses
   agent      works the review queue and single orders
   operator   stock, automations, dead letters
-  admin      users, tokens, connections, settings
+  admin      users, tokens, connections, settings, the audit log
+Whoever an automation names as its owner may change that one, whatever the role.
 The first user is made with the link that "orderly serve" prints. Passwords have
 at least 12 characters; they come from standard input or ORDERLY_PASSWORD.`
 
@@ -256,8 +273,21 @@ func (p *program) userCommand() *cobra.Command {
 			})
 		},
 	}
-	for _, c := range []*cobra.Command{add, list, reset, disable} {
+	setRole := &cobra.Command{
+		Use: "role EMAIL ROLE", Short: "Give a user another role", Args: cobra.ExactArgs(2),
+		Long: userHelp, Example: examples("orderly user role kim@shop.example operator"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withShop(cmd, false, func(s *shop) error {
+				if err := s.access.SetRole(cmd.Context(), args[0], access.Role(args[1])); err != nil {
+					return err
+				}
+				p.printf("%s is now %s.\n", args[0], args[1])
+				return nil
+			})
+		},
+	}
+	for _, c := range []*cobra.Command{add, list, reset, setRole, disable} {
 		bindCommon(c.Flags())
 	}
-	return group(&cobra.Command{Use: "user", Short: "Make users and reset their passwords", Long: userHelp}, add, list, reset, disable)
+	return group(&cobra.Command{Use: "user", Short: "Make users and reset their passwords", Long: userHelp}, add, list, reset, setRole, disable)
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -100,6 +101,9 @@ func (s *shop) close() {
 	}
 	s.inUse.Release()
 }
+
+// sealOf is the shop's keyed hash over the end of the audit chain: who can only write to the database cannot make it.
+func (s *shop) sealOf(text string) string { return s.keys.Hash("audit seal", text) }
 
 const keySetting = "key.check"
 
@@ -293,7 +297,8 @@ type running struct {
 	web      *access.Web
 	mux      *http.ServeMux // below the server; the demo adds a door
 	ln       net.Listener
-	base     string // URL of the console, without a slash at the end
+	base     string   // URL of the console, without a slash at the end
+	routes   []string // every pattern that is answered, for the table of access
 }
 
 // start brings a shop to life on its address. Requests are answered by serve.
@@ -333,7 +338,7 @@ func (p *program) start(ctx context.Context, s *shop) (_ *running, err error) {
 		return nil, err
 	}
 	doors, err := api.New(api.Deps{
-		Engine: apiEngine{r.engine}, Tokens: s.access, Hooks: r.ports, Read: api.Stored{DB: s.db}, Why: apiWhy{r.engine},
+		Engine: apiEngine{r.engine}, Tokens: s.access, Hooks: r.ports, Audit: s.access, Read: api.Stored{DB: s.db}, Why: apiWhy{r.engine},
 		Log: s.log, Metrics: r.metrics, Now: p.now,
 		Version: buildVersion(), MaxEventBytes: s.cfg.MaxEventBytes, MaxBatchBytes: s.cfg.MaxBatchBytes,
 	})
@@ -344,7 +349,8 @@ func (p *program) start(ctx context.Context, s *shop) (_ *running, err error) {
 	r.web, r.mux = web, mux
 	r.backtest = &backtest.Runner{DB: s.db, Keys: s.keys, Engine: r.engine, Now: p.now, Log: s.log}
 	doors.Mount(mux)
-	mux.Handle("/", web.Handler(p.console(r, web)))
+	pages := p.console(r, web)
+	mux.Handle("/", web.Handler(pages))
 	if s.cfg.TLS() {
 		// Read now, so that a wrong file is told before anything is promised.
 		if _, err := tls.LoadX509KeyPair(s.cfg.TLSCert, s.cfg.TLSKey); err != nil {
@@ -358,6 +364,7 @@ func (p *program) start(ctx context.Context, s *shop) (_ *running, err error) {
 		HeaderTimeout: s.cfg.HeaderTimeout, ReadTimeout: s.cfg.ReadTimeout, WriteTimeout: s.cfg.WriteTimeout,
 		IdleTimeout: s.cfg.IdleTimeout, DrainTimeout: s.cfg.DrainTimeout,
 	})
+	r.routes = slices.Concat(r.server.Routes(), doors.Routes(), pages.Routes())
 	return r, nil
 }
 
@@ -370,7 +377,7 @@ func (r *running) serve(ctx context.Context) error {
 	defer stop()
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := r.access.Run(inside); err != nil {
+		if err := r.access.Run(inside, r.sealOf); err != nil {
 			r.log.Error("housekeeping ended", "error", err)
 		}
 	})

@@ -301,16 +301,16 @@ func TestAddressKey(t *testing.T) {
 func TestTokens(t *testing.T) {
 	s, m, c := newService(t)
 	ctx := t.Context()
-	tok, rec, err := s.CreateToken(ctx, "web-shop", []Scope{EventsWrite}, "cli")
+	tok, rec, err := s.CreateToken(ctx, NewToken{Name: "web-shop", Scopes: []Scope{EventsWrite}, By: "cli"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(tok) != tokenLength || !strings.HasPrefix(tok, TokenPrefix) || strings.Contains(rec.Hash, tok) {
 		t.Errorf("token %q, record %+v", tok, rec)
 	}
-	_, _, err = s.CreateToken(ctx, "web-shop", []Scope{Read}, "cli")
+	_, _, err = s.CreateToken(ctx, NewToken{Name: "web-shop", Scopes: []Scope{Read}, By: "cli"})
 	wantKind(t, err, fault.Conflict)
-	_, _, err = s.CreateToken(ctx, "two words", []Scope{Read}, "cli")
+	_, _, err = s.CreateToken(ctx, NewToken{Name: "two words", Scopes: []Scope{Read}, By: "cli"})
 	wantKind(t, err, fault.Invalid)
 
 	for range 3 {
@@ -347,7 +347,7 @@ func TestTokens(t *testing.T) {
 
 func TestRevokedElsewhereEndsWithTheCache(t *testing.T) {
 	s, m, c := newService(t)
-	tok, rec, _ := s.CreateToken(t.Context(), "a", []Scope{AdminScope}, "cli")
+	tok, rec, _ := s.CreateToken(t.Context(), NewToken{Name: "a", Scopes: []Scope{AdminScope}, By: "cli"})
 	if _, err := s.Verify(t.Context(), tok); err != nil {
 		t.Fatal(err)
 	}
@@ -391,7 +391,7 @@ func TestParseScopes(t *testing.T) {
 
 func BenchmarkVerify(b *testing.B) {
 	s := New(NewMemory(), nil, nil)
-	tok, _, err := s.CreateToken(b.Context(), "bench", []Scope{EventsWrite}, "bench")
+	tok, _, err := s.CreateToken(b.Context(), NewToken{Name: "bench", Scopes: []Scope{EventsWrite}, By: "bench"})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -436,4 +436,115 @@ func TestDisable(t *testing.T) {
 	if _, err := s.SignIn(ctx, "kim@shop.example", goodPassword, "a"); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestTokensExpire(t *testing.T) {
+	s, m, c := newService(t)
+	tok, rec, err := s.CreateToken(t.Context(), NewToken{Name: "a", Scopes: []Scope{Read}, GoodFor: time.Hour})
+	if err != nil || !rec.Expires.Equal(c.now().Add(time.Hour)) {
+		t.Fatal(rec, err)
+	}
+	c.add(time.Hour - cacheFor/2)
+	if _, err := s.Verify(t.Context(), tok); err != nil {
+		t.Fatalf("refused before its time: %v", err)
+	}
+	c.add(cacheFor / 2) // it was verified less than cacheFor ago, and is refused all the same
+	_, err = s.Verify(t.Context(), tok)
+	wantKind(t, err, fault.Denied)
+	if m.tokens[rec.Hash].Revoked {
+		t.Error("an expired token was marked revoked")
+	}
+	_, _, err = s.CreateToken(t.Context(), NewToken{Name: "b", Scopes: []Scope{Read}, GoodFor: -time.Hour})
+	wantKind(t, err, fault.Invalid)
+}
+
+func TestInvitations(t *testing.T) {
+	s, m, c := newService(t)
+	ctx := WithOrigin(t.Context(), Origin{Actor: "usr_1", Who: "root@shop.example", From: "192.0.2.1"})
+	old, _, err := s.Invite(ctx, "Kim@shop.example", "Kim", Agent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, i, err := s.Invite(ctx, "kim@shop.example", "Kim", Operator)
+	if err != nil || i.CreatedBy != "root@shop.example" || strings.Contains(i.Hash, token) {
+		t.Fatal(i, err)
+	}
+	_, err = s.AcceptInvite(ctx, old, "", goodPassword) // replaced
+	wantKind(t, err, fault.Denied)
+	_, err = s.AcceptInvite(ctx, token, "", "short")
+	wantKind(t, err, fault.Invalid)
+	u, err := s.AcceptInvite(ctx, token, "", goodPassword)
+	if err != nil || u.Role != Operator || u.Email != "kim@shop.example" || u.Name != "Kim" {
+		t.Fatal(u, err)
+	}
+	_, err = s.AcceptInvite(ctx, token, "", goodPassword)
+	wantKind(t, err, fault.Denied)
+	_, _, err = s.Invite(ctx, "kim@shop.example", "", Agent)
+	wantKind(t, err, fault.Conflict)
+	late, _, _ := s.Invite(ctx, "eve@shop.example", "", Agent)
+	c.add(inviteTTL)
+	_, err = s.AcceptInvite(ctx, late, "", goodPassword)
+	wantKind(t, err, fault.Denied)
+	if err := s.RevokeInvite(ctx, "eve@shop.example"); err != nil || len(m.invites) != 0 {
+		t.Error(m.invites, err)
+	}
+}
+
+// mac stands for the shop's keyed hash.
+func mac(text string) string { return hashToken("key " + text) }
+
+func TestAuditChain(t *testing.T) {
+	s, m, c := newService(t)
+	ctx := WithOrigin(t.Context(), Origin{Actor: "usr_1", Who: "kim@shop.example", From: "192.0.2.1"})
+	for n := range 6 {
+		if err := s.Record(ctx, Record{Action: "task.decide", Subject: fmt.Sprint("tsk_", n), Detail: "a\nb\x1b[31m"}); err != nil {
+			t.Fatal(err)
+		}
+		c.add(30 * time.Second) // two records a seal
+		if err := s.Seal(ctx, mac); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := m.records[0]; r.Who != "kim@shop.example" || r.Origin != "192.0.2.1" || strings.ContainsAny(r.Detail, "\n\x1b") {
+		t.Errorf("recorded as %+v", r)
+	}
+	n, age, _ := s.Unsealed(ctx)
+	v, err := s.VerifyAudit(ctx, mac, Head{})
+	if err != nil || !v.OK || v.Sealed+n != 6 || v.Sealed < 3 {
+		t.Fatal(v, n, age, err)
+	}
+	c.add(time.Minute)
+	if err := s.Seal(ctx, mac); err != nil {
+		t.Fatal(err)
+	}
+	noted, err := ParseHead(v.Head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, _ := s.VerifyAudit(ctx, mac, noted); !v.OK || v.Sealed != 6 || v.Unsealed != 0 {
+		t.Errorf("with a head noted earlier: %+v", v)
+	}
+	if v, _ := s.VerifyAudit(ctx, mac, Head{Seq: noted.Seq, Hash: strings.Repeat("0", 64)}); v.OK {
+		t.Error("a chain passes for another one")
+	}
+	if v, _ := s.VerifyAudit(ctx, mac, Head{Seq: 7, Hash: noted.Hash}); v.OK || !strings.Contains(v.Broken, "newest records were removed") {
+		t.Errorf("a chain that was longer once: %+v", v)
+	}
+	if v, _ := s.VerifyAudit(ctx, func(string) string { return "another key" }, Head{}); v.OK {
+		t.Error("a chain that another key sealed passes")
+	}
+}
+
+func FuzzParseHead(f *testing.F) {
+	f.Add("12:" + strings.Repeat("ab", 32))
+	f.Add(":")
+	f.Fuzz(func(t *testing.T, text string) {
+		h, err := ParseHead(text)
+		if err != nil {
+			return
+		}
+		if again, err := ParseHead(h.String()); err != nil || again != h {
+			t.Errorf("%q is read as %v, and that as %v, %v", text, h, again, err)
+		}
+	})
 }

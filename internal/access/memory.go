@@ -15,6 +15,10 @@ type Memory struct {
 	tokens   map[string]APIToken
 	sessions map[string]memorySession
 	settings map[string]string
+	invites  map[string]Invite
+	records  []Record
+	open     map[string]bool // records that wait to be sealed
+	chain    []Link
 	Updates  int // how many updates ran
 }
 
@@ -25,7 +29,8 @@ type memorySession struct {
 
 // NewMemory returns an empty Store in memory.
 func NewMemory() *Memory {
-	return &Memory{users: map[string]User{}, tokens: map[string]APIToken{}, sessions: map[string]memorySession{}, settings: map[string]string{}}
+	return &Memory{users: map[string]User{}, tokens: map[string]APIToken{}, sessions: map[string]memorySession{}, settings: map[string]string{headSetting: ""},
+		invites: map[string]Invite{}, open: map[string]bool{}}
 }
 
 // View implements Store.
@@ -123,3 +128,100 @@ func (m *memoryTx) Setting(name string) (string, bool, error) {
 func (m *memoryTx) PutSetting(name, value string) error { m.settings[name] = value; return nil }
 
 func (m *memoryTx) DeleteSetting(name string) error { delete(m.settings, name); return nil }
+
+func (m *memoryTx) LockSetting(name string) (string, error) { return m.settings[name], nil }
+
+func (m *memoryTx) Sessions(now time.Time) ([]SessionRow, error) {
+	var out []SessionRow
+	for h, s := range m.sessions {
+		if now.Before(s.expiry) {
+			out = append(out, SessionRow{h, s.data, s.expiry})
+		}
+	}
+	return out, nil
+}
+
+func (m *memoryTx) Invites() ([]Invite, error) {
+	var out []Invite
+	for _, i := range m.invites {
+		out = append(out, i)
+	}
+	slices.SortFunc(out, func(a, b Invite) int { return cmp.Compare(a.Email, b.Email) })
+	return out, nil
+}
+
+func (m *memoryTx) PutInvite(i Invite) error { m.invites[i.Email] = i; return nil }
+
+func (m *memoryTx) DeleteInvite(hash string) error {
+	for k, i := range m.invites {
+		if i.Hash == hash {
+			delete(m.invites, k)
+		}
+	}
+	return nil
+}
+
+func (m *memoryTx) PutRecord(r Record) error {
+	m.records = append(m.records, r)
+	m.open[r.ID] = true
+	return nil
+}
+
+func (m *memoryTx) Records(f AuditFilter) ([]Record, error) {
+	out := slices.Clone(m.records)
+	slices.Reverse(out)
+	return out[:min(len(out), f.Limit)], nil
+}
+
+func (m *memoryTx) OpenRecords(limit int) ([]Record, error) {
+	var out []Record
+	for _, r := range m.records {
+		if m.open[r.ID] && len(out) < limit {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+func (m *memoryTx) Unsealed() (n int64, oldest time.Time, err error) {
+	for _, r := range m.records {
+		if m.open[r.ID] {
+			if n++; n == 1 {
+				oldest = r.At
+			}
+		}
+	}
+	return n, oldest, nil
+}
+
+func (m *memoryTx) PutLinks(ls []Link) error {
+	m.chain = append(m.chain, ls...)
+	for _, l := range ls {
+		delete(m.open, l.ID)
+	}
+	return nil
+}
+
+func (m *memoryTx) EachSealed(fn func(Sealed) bool) error {
+	for _, l := range m.chain {
+		x := Sealed{Link: l, Missing: true}
+		for _, r := range m.records {
+			if r.ID == l.ID {
+				x.Record, x.Missing = r, false
+			}
+		}
+		if !fn(x) {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (m *memoryTx) StrayRecord() (string, error) {
+	for _, r := range m.records {
+		if !m.open[r.ID] && !slices.ContainsFunc(m.chain, func(l Link) bool { return l.ID == r.ID }) {
+			return r.ID, nil
+		}
+	}
+	return "", nil
+}

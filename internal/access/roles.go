@@ -41,6 +41,8 @@ const (
 	ManageTokens    Action = "manage_tokens"     // API tokens
 	ManageConnect   Action = "manage_connection" // connections and their secrets
 	ManageSettings  Action = "manage_settings"   // the shop's settings
+	SeeAudit        Action = "see_audit"         // who did what
+	ErasePersonal   Action = "erase_personal"    // give out or destroy what is kept of a customer
 )
 
 // least is the matrix: the least role that may do an action.
@@ -48,6 +50,7 @@ var least = map[Action]Role{
 	See: Viewer, SeePersonal: Agent, DecideTask: Agent, ChangeOrder: Agent,
 	ChangeStock: Operator, ReplayEffect: Operator, ApplyAutomation: Operator,
 	ManageUsers: Admin, ManageTokens: Admin, ManageConnect: Admin, ManageSettings: Admin,
+	SeeAudit: Admin, ErasePersonal: Admin,
 }
 
 // Can reports whether a role may do an action. An unknown role or action may nothing.

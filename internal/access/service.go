@@ -39,12 +39,15 @@ func New(store Store, log *slog.Logger, now func() time.Time) *Service {
 	return &Service{store: store, log: log, now: now, hash: newHasher(), limit: newLimiter(now), tokens: newTokenCache()}
 }
 
-// Run keeps house until ctx ends: it writes down when tokens were last used
-// and removes expired sessions, once a minute.
-func (s *Service) Run(ctx context.Context) error {
+// Run keeps house until ctx ends: once a minute it writes down when tokens were last
+// used, removes expired sessions and seals the audit log. mac is the shop's keyed hash.
+func (s *Service) Run(ctx context.Context, mac func(string) string) error {
 	t := time.NewTicker(time.Minute)
 	defer t.Stop()
 	for {
+		if err := s.Seal(ctx, mac); err != nil && ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "the audit log could not be sealed; it is tried again in a minute", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -90,17 +93,25 @@ type NewUser struct {
 	Role                  Role
 }
 
+// userName is a name as it is kept; "" is made from the mail address.
+func userName(name, email string) (string, error) {
+	if name = strings.TrimSpace(name); name == "" {
+		name, _, _ = strings.Cut(email, "@")
+	}
+	if len(name) > 200 || name != plainText(name) {
+		return "", fault.New(fault.Invalid, "access.AddUser", "the name is too long or holds control characters")
+	}
+	return name, nil
+}
+
 func (s *Service) prepare(ctx context.Context, n NewUser) (User, error) {
 	email, err := NormalEmail(n.Email)
 	if err != nil {
 		return User{}, err
 	}
-	name := strings.TrimSpace(n.Name)
-	if name == "" {
-		name, _, _ = strings.Cut(email, "@")
-	}
-	if len(name) > 200 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }) {
-		return User{}, fault.New(fault.Invalid, "access.AddUser", "the name is too long or holds control characters")
+	name, err := userName(n.Name, email)
+	if err != nil {
+		return User{}, err
 	}
 	if !n.Role.Valid() {
 		return User{}, fault.New(fault.Invalid, "access.AddUser", "unknown role %q; the roles are viewer, agent, operator and admin", n.Role)
@@ -132,7 +143,10 @@ func (s *Service) AddUser(ctx context.Context, n NewUser) (User, error) {
 			}
 			return err
 		}
-		return tx.PutUser(u)
+		if err := tx.PutUser(u); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, Record{Action: "user.add", Subject: u.Email, Detail: string(u.Role)})
 	})
 	return u, err
 }
@@ -210,7 +224,10 @@ func (s *Service) setPassword(ctx context.Context, email, password string, was *
 			return fault.New(fault.Conflict, op, "the password was changed elsewhere at the same time; nothing was changed")
 		}
 		u.Password = phc
-		return tx.PutUser(u)
+		if err := tx.PutUser(u); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, Record{Action: "user.password", Subject: email})
 	})
 }
 
@@ -258,6 +275,14 @@ func (s *Service) SignIn(ctx context.Context, email, password, addr string) (Use
 		return User{}, err
 	}
 	if !right || !ok || u.Disabled {
+		// Recorded for accounts that do not exist as well: an attempt costs the same, and tells the same.
+		who := "(no mail address)"
+		if mail, err := NormalEmail(email); err == nil {
+			who = mail
+		}
+		if err := s.Record(ctx, Record{Who: who, Action: "user.signin", Subject: who, Origin: addr, Result: Refused}); err != nil {
+			return User{}, err
+		}
 		return User{}, errSignIn()
 	}
 	s.limit.success(account, address)
@@ -346,7 +371,10 @@ func (s *Service) SetUp(ctx context.Context, token string, n NewUser) (User, err
 		if err := tx.DeleteSetting(setupSetting); err != nil {
 			return err
 		}
-		return tx.PutUser(u)
+		if err := tx.PutUser(u); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, Record{Actor: u.ID, Who: u.Email, Action: "user.setup", Subject: u.Email, Detail: string(u.Role)})
 	})
 	return u, err
 }
@@ -365,36 +393,3 @@ func hashToken(token string) string {
 
 // RetryAfter says when another attempt is looked at; the HTTP answer becomes 429 with it.
 func (e *LockedError) RetryAfter() time.Duration { return e.Wait }
-
-// Disable keeps a user from signing in and ends their sessions, or lets them in
-// again. The last admin stays.
-func (s *Service) Disable(ctx context.Context, email string, off bool) error {
-	const op = "access.Disable"
-	email, err := NormalEmail(email)
-	if err != nil {
-		return err
-	}
-	return s.store.Update(ctx, func(tx Tx) error {
-		us, err := tx.Users()
-		if err != nil {
-			return err
-		}
-		var u User
-		admins := 0
-		for _, o := range us {
-			if o.Email == email {
-				u = o
-			} else if o.Role == Admin && !o.Disabled {
-				admins++
-			}
-		}
-		switch {
-		case u.ID == "":
-			return fault.New(fault.NotFound, op, "there is no user %s", email)
-		case off && u.Role == Admin && admins == 0:
-			return fault.New(fault.Conflict, op, "%s is the last admin; make another one first", email)
-		}
-		u.Disabled = off
-		return tx.PutUser(u)
-	})
-}

@@ -24,7 +24,22 @@ type APIToken struct {
 	Created   time.Time
 	CreatedBy string
 	LastUsed  time.Time // within a minute; zero = never
+	Expires   time.Time // refused from then on; zero = never
 	Revoked   bool
+}
+
+// Expired reports whether a token's time is over.
+func (t APIToken) Expired(now time.Time) bool { return !t.Expires.IsZero() && !now.Before(t.Expires) }
+
+// Invite is a one-time link that lets a person make their account. The token in it is shown once and never stored.
+type Invite struct {
+	Hash      string // SHA-256 of the token, hex
+	Email     string
+	Name      string
+	Role      Role
+	Created   time.Time
+	CreatedBy string
+	Expires   time.Time
 }
 
 // Store is where users, tokens, sessions and settings stand. Like the program's
@@ -51,8 +66,29 @@ type Tx interface {
 	PutSession(hash, data string, expiry time.Time) error
 	DeleteSession(hash string) error
 	DeleteExpiredSessions(now time.Time) error
+	Sessions(now time.Time) ([]SessionRow, error) // not the expired ones
+
+	Invites() ([]Invite, error)
+	PutInvite(i Invite) error // replaces one for the same mail address
+	DeleteInvite(hash string) error
+
+	PutRecord(r Record) error                // appends, and lets it wait to be sealed
+	Records(f AuditFilter) ([]Record, error) // newest first
+	OpenRecords(limit int) ([]Record, error) // those that wait, oldest first
+	Unsealed() (n int64, oldest time.Time, err error)
+	PutLinks(ls []Link) error              // appends to the chain; the records wait no more
+	EachSealed(fn func(Sealed) bool) error // by Seq, until fn returns false
+	StrayRecord() (id string, err error)   // one that neither is in the chain nor waits; "" = none
 
 	Setting(name string) (value string, ok bool, err error)
 	PutSetting(name, value string) error
 	DeleteSetting(name string) error
+	LockSetting(name string) (value string, err error) // held until the transaction ends; the row must exist
+}
+
+// SessionRow is a session as it is stored.
+type SessionRow struct {
+	Hash   string
+	Data   string
+	Expiry time.Time
 }

@@ -48,7 +48,7 @@ const maxCachedTokens = 1024
 type cachedToken struct {
 	caller Caller
 	hash   string
-	until  int64        // unix nanoseconds
+	until  int64        // unix nanoseconds; never after the token expires
 	used   atomic.Int64 // unix nanoseconds of the last use not yet written down; 0 = none
 }
 
@@ -98,7 +98,7 @@ func (c *tokenCache) takeUsed() map[string]time.Time {
 
 func errToken() error {
 	return fault.New(fault.Denied, "access.Verify",
-		"the API token is missing, unknown or revoked; send it as \"Authorization: Bearer ord_…\" (make one with \"orderly token create\")")
+		"the API token is missing, unknown, revoked or expired; send it as \"Authorization: Bearer ord_…\" (make one with \"orderly token create\")")
 }
 
 // Verify returns the caller behind a token. It is made for the hot path: a
@@ -123,21 +123,35 @@ func (s *Service) Verify(ctx context.Context, token string) (Caller, error) {
 	if err != nil {
 		return Caller{}, err
 	}
-	if !ok || t.Revoked {
+	if !ok || t.Revoked || t.Expired(time.Unix(0, now)) {
 		return Caller{}, errToken()
 	}
 	c := &cachedToken{caller: Caller{Name: t.Name, Scopes: t.Scopes}, hash: hash, until: now + int64(cacheFor)}
+	if !t.Expires.IsZero() {
+		c.until = min(c.until, t.Expires.UnixNano())
+	}
 	c.used.Store(now)
 	s.tokens.put(sum, c)
 	return c.caller, nil
 }
 
+// NewToken is what is needed to make an API token.
+type NewToken struct {
+	Name    string
+	Scopes  []Scope
+	By      string        // who makes it
+	GoodFor time.Duration // 0 = until it is revoked
+}
+
+// longestToken bounds GoodFor.
+const longestToken = 10 * 366 * 24 * time.Hour
+
 // CreateToken makes an API token and returns it. It is shown this once: only
 // its hash is stored. The name must be free, also among revoked tokens, as it
 // names the actor of events for ever.
-func (s *Service) CreateToken(ctx context.Context, name string, scopes []Scope, by string) (string, APIToken, error) {
+func (s *Service) CreateToken(ctx context.Context, n NewToken) (string, APIToken, error) {
 	const op = "access.CreateToken"
-	name = strings.TrimSpace(name)
+	name, scopes := strings.TrimSpace(n.Name), n.Scopes
 	if name == "" || len(name) > 100 || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' }) {
 		return "", APIToken{}, fault.New(fault.Invalid, op, "a token needs a name of at most 100 characters without blanks, like web-shop")
 	}
@@ -149,8 +163,14 @@ func (s *Service) CreateToken(ctx context.Context, name string, scopes []Scope, 
 			return "", APIToken{}, fault.New(fault.Invalid, op, "unknown scope %q", sc)
 		}
 	}
+	if n.GoodFor < 0 || n.GoodFor > longestToken {
+		return "", APIToken{}, fault.New(fault.Invalid, op, "a token is good for at most ten years")
+	}
 	token := randomToken(TokenPrefix)
-	t := APIToken{Hash: hashToken(token), Name: name, Scopes: scopes, Created: s.now(), CreatedBy: by}
+	t := APIToken{Hash: hashToken(token), Name: name, Scopes: scopes, Created: s.now(), CreatedBy: n.By}
+	if n.GoodFor > 0 {
+		t.Expires = t.Created.Add(n.GoodFor)
+	}
 	err := s.store.Update(ctx, func(tx Tx) error {
 		ts, err := tx.Tokens()
 		if err != nil {
@@ -161,12 +181,27 @@ func (s *Service) CreateToken(ctx context.Context, name string, scopes []Scope, 
 				return fault.New(fault.Conflict, op, "there is a token named %q already; choose another name", name)
 			}
 		}
-		return tx.PutToken(t)
+		if err := tx.PutToken(t); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, Record{Action: "token.issue", Subject: name, Detail: tokenDetail(t)})
 	})
 	if err != nil {
 		return "", APIToken{}, err
 	}
 	return token, t, nil
+}
+
+func tokenDetail(t APIToken) string {
+	var words []string
+	for _, sc := range t.Scopes {
+		words = append(words, string(sc))
+	}
+	until := "until it is revoked"
+	if !t.Expires.IsZero() {
+		until = "until " + t.Expires.UTC().Format(time.RFC3339)
+	}
+	return strings.Join(words, " ") + ", " + until
 }
 
 // TokenList lists every token, revoked ones included.
@@ -186,7 +221,10 @@ func (s *Service) RevokeToken(ctx context.Context, name string) error {
 		for _, t := range ts {
 			if t.Name == name {
 				t.Revoked = true
-				return tx.PutToken(t)
+				if err := tx.PutToken(t); err != nil {
+					return err
+				}
+				return s.record(ctx, tx, Record{Action: "token.revoke", Subject: name})
 			}
 		}
 		return fault.New(fault.NotFound, "access.RevokeToken", "there is no token named %q", name)

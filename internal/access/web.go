@@ -3,11 +3,13 @@ package access
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -102,7 +104,14 @@ const (
 	keyUser  = "user"
 	keyStamp = "stamp" // changes with the password: a new one ends all sessions
 	keySeen  = "seen"
+	keyBegan = "began"
+	keyFrom  = "from"
+	keyAgent = "agent"
+	keyHow   = "how"
 )
+
+// byPassword is how most sessions begin.
+const byPassword = "password"
 
 func stamp(u User) string {
 	sum := sha256.Sum256([]byte("session stamp\x00" + u.ID + "\x00" + u.Password))
@@ -113,6 +122,7 @@ func stamp(u User) string {
 // request below it and refuses forged cross-site requests.
 func (w *Web) Handler(next http.Handler) http.Handler {
 	inner := w.csrf.Handler(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		r = r.WithContext(WithOrigin(r.Context(), Origin{From: w.opts.Address(r)}))
 		u, ok, err := w.current(r.Context())
 		if err != nil {
 			w.opts.Error(rw, r, err)
@@ -158,15 +168,36 @@ func (w *Web) current(ctx context.Context) (User, bool, error) {
 	return u, true, nil
 }
 
-func (w *Web) begin(ctx context.Context, u User) error {
+// begin opens a session and records the sign-in.
+func (w *Web) begin(r *http.Request, u User, how string) error {
+	if err := w.open(r, u, how); err != nil {
+		return err
+	}
+	return w.svc.Record(r.Context(), Record{Actor: u.ID, Who: u.Email, Action: "user.signin", Subject: u.Email, Detail: how})
+}
+
+func (w *Web) open(r *http.Request, u User, how string) error {
+	ctx := r.Context()
 	// A new token: one that was planted before the sign-in is worth nothing after it.
 	if err := w.sessions.RenewToken(ctx); err != nil {
 		return err
 	}
 	w.sessions.Put(ctx, keyUser, u.ID)
 	w.sessions.Put(ctx, keyStamp, stamp(u))
-	w.sessions.Put(ctx, keySeen, w.svc.now().UTC().Format(time.RFC3339))
-	return nil
+	now := w.svc.now().UTC().Format(time.RFC3339)
+	w.sessions.Put(ctx, keySeen, now)
+	w.sessions.Put(ctx, keyBegan, now)
+	w.sessions.Put(ctx, keyFrom, w.opts.Address(r))
+	w.sessions.Put(ctx, keyAgent, cut(plainText(r.UserAgent()), maxField))
+	w.sessions.Put(ctx, keyHow, how)
+	return w.svc.Record(ctx, Record{Actor: u.ID, Who: u.Email, Action: "user.signin", Subject: u.Email, Detail: how})
+}
+
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
 }
 
 // SignIn verifies a password and begins a session. Call it below Handler.
@@ -175,7 +206,7 @@ func (w *Web) SignIn(r *http.Request, email, password string) (User, error) {
 	if err != nil {
 		return User{}, err
 	}
-	return u, w.begin(r.Context(), u)
+	return u, w.begin(r, u, byPassword)
 }
 
 // SetUp makes the first user by the one-time token and signs them in. Call it below Handler.
@@ -184,11 +215,33 @@ func (w *Web) SetUp(r *http.Request, token string, n NewUser) (User, error) {
 	if err != nil {
 		return User{}, err
 	}
-	return u, w.begin(r.Context(), u)
+	return u, w.begin(r, u, byPassword)
+}
+
+// AcceptInvite makes the account of an invitation and signs its owner in. Call it below Handler.
+func (w *Web) AcceptInvite(r *http.Request, token, name, password string) (User, error) {
+	u, err := w.svc.AcceptInvite(r.Context(), token, name, password)
+	if err != nil {
+		return User{}, err
+	}
+	return u, w.begin(r, u, byPassword)
 }
 
 // SignOut ends the session. Call it below Handler.
-func (w *Web) SignOut(r *http.Request) error { return w.sessions.Destroy(r.Context()) }
+func (w *Web) SignOut(r *http.Request) error {
+	if _, ok := UserFrom(r.Context()); ok {
+		if err := w.svc.Record(r.Context(), Record{Action: "user.signout"}); err != nil {
+			return err
+		}
+	}
+	return w.sessions.Destroy(r.Context())
+}
+
+// SessionID names the session of a request, as Session.ID does.
+func (w *Web) SessionID(r *http.Request) string {
+	sum := sha256.Sum256([]byte(w.sessions.Token(r.Context())))
+	return base64.RawURLEncoding.EncodeToString(sum[:]) // as scs does
+}
 
 // ChangePassword changes the signed-in user's password; their other sessions
 // end, this one goes on. Call it below Handler.
@@ -204,7 +257,7 @@ func (w *Web) ChangePassword(r *http.Request, old, password string) error {
 	if err != nil {
 		return err
 	}
-	return w.begin(r.Context(), u)
+	return w.open(r, u, byPassword)
 }
 
 // sessionStore is scs's store over ours. scs hands it hashed tokens.

@@ -49,6 +49,11 @@ type Tokens interface {
 	Verify(ctx context.Context, token string) (access.Caller, error)
 }
 
+// Recorder keeps the audit log; access.Service implements it.
+type Recorder interface {
+	Record(ctx context.Context, r access.Record) error
+}
+
 // Hooks finds inbound connections by name; NotFound when there is none.
 type Hooks interface {
 	Hook(ctx context.Context, name string) (Hook, error)
@@ -68,6 +73,7 @@ type Deps struct {
 	Engine  Engine
 	Tokens  Tokens
 	Hooks   Hooks
+	Audit   Recorder // nil: people's decisions that come with a token are not recorded
 	Read    Reader
 	Why     Explainer
 	Log     *slog.Logger
@@ -82,8 +88,9 @@ type Deps struct {
 // API serves /v1/, /hooks/, /openapi and /docs.
 type API struct {
 	Deps
-	mux *http.ServeMux
-	big chan struct{} // one place for each large body that is read and decoded at a time
+	mux      *http.ServeMux
+	patterns []string
+	big      chan struct{} // one place for each large body that is read and decoded at a time
 }
 
 // New returns the API.
@@ -106,6 +113,7 @@ func New(d Deps) (*API, error) {
 	a := &API{Deps: d, mux: http.NewServeMux(), big: make(chan struct{}, maxBig)}
 	a.mux.HandleFunc("/v1/events", a.events)
 	a.mux.HandleFunc("/hooks/{connection}", a.hooks)
+	a.patterns = append(a.patterns, routeEvents, "POST /hooks/{connection}")
 	for _, prefix := range []string{"/v1/", "/hooks/"} {
 		a.mux.HandleFunc(prefix, func(w http.ResponseWriter, r *http.Request) {
 			server.Fail(w, r, fault.New(fault.NotFound, "api", "there is no %s; see /docs", r.URL.Path))
@@ -177,8 +185,16 @@ func HookType(typ string) error {
 	return mayHook(typ)
 }
 
-// caller verifies the token of a request and that it has a scope.
-func (a *API) caller(r *http.Request, scope access.Scope) (access.Caller, error) {
+// Routes lists the patterns that the API answers, as the table of access has them.
+func (a *API) Routes() []string { return slices.Clone(a.patterns) }
+
+const (
+	routeEvents  = "POST /v1/events"
+	routeMetrics = "GET /metrics" // the server's; its token is looked at here
+)
+
+// caller verifies the token of a request and that it may use a route of the table of access.
+func (a *API) caller(r *http.Request, route string) (access.Caller, error) {
 	c, err := a.Tokens.Verify(r.Context(), bearer(r.Header))
 	if err != nil {
 		if fault.KindOf(err) == fault.Denied {
@@ -186,8 +202,9 @@ func (a *API) caller(r *http.Request, scope access.Scope) (access.Caller, error)
 		}
 		return access.Caller{}, err
 	}
-	if !c.Has(scope) {
-		return access.Caller{}, fault.New(fault.Denied, "api.caller", "this token has not the scope %s", scope)
+	need, _ := access.NeedOf(route) // a route that is not in the table is closed
+	if err := need.Admit(r, access.Who{Caller: &c}); err != nil {
+		return access.Caller{}, err
 	}
 	return c, nil
 }
@@ -203,6 +220,6 @@ func bearer(h http.Header) string {
 
 // AdminToken reports whether a request carries a token with the scope admin.
 func (a *API) AdminToken(r *http.Request) bool {
-	_, err := a.caller(r, access.AdminScope)
+	_, err := a.caller(r, routeMetrics)
 	return err == nil
 }

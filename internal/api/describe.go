@@ -14,7 +14,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
-	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/order"
@@ -75,7 +74,7 @@ func (a *API) describe() error {
 	h := humago.New(a.mux, cfg)
 	h.UseMiddleware(func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
-		if _, err := a.caller(r, access.Read); err != nil {
+		if _, err := a.caller(r, ctx.Operation().Method+" "+ctx.Operation().Path); err != nil {
 			server.Fail(w, r, err)
 			return
 		}
@@ -87,6 +86,9 @@ func (a *API) describe() error {
 	if a.Why != nil {
 		a.describeWhy(h)
 	}
+	for path := range h.OpenAPI().Paths { // the reads; the doors are added below
+		a.patterns = append(a.patterns, http.MethodGet+" "+path)
+	}
 	a.describeDoors(h)
 	page, err := docsPage(h.OpenAPI())
 	if err != nil {
@@ -94,6 +96,7 @@ func (a *API) describe() error {
 	}
 	a.mux.HandleFunc("GET /docs", page)
 	a.mux.HandleFunc("GET /docs/style.css", docsStyle)
+	a.patterns = append(a.patterns, "GET /docs", "GET /docs/style.css", "GET /openapi.json", "GET /openapi.yaml")
 	return nil
 }
 

@@ -2,10 +2,12 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -49,7 +51,7 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 		a.method(w, r)
 		return
 	}
-	c, err := a.caller(r, access.EventsWrite)
+	c, err := a.caller(r, routeEvents)
 	if err != nil {
 		a.refuse(w, r, door, "token", err)
 		return
@@ -79,7 +81,45 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, door, "invalid", err)
 		return
 	}
-	a.submit(w, r, door, evs)
+	if a.Audit == nil || !slices.ContainsFunc(evs, func(e event.Event) bool { return slices.Contains(clerks, e.Type) }) {
+		a.submit(w, r, door, evs)
+		return
+	}
+	seen := &statusOf{ResponseWriter: w}
+	a.submit(seen, r, door, evs)
+	a.record(r, c, evs, seen.status)
+}
+
+// statusOf remembers the status that was answered.
+type statusOf struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (s *statusOf) WriteHeader(status int) {
+	s.status = status
+	s.ResponseWriter.WriteHeader(status)
+}
+
+// record writes the people's decisions among events, which a program brought, into the audit log.
+func (a *API) record(r *http.Request, c access.Caller, evs []event.Event, status int) {
+	result := access.Done
+	if status >= http.StatusBadRequest {
+		result = access.Failed
+	}
+	for _, e := range evs {
+		if !slices.Contains(clerks, e.Type) {
+			continue
+		}
+		rec := access.Record{Actor: "token:" + c.Name, Who: c.Name, Action: "api." + e.Type, Subject: e.Data.EventSubject(), Origin: server.Address(r), Result: result}
+		if d, ok := e.Data.(*event.TaskDecided); ok {
+			rec.Subject, rec.Detail = d.Task, "outcome="+d.Outcome
+		}
+		if err := a.Audit.Record(context.WithoutCancel(r.Context()), rec); err != nil {
+			a.Log.Error("an act could not be recorded in the audit log", "action", rec.Action, "subject", rec.Subject, "error", err)
+		}
+	}
 }
 
 // hooks is POST /hooks/{connection}.

@@ -109,7 +109,6 @@ var reads = regexp.MustCompile(`^(Parse|Decode|Compile|Unmarshal|Read)[A-Z]?\w*$
 
 // unfuzzed lists packages with such a function that need no fuzz test, with the reason.
 var unfuzzed = map[string]string{
-	"access": "scopes are words, split on spaces and looked up in a fixed list",
 	"decide": "DecodeFacts reads what the program itself has written; its inverse is a property test",
 }
 

@@ -47,7 +47,7 @@ func (c *Console) automations(w http.ResponseWriter, r *http.Request) error {
 	if v.Report, err = c.Check.Findings(r.Context()); err != nil {
 		return err
 	}
-	v.CanApply = c.mayApply(r)
+	v.CanApply = c.mayApply(r, "")
 	if v.Page, err = c.frame(w, r, "Automations", "Automations"); err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (c *Console) automation(w http.ResponseWriter, r *http.Request) error {
 	if d, err := yamltext.Parse(v.A.Text); err == nil && v.A.Problem == "" {
 		v.Sentence = automation.Sentence(d)
 	}
-	v.CanApply = c.mayApply(r)
+	v.CanApply = c.mayApply(r, v.A.Owner)
 	v.CanBacktest = c.Backtest != nil
 	v.Lines = strings.Split(strings.TrimRight(v.A.Text, "\n"), "\n")
 	if v.Page, err = c.frame(w, r, title(name), "Automations"); err != nil {
@@ -168,10 +168,10 @@ func (c *Console) automation(w http.ResponseWriter, r *http.Request) error {
 	return c.show(w, r, http.StatusOK, automationPageView(v))
 }
 
-// mayApply reports whether the person may change automations.
-func (c *Console) mayApply(r *http.Request) bool {
+// mayApply reports whether the person may change the automations of an owner; "" is all of them.
+func (c *Console) mayApply(r *http.Request, owner string) bool {
 	u, _ := access.UserFrom(r.Context())
-	return c.Policy != nil && access.Can(u.Role, access.ApplyAutomation)
+	return c.Policy != nil && mayChange(u, owner)
 }
 
 // aboutOwner says whether the owner's account is closed, and which incident is about it.

@@ -78,7 +78,7 @@ func (c *Console) showBacktest(w http.ResponseWriter, r *http.Request, status in
 		return fault.New(fault.NotFound, "console.backtest", "there is no automation %q in the current policy", name)
 	}
 	u, _ := access.UserFrom(r.Context())
-	v.Can = access.Can(u.Role, access.ApplyAutomation)
+	v.Can = mayChange(u, v.A.Owner)
 	if now, ok := c.Backtest.Running(); ok {
 		v.Running = &now
 	}

@@ -49,18 +49,31 @@ type Submitter interface {
 type Sessions interface {
 	SignIn(r *http.Request, email, password string) (access.User, error)
 	SetUp(r *http.Request, token string, n access.NewUser) (access.User, error)
+	AcceptInvite(r *http.Request, token, name, password string) (access.User, error)
+	SessionID(r *http.Request) string
 	SignOut(r *http.Request) error
 	ChangePassword(r *http.Request, old, password string) error
 }
 
-// Directory is who may enter: users and API tokens; access.Service implements it.
+// Directory is who may enter, and what they did; access.Service implements it.
 type Directory interface {
 	SetupValid(ctx context.Context, token string) error
 	Users(ctx context.Context) ([]access.User, error)
-	AddUser(ctx context.Context, n access.NewUser) (access.User, error)
+	User(ctx context.Context, id string) (access.User, error)
+	SetRole(ctx context.Context, email string, role access.Role) error
+	Disable(ctx context.Context, email string, off bool) error
+	Invite(ctx context.Context, email, name string, role access.Role) (string, access.Invite, error)
+	Invites(ctx context.Context) ([]access.Invite, error)
+	InviteOf(ctx context.Context, token string) (access.Invite, error)
+	RevokeInvite(ctx context.Context, email string) error
+	UserSessions(ctx context.Context, u access.User) ([]access.Session, error)
+	EndSession(ctx context.Context, u access.User, id string) error
 	TokenList(ctx context.Context) ([]access.APIToken, error)
-	CreateToken(ctx context.Context, name string, scopes []access.Scope, by string) (string, access.APIToken, error)
+	CreateToken(ctx context.Context, n access.NewToken) (string, access.APIToken, error)
 	RevokeToken(ctx context.Context, name string) error
+	Record(ctx context.Context, r access.Record) error
+	Audit(ctx context.Context, f access.AuditFilter) ([]access.Record, error)
+	Unsealed(ctx context.Context) (n int64, age time.Duration, err error)
 }
 
 // Topic names what changed, for live pages.
@@ -213,8 +226,9 @@ type Deps struct {
 // Console serves the pages.
 type Console struct {
 	Deps
-	mux *http.ServeMux
-	hub *hub
+	mux      *http.ServeMux
+	hub      *hub
+	patterns []string
 }
 
 // New returns the console. It expects to run below access.Web.Handler, which
@@ -244,92 +258,90 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type page func(w http.ResponseWriter, r *http.Request) error
 
 func (c *Console) routes() {
-	open := func(pattern string, p page) {
-		c.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			noStore(w)
-			if err := p(w, r); err != nil {
-				c.fail(w, r, err)
-			}
-		})
-	}
-	signed := func(pattern string, act access.Action, p page) {
-		open(pattern, func(w http.ResponseWriter, r *http.Request) error {
-			u, ok := access.UserFrom(r.Context())
-			if !ok {
-				return c.toSignIn(w, r)
-			}
-			if err := access.Require(u, act); err != nil {
-				return err
-			}
-			return p(w, r)
-		})
-	}
+	c.patterns = append(c.patterns, "GET "+ui.AssetPrefix)
 	c.mux.Handle("GET "+ui.AssetPrefix, ui.Assets())
-	open("GET /signin", c.signInPage)
-	open("POST /signin", c.signIn)
-	open("POST /signout", c.signOut)
-	open("GET /setup", c.setUpPage)
-	open("POST /setup", c.setUp)
-	open("POST /theme", c.theme)
+	for _, x := range []struct {
+		pattern string
+		page    page
+	}{
+		{"GET /signin", c.signInPage},
+		{"POST /signin", c.signIn},
+		{"POST /signout", c.signOut},
+		{"GET /setup", c.setUpPage},
+		{"POST /setup", c.setUp},
+		{"GET /invite", c.invitePage},
+		{"POST /invite", c.acceptInvite},
+		{"POST /theme", c.theme},
 
-	signed("GET /{$}", access.See, c.today)
-	signed("GET /orders", access.See, c.orders)
-	signed("GET /orders.csv", access.See, c.ordersCSV)
-	signed("POST /orders/bulk", access.ChangeOrder, c.bulk)
-	signed("POST /orders/undo", access.ChangeOrder, c.undo)
-	signed("POST /filters", access.See, c.saveFilter)
-	signed("POST /filters/{id}/delete", access.See, c.deleteFilter)
-	signed("GET /orders/{id}", access.See, c.order)
-	signed("POST /orders/{id}/{action}", access.ChangeOrder, c.actOnOrder)
-	signed("GET /review", access.See, c.review)
-	signed("GET /review/{id}", access.See, c.review)
-	signed("POST /review/{id}", access.DecideTask, c.decide)
-	signed("POST /review/{id}/assign", access.DecideTask, c.assign)
-	signed("GET /stock", access.See, c.stock)
-	signed("GET /stock/{sku}", access.See, c.ledger)
-	signed("POST /stock/{sku}/{action}", access.ChangeStock, c.actOnStock)
-	signed("GET /automations", access.See, c.automations)
-	signed("GET /automations/{name}", access.See, c.automation)
-	signed("POST /automations/{name}/{action}", access.ApplyAutomation, c.switchMode)
-	signed("GET /suggestions", access.See, c.suggestions)
-	signed("POST /suggestions/{key}/accept", access.ApplyAutomation, c.acceptSuggestion)
-	signed("POST /suggestions/{key}/refuse", access.ApplyAutomation, c.refuseSuggestion)
-	signed("GET /automations/{name}/backtest", access.See, c.backtest)
-	signed("POST /automations/{name}/backtest", access.ApplyAutomation, c.startBacktest)
-	signed("POST /automations/{name}/backtest/stop", access.ApplyAutomation, c.stopBacktest)
-	signed("GET /automations/{name}/runs", access.See, c.runs)
-	signed("GET /runs/{id}", access.See, c.run)
-	signed("GET /automations/{name}/versions", access.See, c.versions)
-	signed("GET /automations/{name}/edit", access.ApplyAutomation, c.editor)
-	signed("POST /automations/{name}/rollback", access.ApplyAutomation, c.rollback)
-	signed("POST /automations/{name}/remove", access.ApplyAutomation, c.removeAutomation)
-	signed("GET /changes", access.See, c.changes)
-	signed("GET /editor", access.ApplyAutomation, c.newEditor)
-	signed("GET /editor/skus", access.ApplyAutomation, c.suggest)
-	signed("POST /editor/check", access.ApplyAutomation, c.checkEdit)
-	signed("POST /editor/complete", access.ApplyAutomation, c.completeEdit)
-	signed("POST /editor/findings", access.ApplyAutomation, c.findingsOfEdit)
-	signed("POST /editor/backtest", access.ApplyAutomation, c.tryEdit)
-	signed("GET /editor/backtest", access.ApplyAutomation, c.triedEdit)
-	signed("POST /editor/save", access.ApplyAutomation, c.saveEdit)
-	signed("GET /effects", access.See, c.effects)
-	signed("POST /effects/replay", access.ReplayEffect, c.replay)
-	signed("GET /settings", access.See, c.settings)
-	signed("GET /settings/locations/{id}", access.See, c.location)
-	signed("POST /settings/locations/{id}", access.ManageSettings, c.saveLocation)
-	signed("GET /settings/connections/{name}", access.ManageConnect, c.connection)
-	signed("POST /settings/connections/{name}", access.ManageConnect, c.saveConnection)
-	signed("POST /settings/connections/{name}/{action}", access.ManageConnect, c.actOnConnection)
-	signed("POST /settings/password", access.See, c.changePassword)
-	signed("POST /settings/tokens", access.ManageTokens, c.createToken)
-	signed("POST /settings/tokens/{name}/revoke", access.ManageTokens, c.revokeToken)
-	signed("POST /settings/users", access.ManageUsers, c.addUser)
-	signed("GET /frame", access.See, c.frameOnly)
-	signed("GET /palette", access.See, c.palette)
-	signed("GET /live", access.See, c.live)
-	signed("GET /", access.See, func(http.ResponseWriter, *http.Request) error {
-		return fault.New(fault.NotFound, "console", "there is no such page")
-	})
+		{"GET /{$}", c.today},
+		{"GET /orders", c.orders},
+		{"GET /orders.csv", c.ordersCSV},
+		{"POST /orders/bulk", c.bulk},
+		{"POST /orders/undo", c.undo},
+		{"POST /filters", c.saveFilter},
+		{"POST /filters/{id}/delete", c.deleteFilter},
+		{"GET /orders/{id}", c.order},
+		{"POST /orders/{id}/{action}", c.actOnOrder},
+		{"GET /review", c.review},
+		{"GET /review/{id}", c.review},
+		{"POST /review/{id}", c.decide},
+		{"POST /review/{id}/assign", c.assign},
+		{"GET /stock", c.stock},
+		{"GET /stock/{sku}", c.ledger},
+		{"POST /stock/{sku}/{action}", c.actOnStock},
+		{"GET /automations", c.automations},
+		{"GET /automations/{name}", c.automation},
+		{"POST /automations/{name}/{action}", c.switchMode},
+		{"GET /suggestions", c.suggestions},
+		{"POST /suggestions/{key}/accept", c.acceptSuggestion},
+		{"POST /suggestions/{key}/refuse", c.refuseSuggestion},
+		{"GET /automations/{name}/backtest", c.backtest},
+		{"POST /automations/{name}/backtest", c.startBacktest},
+		{"POST /automations/{name}/backtest/stop", c.stopBacktest},
+		{"GET /automations/{name}/runs", c.runs},
+		{"GET /runs/{id}", c.run},
+		{"GET /automations/{name}/versions", c.versions},
+		{"GET /automations/{name}/edit", c.editor},
+		{"POST /automations/{name}/rollback", c.rollback},
+		{"POST /automations/{name}/remove", c.removeAutomation},
+		{"GET /changes", c.changes},
+		{"GET /editor", c.newEditor},
+		{"GET /editor/skus", c.suggest},
+		{"POST /editor/check", c.checkEdit},
+		{"POST /editor/complete", c.completeEdit},
+		{"POST /editor/findings", c.findingsOfEdit},
+		{"POST /editor/backtest", c.tryEdit},
+		{"GET /editor/backtest", c.triedEdit},
+		{"POST /editor/save", c.saveEdit},
+		{"GET /effects", c.effects},
+		{"POST /effects/replay", c.replay},
+		{"GET /settings", c.settings},
+		{"GET /settings/locations/{id}", c.location},
+		{"POST /settings/locations/{id}", c.saveLocation},
+		{"GET /settings/connections/{name}", c.connection},
+		{"POST /settings/connections/{name}", c.saveConnection},
+		{"POST /settings/connections/{name}/{action}", c.actOnConnection},
+		{"POST /settings/tokens", c.createToken},
+		{"POST /settings/tokens/{name}/revoke", c.revokeToken},
+		{"GET /settings/people", c.people},
+		{"POST /settings/people", c.invite},
+		{"GET /settings/people/{id}", c.person},
+		{"POST /settings/people/{id}/{action}", c.changePerson},
+		{"POST /settings/invites/revoke", c.revokeInvite},
+		{"GET /audit", c.auditLog},
+		{"GET /audit.csv", c.auditCSV},
+		{"GET /profile", c.profile},
+		{"POST /profile/password", c.changePassword},
+		{"POST /profile/sessions/end", c.endSession},
+		{"GET /frame", c.frameOnly},
+		{"GET /palette", c.palette},
+		{"GET /live", c.live},
+		{"GET /", func(http.ResponseWriter, *http.Request) error {
+			return fault.New(fault.NotFound, "console", "there is no such page")
+		}},
+	} {
+		c.handle(x.pattern, x.page)
+	}
 }
 
 func noStore(w http.ResponseWriter) { w.Header().Set("Cache-Control", "no-store") }

@@ -109,7 +109,7 @@ func (c *client) order(state string) string {
 func TestPolicyOfPages(t *testing.T) {
 	c := newClient(t, 120).admin()
 	inline := regexp.MustCompile(`(?i)<[^>]+\sstyle=|<style|<script(?:\s[^>]*)?>[^<]|\son[a-z]+="`)
-	pages := []string{"/", "/orders", "/orders/" + c.order("held"), "/orders/" + c.order("shipped"), "/review", "/stock", "/stock/MUG-BLU-01", "/automations", "/effects", "/effects?tab=waiting", "/settings", "/nothing", "/frame?at=Orders"}
+	pages := []string{"/", "/orders", "/orders/" + c.order("held"), "/orders/" + c.order("shipped"), "/review", "/stock", "/stock/MUG-BLU-01", "/automations", "/effects", "/effects?tab=waiting", "/settings", "/settings/people", "/profile", "/audit", "/nothing", "/frame?at=Orders"}
 	for _, p := range pages {
 		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, c.base+p, nil)
 		res, err := c.http.Do(r)
@@ -174,7 +174,7 @@ func TestStrangersAreSentToTheDoor(t *testing.T) {
 			t.Errorf("%s answers a stranger %d", p, code)
 		}
 	}
-	for _, p := range []string{"/orders/bulk", "/orders/x/cancel", "/review/x", "/stock/x/receive", "/effects/replay", "/settings/tokens", "/settings/users"} {
+	for _, p := range []string{"/orders/bulk", "/orders/x/cancel", "/review/x", "/stock/x/receive", "/effects/replay", "/settings/tokens", "/settings/people"} {
 		if code, _ := c.post(p, url.Values{"key": {"k"}}); code != http.StatusSeeOther {
 			t.Errorf("POST %s answers a stranger %d", p, code)
 		}
@@ -347,7 +347,7 @@ func TestViewer(t *testing.T) {
 			t.Errorf("%s shows a viewer %q", p, m)
 		}
 	}
-	for _, p := range []string{"/orders/" + held + "/release", "/orders/bulk", "/review/x", "/stock/MUG-BLU-01/receive", "/effects/replay", "/settings/tokens", "/settings/users"} {
+	for _, p := range []string{"/orders/" + held + "/release", "/orders/bulk", "/review/x", "/stock/MUG-BLU-01/receive", "/effects/replay", "/settings/tokens", "/settings/people"} {
 		if code, _ := c.post(p, url.Values{"key": {"k"}, "id": {held}, "verb": {"cancel"}, "confirm": {"yes"}, "reason": {"x"}}); code != http.StatusForbidden {
 			t.Errorf("POST %s answers a viewer %d", p, code)
 		}

@@ -56,7 +56,7 @@ type historyRow struct {
 func (c *Console) modesOf(tx *store.Tx, r *http.Request, a automationView, names map[string]string) (*modesView, error) {
 	u, _ := access.UserFrom(r.Context())
 	v := &modesView{Name: a.Name, Mode: a.Mode, Key: onceKey()}
-	v.CanAct = access.Can(u.Role, access.ApplyAutomation)
+	v.CanAct = mayChange(u, a.Owner)
 	v.CanSwitch = v.CanAct && c.Modes != nil
 	guards, err := tx.AllGuards()
 	if err != nil {

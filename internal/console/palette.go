@@ -31,6 +31,9 @@ var palettePages = []found{
 	{Label: "Automations", Note: "g a", Href: "/automations"},
 	{Label: "Effects", Note: "g e", Href: "/effects"},
 	{Label: "Settings", Note: "g p", Href: "/settings"},
+	{Label: "Your account", Href: "/profile"},
+	{Label: "People", Href: "/settings/people"},
+	{Label: "Audit log", Href: "/audit"},
 }
 
 var paletteActions = []found{
@@ -57,7 +60,7 @@ func (c *Console) palette(w http.ResponseWriter, r *http.Request) error {
 	}
 	add := func(group string, fs []found) {
 		for _, f := range fs {
-			if fits(f.Label) {
+			if fits(f.Label) && mayOpen(u, f.Href) {
 				f.Group = group
 				out = append(out, f)
 			}
@@ -111,4 +114,11 @@ func (c *Console) palette(w http.ResponseWriter, r *http.Request) error {
 	}
 	answerJSON(w, http.StatusOK, out)
 	return nil
+}
+
+// mayOpen reports whether a person may open a page whose address names nothing.
+func mayOpen(u access.User, href string) bool {
+	path, _, _ := strings.Cut(href, "?")
+	need, ok := access.NeedOf("GET " + path)
+	return !ok || need.Act == "" || access.Can(u.Role, need.Act)
 }

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/console/ui"
@@ -23,6 +25,8 @@ func (c *Console) showSettings(w http.ResponseWriter, r *http.Request, status in
 	v.CanUsers = access.Can(v.User.Role, access.ManageUsers)
 	v.CanConnect = access.Can(v.User.Role, access.ManageConnect) && c.Connect != nil
 	v.CanSettings = access.Can(v.User.Role, access.ManageSettings)
+	v.CanAudit = access.Can(v.User.Role, access.SeeAudit)
+	v.Now = c.Now()
 	if v.Values == nil {
 		v.Values = url.Values{}
 	}
@@ -64,7 +68,15 @@ func (c *Console) createToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return c.refusedForm(w, r, "name", err)
 	}
-	token, _, err := c.People.CreateToken(r.Context(), strings.TrimSpace(r.PostFormValue("name")), scopes, u.ID)
+	n := access.NewToken{Name: r.PostFormValue("name"), Scopes: scopes, By: u.ID}
+	if text := strings.TrimSpace(r.PostFormValue("days")); text != "" {
+		days, err := strconv.Atoi(text)
+		if err != nil || days < 1 || days > 3650 {
+			return c.refusedForm(w, r, "days", fault.New(fault.Invalid, "console.createToken", "a whole number of days, up to 3650; empty for a token without an end"))
+		}
+		n.GoodFor = time.Duration(days) * 24 * time.Hour
+	}
+	token, _, err := c.People.CreateToken(r.Context(), n)
 	if err != nil {
 		return c.refusedForm(w, r, "name", err)
 	}
@@ -78,32 +90,6 @@ func (c *Console) revokeToken(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return c.back(w, r, "/settings#tokens", ui.Flash{Meaning: ui.Done, Text: "The token " + name + " is revoked."})
-}
-
-func (c *Console) addUser(w http.ResponseWriter, r *http.Request) error {
-	n := access.NewUser{
-		Name: strings.TrimSpace(r.PostFormValue("user_name")), Email: r.PostFormValue("user_email"),
-		Password: r.PostFormValue("user_password"), Role: access.Role(r.PostFormValue("user_role")),
-	}
-	if _, err := c.People.AddUser(r.Context(), n); err != nil {
-		field := "user_email"
-		if strings.Contains(fault.Message(err), "password") {
-			field = "user_password"
-		}
-		return c.refusedForm(w, r, field, err)
-	}
-	return c.back(w, r, "/settings", ui.Flash{Meaning: ui.Done, Text: n.Name + " can sign in now."})
-}
-
-func (c *Console) changePassword(w http.ResponseWriter, r *http.Request) error {
-	if err := c.Sessions.ChangePassword(r, r.PostFormValue("old"), r.PostFormValue("new")); err != nil {
-		field := "new"
-		if fault.KindOf(err) == fault.Denied {
-			field = "old"
-		}
-		return c.refusedForm(w, r, field, err)
-	}
-	return c.back(w, r, "/settings", ui.Flash{Meaning: ui.Done, Text: "Your password is changed."})
 }
 
 // asFault is the fault in an error, or nil.

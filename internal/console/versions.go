@@ -47,8 +47,9 @@ func (c *Console) versions(w http.ResponseWriter, r *http.Request) (err error) {
 		}
 		return vs[0], nil
 	}
+	owner := ""
 	err = c.Read.View(r.Context(), func(tx *store.Tx) (err error) {
-		v.Current = ""
+		v.Current, owner = "", ""
 		if v.Rows, err = tx.Versions(kindAutomation, name, before, versionsPerPage+1); err != nil {
 			return err
 		}
@@ -58,7 +59,7 @@ func (c *Console) versions(w http.ResponseWriter, r *http.Request) (err error) {
 		}
 		for _, t := range now {
 			if t.Name == name {
-				v.Current = t.Hash
+				v.Current, owner = t.Hash, readAutomation(t).Owner
 			}
 		}
 		if len(v.Rows) == 0 {
@@ -88,8 +89,7 @@ func (c *Console) versions(w http.ResponseWriter, r *http.Request) (err error) {
 		v.Next = v.Rows[versionsPerPage-1].Rev
 	}
 	v.Diff = yamltext.Near(yamltext.Diff(v.Against.Text, v.At.Text), 3)
-	u, _ := access.UserFrom(r.Context())
-	v.CanApply = access.Can(u.Role, access.ApplyAutomation)
+	v.CanApply = c.mayApply(r, owner)
 	if v.People, err = c.peopleNames(r); err != nil {
 		return err
 	}

@@ -344,6 +344,8 @@ type settingsView struct {
 	CanUsers    bool
 	CanConnect  bool
 	CanSettings bool
+	CanAudit    bool
+	Now         time.Time
 }
 
 type doorView struct {

@@ -13,10 +13,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -67,13 +69,24 @@ func New(o Options) *Server {
 	s := &Server{opts: o, ids: newIDs()}
 	s.ending = make(chan struct{})
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
-	mux.HandleFunc("GET /readyz", s.ready)
-	mux.HandleFunc("GET /metrics", s.metrics)
+	for pattern, h := range s.routes() {
+		mux.HandleFunc(pattern, h)
+	}
 	mux.Handle("/", gzipPages(o.Handler))
 	s.handler = s.shell(mux)
 	return s
 }
+
+func (s *Server) routes() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
+		"GET /healthz": func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") },
+		"GET /readyz":  s.ready,
+		"GET /metrics": s.metrics,
+	}
+}
+
+// Routes lists the patterns that the server answers itself.
+func (s *Server) Routes() []string { return slices.Sorted(maps.Keys(s.routes())) }
 
 // Handler returns the shell with everything in it, for tests without a listener.
 func (s *Server) Handler() http.Handler { return s.handler }

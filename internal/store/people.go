@@ -60,17 +60,17 @@ func flag(b bool) int64 {
 	return 0
 }
 
-const tokenColumns = "hash, name, scopes, created, created_by, last_used, revoked"
+const tokenColumns = "hash, name, scopes, created, created_by, last_used, revoked, expires"
 
 func scanToken(scan func(...any) error) (access.APIToken, error) {
 	var t access.APIToken
 	var scopes string
-	var created, used, revoked int64
-	err := scan(&t.Hash, &t.Name, &scopes, &created, &t.CreatedBy, &used, &revoked)
+	var created, used, revoked, expires int64
+	err := scan(&t.Hash, &t.Name, &scopes, &created, &t.CreatedBy, &used, &revoked, &expires)
 	for _, s := range strings.Fields(scopes) {
 		t.Scopes = append(t.Scopes, access.Scope(s))
 	}
-	t.Created, t.LastUsed, t.Revoked = fromMicros(created), fromMicros(used), revoked != 0
+	t.Created, t.LastUsed, t.Revoked, t.Expires = fromMicros(created), fromMicros(used), revoked != 0, fromMicros(expires)
 	return t, err
 }
 
@@ -100,9 +100,10 @@ func (tx *Tx) PutToken(t access.APIToken) error {
 	for i, s := range t.Scopes {
 		scopes[i] = string(s)
 	}
-	_, err := tx.Exec(`INSERT INTO api_token (`+tokenColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7)
-		ON CONFLICT (hash) DO UPDATE SET name = excluded.name, scopes = excluded.scopes, last_used = excluded.last_used, revoked = excluded.revoked`,
-		t.Hash, t.Name, strings.Join(scopes, " "), micros(t.Created), t.CreatedBy, micros(t.LastUsed), flag(t.Revoked))
+	_, err := tx.Exec(`INSERT INTO api_token (`+tokenColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT (hash) DO UPDATE SET name = excluded.name, scopes = excluded.scopes, last_used = excluded.last_used, revoked = excluded.revoked,
+		expires = excluded.expires`,
+		t.Hash, t.Name, strings.Join(scopes, " "), micros(t.Created), t.CreatedBy, micros(t.LastUsed), flag(t.Revoked), micros(t.Expires))
 	return err
 }
 
@@ -139,6 +140,56 @@ func (tx *Tx) DeleteSession(hash string) error {
 func (tx *Tx) DeleteExpiredSessions(now time.Time) error {
 	_, err := tx.Exec("DELETE FROM session WHERE expiry <= $1", micros(now))
 	return err
+}
+
+// Sessions returns what has not expired.
+func (tx *Tx) Sessions(now time.Time) ([]access.SessionRow, error) {
+	var out []access.SessionRow
+	err := tx.Each(func(scan func(...any) error) error {
+		var r access.SessionRow
+		var expiry int64
+		err := scan(&r.Hash, &r.Data, &expiry)
+		r.Expiry = fromMicros(expiry)
+		out = append(out, r)
+		return err
+	}, "SELECT token, data, expiry FROM session WHERE expiry > $1", micros(now))
+	return out, err
+}
+
+// Invites returns every invitation by mail address.
+func (tx *Tx) Invites() ([]access.Invite, error) {
+	var out []access.Invite
+	err := tx.Each(func(scan func(...any) error) error {
+		var i access.Invite
+		var created, expires int64
+		err := scan(&i.Hash, &i.Email, &i.Name, &i.Role, &created, &i.CreatedBy, &expires)
+		i.Created, i.Expires = fromMicros(created), fromMicros(expires)
+		out = append(out, i)
+		return err
+	}, "SELECT hash, email, name, role, created, created_by, expires FROM invite ORDER BY email")
+	return out, err
+}
+
+// PutInvite writes an invitation in the place of an earlier one for the same address.
+func (tx *Tx) PutInvite(i access.Invite) error {
+	_, err := tx.Exec(`INSERT INTO invite (hash, email, name, role, created, created_by, expires) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (email) DO UPDATE SET hash = excluded.hash, name = excluded.name, role = excluded.role, created = excluded.created,
+		created_by = excluded.created_by, expires = excluded.expires`,
+		i.Hash, i.Email, i.Name, string(i.Role), micros(i.Created), i.CreatedBy, micros(i.Expires))
+	return err
+}
+
+// DeleteInvite removes an invitation.
+func (tx *Tx) DeleteInvite(hash string) error {
+	_, err := tx.Exec("DELETE FROM invite WHERE hash = $1", hash)
+	return err
+}
+
+// LockSetting returns a named value, whose row must exist, and keeps other writers from it until the transaction ends.
+func (tx *Tx) LockSetting(name string) (string, error) {
+	var v string
+	err := tx.QueryRow("SELECT value FROM setting WHERE name = $1 FOR UPDATE", name).Scan(&v)
+	return v, err
 }
 
 // Setting returns a named value.
