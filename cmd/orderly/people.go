@@ -169,7 +169,7 @@ func day(t time.Time) string {
 
 func until(t access.APIToken) string {
 	if t.Expires.IsZero() {
-		return "revoked"
+		return "no end"
 	}
 	return day(t.Expires)
 }

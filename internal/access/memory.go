@@ -29,7 +29,7 @@ type memorySession struct {
 
 // NewMemory returns an empty Store in memory.
 func NewMemory() *Memory {
-	return &Memory{users: map[string]User{}, tokens: map[string]APIToken{}, sessions: map[string]memorySession{}, settings: map[string]string{headSetting: ""},
+	return &Memory{users: map[string]User{}, tokens: map[string]APIToken{}, sessions: map[string]memorySession{}, settings: map[string]string{},
 		invites: map[string]Invite{}, open: map[string]bool{}}
 }
 

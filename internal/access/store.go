@@ -83,7 +83,7 @@ type Tx interface {
 	Setting(name string) (value string, ok bool, err error)
 	PutSetting(name, value string) error
 	DeleteSetting(name string) error
-	LockSetting(name string) (value string, err error) // held until the transaction ends; the row must exist
+	LockSetting(name string) (value string, err error) // held until the transaction ends; "" when there is none
 }
 
 // SessionRow is a session as it is stored.

@@ -185,9 +185,12 @@ func (tx *Tx) DeleteInvite(hash string) error {
 	return err
 }
 
-// LockSetting returns a named value, whose row must exist, and keeps other writers from it until the transaction ends.
+// LockSetting returns a named value, made empty when there is none, and keeps other writers from it until the transaction ends.
 func (tx *Tx) LockSetting(name string) (string, error) {
 	var v string
+	if _, err := tx.Exec("INSERT INTO setting (name, value) VALUES ($1, '') ON CONFLICT DO NOTHING", name); err != nil {
+		return "", err
+	}
 	err := tx.QueryRow("SELECT value FROM setting WHERE name = $1 FOR UPDATE", name).Scan(&v)
 	return v, err
 }

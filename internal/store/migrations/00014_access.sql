@@ -60,8 +60,6 @@ CREATE TABLE audit_chain (
     id   TEXT NOT NULL UNIQUE,
     hash TEXT NOT NULL                    -- SHA-256 over the hash before, seq and the record
 );
--- The end of the chain: who seals holds this row.
-INSERT INTO setting (name, value) VALUES ('audit.head', '');
 
 -- +goose StatementBegin
 /*sqlite: CREATE TRIGGER audit_kept BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END */

@@ -50,6 +50,7 @@ func Run(t *testing.T, open Opener) {
 		"the history is asked who fired together":         checks,
 		"runs are found, listed, and end once":            runs,
 		"people, tokens and sessions":                     people,
+		"the audit log is appended to and sealed":         audit,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { test(t, open) })

@@ -1,9 +1,11 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
@@ -120,10 +122,12 @@ func policy(t *testing.T, open Opener) {
 func people(t *testing.T, open Opener) {
 	db := open(t, time.Now)
 	u := access.User{ID: "u1", Email: "ops@example.com", Name: "Sample Person", Role: access.Admin, Password: "$argon2id$x", Created: Start}
-	tok := access.APIToken{Hash: "h1", Name: "shop", Scopes: []access.Scope{"events:write", "orders:read"}, Created: Start, CreatedBy: "u1"}
+	tok := access.APIToken{Hash: "h1", Name: "shop", Scopes: []access.Scope{"events:write", "orders:read"}, Created: Start, CreatedBy: "u1", Expires: Start.Add(time.Hour)}
+	inv := access.Invite{Hash: "i1", Email: "new@example.com", Name: "New", Role: access.Agent, Created: Start, CreatedBy: "ops@example.com", Expires: Start.Add(time.Hour)}
 	update(t, db, func(tx *store.Tx) error {
 		return errors.Join(tx.PutUser(u), tx.PutToken(tok), tx.PutSession("s1", "data", Start.Add(time.Hour)), tx.PutSession("s2", "old", Start),
-			tx.PutSetting("zone", "Europe/Paris"), tx.PutSetting("gone", "x"), tx.DeleteSetting("gone"))
+			tx.PutSetting("zone", "Europe/Paris"), tx.PutSetting("gone", "x"), tx.DeleteSetting("gone"),
+			tx.PutInvite(access.Invite{Hash: "i0", Email: inv.Email}), tx.PutInvite(inv), tx.PutInvite(access.Invite{Hash: "i2", Email: "b@example.com"}), tx.DeleteInvite("i2"))
 	})
 	u.Disabled = true
 	update(t, db, func(tx *store.Tx) error {
@@ -146,6 +150,13 @@ func people(t *testing.T, open Opener) {
 		if d := cmp.Diff([]access.APIToken{tok}, toks); d != "" || err != nil {
 			t.Error(d, err)
 		}
+		is, err := tx.Invites()
+		if d := cmp.Diff([]access.Invite{inv}, is); d != "" || err != nil {
+			t.Error(d, err)
+		}
+		if ss, err := tx.Sessions(Start); err != nil || len(ss) != 1 || ss[0] != (access.SessionRow{Hash: "s1", Data: "data", Expiry: Start.Add(time.Hour)}) {
+			t.Error(ss, err)
+		}
 		if data, ok, err := tx.Session("s1", Start); data != "data" || !ok || err != nil {
 			t.Error(data, ok, err)
 		}
@@ -162,4 +173,79 @@ func people(t *testing.T, open Opener) {
 		}
 		return errors.Join(err, err2)
 	})
+}
+
+// audit seals from two nodes at once: the chain has every record once, in one order.
+func audit(t *testing.T, open Opener) {
+	clock := NewClock()
+	db := open(t, clock.Now)
+	svc := access.New(auditStore{db}, nil, clock.Now)
+	ctx := access.WithOrigin(context.Background(), access.Origin{Actor: "usr_1", Who: "Kim_50%@example.com", From: "192.0.2.1"})
+	mac := func(s string) string { return "sealed " + s }
+	for n := range 6 {
+		if err := svc.Record(ctx, access.Record{Action: "task.decide", Subject: fmt.Sprint(n)}); err != nil {
+			t.Fatal(err)
+		}
+		if n%2 == 0 {
+			continue
+		}
+		clock.Add(time.Minute)
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				if err := svc.Seal(ctx, mac); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	if v, err := svc.VerifyAudit(ctx, mac, access.Head{}); err != nil || !v.OK || v.Sealed != 6 || v.Unsealed != 0 {
+		t.Errorf("%+v, %v", v, err)
+	}
+	for name, f := range map[string]access.AuditFilter{
+		"6 2": {Limit: 2}, "6 6": {Who: "kim_50%", Limit: 9}, "0 0": {Who: "kimx50", Limit: 9}, "6 4": {Action: "task", Result: "ok", From: Start, Limit: 4},
+	} {
+		rs, err := svc.Audit(ctx, f)
+		var total, want int
+		_, _ = fmt.Sscan(name, &total, &want)
+		if err != nil || len(rs) != want || want > 0 && rs[0].Subject != fmt.Sprint(total-1) {
+			t.Errorf("%+v finds %v, %v", f, rs, err)
+		}
+		if want == 2 {
+			f.After = rs[1].ID
+			if rs, err = svc.Audit(ctx, f); err != nil || len(rs) != 2 || rs[0].Subject != "3" {
+				t.Errorf("the page after: %v, %v", rs, err)
+			}
+		}
+	}
+	for _, sql := range []string{"UPDATE audit SET who = 'eve'", "DELETE FROM audit", "UPDATE audit_chain SET hash = ''", "DELETE FROM audit_chain"} {
+		if err := db.Update(ctx, func(tx *store.Tx) error { _, err := tx.Exec(sql); return err }); err == nil {
+			t.Errorf("%s was let through", sql)
+		}
+	}
+	undo := errors.New("undo")
+	err := db.Update(ctx, func(tx *store.Tx) error {
+		if _, err := tx.Exec("INSERT INTO audit (id, at, actor, who, action, subject, origin, result, detail) VALUES ('stray', 1, '', '', '', '', '', 'ok', '')"); err != nil {
+			return err
+		}
+		if id, err := tx.StrayRecord(); id != "stray" || err != nil {
+			t.Errorf("a record that was put in: %q, %v", id, err)
+		}
+		return undo
+	})
+	if !errors.Is(err, undo) {
+		t.Error(err)
+	}
+}
+
+// auditStore is a store as access sees it.
+type auditStore struct{ db *store.DB }
+
+func (s auditStore) View(ctx context.Context, fn func(access.Tx) error) error {
+	return s.db.View(ctx, func(tx *store.Tx) error { return fn(tx) })
+}
+
+func (s auditStore) Update(ctx context.Context, fn func(access.Tx) error) error {
+	return s.db.Update(ctx, func(tx *store.Tx) error { return fn(tx) })
 }
