@@ -233,7 +233,7 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 }
 
 // ownersOf are routes for every owner of some automation.
-var ownersOf = []string{"GET /editor/skus", "POST /editor/check"}
+var ownersOf = []string{"GET /editor/skus", "POST /editor/check", "POST /editor/complete", "POST /editor/findings", "POST /editor/backtest", "GET /editor/backtest"}
 
 // quietRoutes change something that the audit log need not tell, with the reason.
 var quietRoutes = map[string]string{
@@ -243,6 +243,9 @@ var quietRoutes = map[string]string{
 	"POST /filters":                          "the reader's own",
 	"POST /filters/{id}/delete":              "the reader's own",
 	"POST /editor/check":                     "looks at a text and keeps nothing",
+	"POST /editor/complete":                  "looks at a text and keeps nothing",
+	"POST /editor/findings":                  "looks at a text and keeps nothing",
+	"POST /editor/backtest":                  "reads the past and changes nothing",
 	"POST /automations/{name}/backtest":      "reads the past and changes nothing",
 	"POST /automations/{name}/backtest/stop": "ends what only reads",
 }

@@ -277,6 +277,7 @@ func (p *program) console(r *running, web *access.Web) *console.Console {
 	return console.New(console.Deps{
 		Read: r.db, Write: r.db, Keys: r.keys, Submit: eng, Sessions: web, People: r.access, Why: eng, Replay: eng, Suggest: eng, Live: eng, Modes: eng, Check: r.engine, Policy: eng, Postal: eng,
 		Connect:  consoleConnections{r.shop, r.ports},
+		Privacy:  r.privacy(),
 		Backtest: r.backtest,
 		Shop: func() console.Shop {
 			s := r.engine.Policy().Settings

@@ -148,6 +148,9 @@ func (s *Service) Record(ctx context.Context, r Record) error {
 	return s.store.Update(ctx, func(tx Tx) error { return s.record(ctx, tx, r) })
 }
 
+// RecordIn is Record within a transaction: the record stands if and only if the act does.
+func (s *Service) RecordIn(ctx context.Context, tx Tx, r Record) error { return s.record(ctx, tx, r) }
+
 // Audit lists records, newest first.
 func (s *Service) Audit(ctx context.Context, f AuditFilter) (rs []Record, err error) {
 	if f.Limit <= 0 || f.Limit > 1000 {

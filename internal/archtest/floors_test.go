@@ -35,6 +35,7 @@ var floors = map[string]float64{
 	"engine":   7,
 	"watch":    7.2,
 	"backtest": 7.2,
+	"privacy":  7.2,
 	"discover": 7.2,
 
 	"api": 8, "console": 8, "sim": 8,

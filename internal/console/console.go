@@ -216,6 +216,7 @@ type Deps struct {
 	Modes    Switcher
 	Check    Checker
 	Policy   PolicyEditor
+	Privacy  PrivacyOffice
 	Postal   Postal
 	Backtest Backtester
 	Shop     func() Shop
@@ -281,6 +282,8 @@ func (c *Console) routes() {
 		{"POST /filters", c.saveFilter},
 		{"POST /filters/{id}/delete", c.deleteFilter},
 		{"GET /orders/{id}", c.order},
+		{"GET /orders/{id}/customer.json", c.exportCustomer},
+		{"POST /orders/{id}/erase-customer", c.eraseCustomer},
 		{"POST /orders/{id}/{action}", c.actOnOrder},
 		{"GET /review", c.review},
 		{"GET /review/{id}", c.review},

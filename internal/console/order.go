@@ -75,6 +75,8 @@ func (c *Console) order(w http.ResponseWriter, r *http.Request) error {
 	if access.Can(u.Role, access.ChangeOrder) {
 		v.Can = actionsOn(v.O)
 	}
+	v.CanErase = access.Can(u.Role, access.ErasePersonal) && v.Customer != nil
+	v.Erased = v.Personal && v.O.HasEmail && v.O.Personal.Email == ""
 	v.Why, v.WhyError = c.why(r, id)
 	return c.show(w, r, http.StatusOK, orderPage(v))
 }

@@ -5,12 +5,14 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/catalog"
+	"orderly.example/orderly/internal/console/consoletest"
 	"orderly.example/orderly/internal/store"
 )
 
@@ -98,5 +100,92 @@ func TestLocations(t *testing.T) {
 	}
 	if code, _ := op.get("/settings/connections/mail"); code != http.StatusForbidden {
 		t.Errorf("an operator opens a connection: %d", code)
+	}
+}
+
+// TestPeople invites a person, who joins by the link once, gets another role, is watched in the audit log and leaves.
+func TestPeople(t *testing.T) {
+	c := newClient(t, 20).admin()
+	code, body := c.post("/settings/people", url.Values{"email": {"new@example.com"}, "name": {"Nia <b>Bold</b>"}, "role": {"viewer"}})
+	link := regexp.MustCompile(`/invite\?token=[0-9a-z]+`).FindString(body)
+	if code != http.StatusOK || link == "" || strings.Contains(body, "<b>Bold") {
+		t.Fatalf("an invitation answers %d", code)
+	}
+	if _, body := c.get("/settings/people"); strings.Contains(body, link) || !strings.Contains(body, "new@example.com") {
+		t.Error("the link is shown again, or the invitation is not")
+	}
+	if code, _ := c.post("/settings/people", url.Values{"email": {"nonsense"}, "role": {"viewer"}}); code != http.StatusUnprocessableEntity {
+		t.Errorf("a wrong address answers %d", code)
+	}
+	jar, _ := cookiejar.New(nil)
+	nia := &client{t: t, http: &http.Client{Jar: jar}, base: c.base, shop: c.shop}
+	token := strings.TrimPrefix(link, "/invite?token=")
+	if code, _ := nia.post("/invite", url.Values{"token": {token}, "password": {"short"}}); code != http.StatusUnprocessableEntity {
+		t.Errorf("a short password answers %d", code)
+	}
+	if code, body := nia.post("/invite", url.Values{"token": {token}, "password": {"sample lamp quiet river"}}); code != http.StatusOK || !strings.Contains(body, `id="today"`) {
+		t.Fatalf("joining answers %d", code)
+	}
+	if code, _ := nia.get(link); code != http.StatusForbidden {
+		t.Errorf("a used link answers %d", code)
+	}
+	us, err := c.shop.Access.Users(t.Context())
+	if err != nil || len(us) != 2 {
+		t.Fatal(us, err)
+	}
+	id := us[slices.IndexFunc(us, func(u access.User) bool { return u.Email == "new@example.com" })].ID
+	step := func(step string, form url.Values, want string) {
+		t.Helper()
+		if code, body := c.post("/settings/people/"+id+"/"+step, form); code != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%s answers %d without %q", step, code, want)
+		}
+	}
+	step("role", url.Values{"role": {"operator"}}, "is now operator")
+	if code, _ := nia.get("/editor"); code != http.StatusOK {
+		t.Errorf("the new role is not in force: %d", code)
+	}
+	if _, body := nia.get("/profile"); !strings.Contains(body, "This one") {
+		t.Error("the profile does not show the session")
+	}
+	step("close", nil, "is closed")
+	if _, body := nia.get("/orders"); !strings.Contains(body, "Sign in</h1>") {
+		t.Error("a closed account goes on")
+	}
+	step("reopen", nil, "may sign in again")
+	me := us[slices.IndexFunc(us, func(u access.User) bool { return u.Role == access.Admin })]
+	if code, _ := c.post("/settings/people/"+me.ID+"/role", url.Values{"role": {"viewer"}}); code != http.StatusConflict {
+		t.Errorf("the last admin steps down: %d", code)
+	}
+	_, body = c.get("/audit?action=user")
+	for _, want := range []string{"user.invite", "user.join", "user.role", "viewer to operator", "user.close", "user.reopen"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the audit log does not show %s", want)
+		}
+	}
+	if _, body := c.get("/audit.csv?who=" + url.QueryEscape(consoletest.AdminMail)); !strings.Contains(body, "user.close") {
+		t.Error("the export does not hold what was done")
+	}
+}
+
+// TestEraseInTheConsole: only an admin who types the word erases, and the page is without a name after it.
+func TestEraseInTheConsole(t *testing.T) {
+	c := newClient(t, 120).admin()
+	id := c.order("completed")
+	if code, body := c.get("/orders/" + id + "/customer.json"); code != http.StatusOK || !strings.Contains(body, "Sample Customer") {
+		t.Fatalf("the export answers %d", code)
+	}
+	if code, _ := c.post("/orders/"+id+"/erase-customer", url.Values{"word": {"yes"}}); code != http.StatusUnprocessableEntity {
+		t.Errorf("another word answers %d", code)
+	}
+	// Their other orders may be on their way: then it is refused, and nothing is changed.
+	code, body := c.post("/orders/"+id+"/erase-customer", url.Values{"word": {"erase"}})
+	_, page := c.get("/orders/" + id)
+	switch gone := !strings.Contains(page, "Sample Street"); {
+	case code == http.StatusConflict && (gone || !strings.Contains(body, "on their way")):
+		t.Error("a refusal changed something or gives no reason")
+	case code == http.StatusOK && !gone:
+		t.Error("the page still shows where they live")
+	case code != http.StatusOK && code != http.StatusConflict:
+		t.Errorf("an erasure answers %d", code)
 	}
 }

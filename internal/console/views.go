@@ -166,7 +166,8 @@ type orderView struct {
 	Customer    *customer.Customer
 	History     []store.OrderRow
 	Personal    bool // the reader may see personal data
-	Erased      bool
+	Erased      bool // it was known who bought, and is not any more
+	CanErase    bool
 	Key         string
 	Can         orderActions
 	Locations   map[string]string

@@ -99,7 +99,12 @@ func (b *batch) seal(e *Engine) error {
 			b.customers[id] = &customer.Customer{ID: id}
 		}
 		if key == "" {
-			continue // erased: nothing personal is kept any more
+			// Erased. The past is not brought back; who buys again is a customer anew, under a new key.
+			if p.ev.Mode != event.Live || b.customers[id] == nil {
+				continue
+			}
+			key = e.keys.NewCustomerKey(id)
+			b.keys[id] = key
 		}
 		sealed, err := e.keys.Seal(id, key, p.personal)
 		if err != nil {

@@ -160,3 +160,22 @@ func (tx *Tx) Lock(class LockClass, keys []string) error {
 	_, err := tx.Exec("SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) AS k", numbers)
 	return err
 }
+
+// textColumns asks the engine's catalogue for every column that holds text.
+func (tx *Tx) textColumns() string {
+	if tx.lite != nil {
+		return `SELECT m.name, c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c
+			WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' AND upper(c.type) = 'TEXT' ORDER BY m.name, c.cid`
+	}
+	return `SELECT table_name::text, column_name::text FROM information_schema.columns
+		WHERE table_schema = 'public' AND data_type = 'text' ORDER BY table_name, ordinal_position`
+}
+
+// overwriteFreed has SQLite write zeros over what is deleted. PostgreSQL frees it by vacuum.
+func (tx *Tx) overwriteFreed() error {
+	if tx.lite == nil {
+		return nil
+	}
+	_, err := tx.Exec("PRAGMA secure_delete = ON")
+	return err
+}

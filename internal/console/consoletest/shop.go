@@ -20,6 +20,7 @@ import (
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/order"
+	"orderly.example/orderly/internal/privacy"
 	"orderly.example/orderly/internal/proof"
 	"orderly.example/orderly/internal/rule"
 	"orderly.example/orderly/internal/store"
@@ -312,8 +313,9 @@ func Open(ctx context.Context, dir string, n int) (*Shop, error) {
 	tries := &backtest.Runner{DB: db, Keys: keys, Engine: policies, Now: Now, Log: slog.New(slog.DiscardHandler)}
 	c := console.New(console.Deps{
 		Read: db, Write: db, Keys: keys, Submit: eng, Sessions: web, People: svc, Why: Explainer{db}, Replay: eng, Suggest: Suggester{db}, Live: eng, Check: Checks{db, policies}, Policy: Policies{policies}, Postal: Postal{}, Backtest: tries,
-		Shop: func() console.Shop { return console.Shop{Name: "Sample Shop", Zone: Zone(), Currency: "EUR"} },
-		Now:  Now,
+		Privacy: &privacy.Office{DB: db, Keys: keys, Audit: svc},
+		Shop:    func() console.Shop { return console.Shop{Name: "Sample Shop", Zone: Zone(), Currency: "EUR"} },
+		Now:     Now,
 	})
 	return &Shop{Handler: web.Handler(c), Engine: eng, Access: svc, DB: db, Policies: Policies{policies}, tries: tries}, nil
 }
