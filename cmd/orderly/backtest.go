@@ -60,7 +60,7 @@ func (p *program) backtestCommand() *cobra.Command {
 				if err := s.candidates(cmd.Context(), e, args, &o); err != nil {
 					return err
 				}
-				o.DB, o.Keys, o.Engine = s.db, s.keys, e
+				o.DB, o.Keys, o.Policies = s.db, s.keys, e
 				if !quiet && terminal(p.stderr) {
 					o.Progress = p.progress("events")
 				}

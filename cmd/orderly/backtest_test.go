@@ -82,7 +82,7 @@ func TestBacktest(t *testing.T) {
 	for end := time.Now().Add(20 * time.Second); !strings.Contains(body, "A sample to look at") && time.Now().Before(end); {
 		_, body, _ = s.do("GET", page, "")
 	}
-	for _, want := range []string{"Would be held", "more than 2 on 1 of 1 days", "web 2", "Fraud", "Precision", `href="/orders/ord_`} {
+	for _, want := range []string{"Would be held", "more than 2 on 1 of 1 days", "web 2", "Fraud", "Precision", `href="/orders/ord_`, `value="2"`} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the result does not say %q", want)
 		}

@@ -158,7 +158,7 @@ func (p *program) benchBacktest(ctx context.Context, events int, seed uint64, di
 	runtime.GC()
 	peak := watchHeap()
 	cpu, _ = bench.Usage()
-	r, err := backtest.Run(ctx, backtest.Options{DB: db, Keys: keys, Engine: eng, Candidates: as, Afresh: afresh})
+	r, err := backtest.Run(ctx, backtest.Options{DB: db, Keys: keys, Policies: eng, Candidates: as, Afresh: afresh})
 	rep.HeapMB = peak()
 	rep.CPUMicros = cpuSince(cpu, rep.Events)
 	if profile != "" {

@@ -20,7 +20,7 @@ import (
 const labelAgreement = 0.15
 
 func (p *program) suggestCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, disputes bool
 	var since, labels string
 	var o suggest.Options
 	c := &cobra.Command{
@@ -29,10 +29,11 @@ func (p *program) suggestCommand() *cobra.Command {
 automations with their evidence. Nothing is changed: a person accepts, edits or
 refuses a suggestion on the page Suggestions of the console.
 
-With --labels the outcomes come from a CSV file instead: a header and two columns,
+With --disputes the outcomes are how orders ended: one whose payment was disputed is bad,
+every other is good. With --labels they come from a CSV file: a header and two columns,
 the order's number and 1 for bad or 0 for good. Patterns are then looked for in the
-oldest 70 % of the labelled orders only, and scored on the newest 30 %.`,
-		Example: examples("orderly suggest", "orderly suggest --since 90d --json", "orderly suggest --labels chargebacks.csv"),
+oldest 70 % of those orders only, and scored on the newest 30 %.`,
+		Example: examples("orderly suggest", "orderly suggest --since 90d --json", "orderly suggest --disputes", "orderly suggest --labels chargebacks.csv"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			q := engine.SuggestQuery{Options: o}
 			var err error
@@ -43,6 +44,8 @@ oldest 70 % of the labelled orders only, and scored on the newest 30 %.`,
 				if q.Labels, err = readLabels(labels); err != nil {
 					return err
 				}
+			}
+			if q.Disputes = disputes; labels != "" || disputes {
 				q.Options.Labels, q.Options.Holdback, q.Options.Outcomes = true, 0.3, []string{suggest.Reject}
 				if q.Options.Agreement == 0 {
 					q.Options.Agreement = labelAgreement
@@ -56,7 +59,7 @@ oldest 70 % of the labelled orders only, and scored on the newest 30 %.`,
 				if asJSON {
 					return p.printJSON(suggestJSON(s))
 				}
-				p.tellSuggestions(s, labels != "")
+				p.tellSuggestions(s, q.Options.Labels)
 				return nil
 			})
 		},
@@ -64,11 +67,15 @@ oldest 70 % of the labelled orders only, and scored on the newest 30 %.`,
 	f := c.Flags()
 	f.StringVar(&since, "since", "", "only orders placed since `WHEN`: a date like 2026-01-31, or an age like 90d")
 	f.StringVar(&labels, "labels", "", "learn from the labels in a CSV `FILE` instead of people's decisions")
+	f.BoolVar(&disputes, "disputes", false, "learn from which orders were disputed instead of people's decisions")
 	f.IntVar(&o.MinCases, "cases", 8, "a pattern has at least `N` decided cases")
-	f.Float64Var(&o.Agreement, "agreement", 0, "the least `SHARE` of a pattern's cases that were decided alike (0.9; with --labels 0.15)")
+	f.Float64Var(&o.Agreement, "agreement", 0, "the least `SHARE` of a pattern's cases that were decided alike (0.9; with --disputes or --labels 0.15)")
 	bindJSON(f, &asJSON)
 	bindCommon(f)
 	c.PreRunE = func(*cobra.Command, []string) error {
+		if disputes && labels != "" {
+			return usagef("--disputes and --labels name two sources of outcomes; give one")
+		}
 		if o.MinCases < 3 {
 			return usagef("--cases must be 3 or more")
 		}

@@ -348,7 +348,7 @@ func (p *program) start(ctx context.Context, s *shop) (_ *running, err error) {
 	}
 	mux := http.NewServeMux()
 	r.web, r.mux = web, mux
-	r.backtest = &backtest.Runner{DB: s.db, Keys: s.keys, Engine: r.engine, Now: p.now, Log: s.log}
+	r.backtest = &backtest.Runner{DB: s.db, Keys: s.keys, Policies: r.engine, Now: p.now, Log: s.log}
 	doors.Mount(mux)
 	pages := p.console(r, web)
 	mux.Handle("/", web.Handler(pages))

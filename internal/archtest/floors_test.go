@@ -10,7 +10,7 @@ import (
 // Where two packages of one design floor need each other, the lower of the two
 // stands in a half floor of its own (customer below event below order).
 var floors = map[string]float64{
-	"fault": 1, "forecast": 1, "observe": 1,
+	"fault": 1, "forecast": 1, "jsonscan": 1, "observe": 1,
 
 	"examples": 1, // files that the program carries
 
@@ -28,13 +28,13 @@ var floors = map[string]float64{
 
 	"notify": 5, "suggest": 5, "store": 5.2, "connect": 5.4,
 
-	"decide": 6,
-	"proof":  6.1,
-	"doctor": 6.2,
+	"decide":   6,
+	"proof":    6.1,
+	"doctor":   6.2,
+	"backtest": 6.3,
 
 	"engine":   7,
 	"watch":    7.2,
-	"backtest": 7.2,
 	"privacy":  7.2,
 	"discover": 7.2,
 

@@ -4,31 +4,30 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/decide"
-	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/money"
-	"orderly.example/orderly/internal/order"
 	"orderly.example/orderly/internal/store"
 )
 
 // Case is an order as it looked when it was placed, and how it ended.
 type Case struct {
-	Order, Channel, Number string
-	At                     time.Time
-	Total                  money.Amount
-	Facts                  decide.Facts // those wanted, as they were then; the stock of lines is not among them
-	HeldThen               bool
-	Disputed               *store.Dispute // nil: never, as far as is known today
+	Order, Number string
+	At            time.Time // when it was placed
+	Total         money.Amount
+	Facts         decide.Facts   // those wanted, as they were then; the stock of lines is not among them
+	Disputed      *store.Dispute // nil: never, as far as is known today
 }
 
-// Cases calls fn for every order of the history, oldest first, with the facts that
-// an automation on order.placed could have read.
-func Cases(ctx context.Context, db *store.DB, keys *store.Keyring, eng *engine.Engine, want decide.Wanted, fn func(*Case) error) error {
+// Cases calls fn for every recorded decision in order, with a case for each order that was placed and
+// the facts that an automation on order.placed could have read; otherwise the case is nil. fn may
+// keep the case, and nothing of the entry, whose payload may not have been decoded.
+func Cases(ctx context.Context, o Options, want decide.Wanted, fn func(*Entry, *Case) error) error {
 	bad := map[string]*store.Dispute{}
-	err := db.View(ctx, func(tx *store.Tx) error {
+	err := o.DB.View(ctx, func(tx *store.Tx) error {
 		return tx.Disputes(func(d store.Dispute) error {
 			bad[d.Order] = &d
 			return nil
@@ -37,15 +36,13 @@ func Cases(ctx context.Context, db *store.DB, keys *store.Keyring, eng *engine.E
 	if err != nil {
 		return err
 	}
-	need := needs{by: map[string]bool{}}
+	var need needs
 	need.add(placed, "", want.Fields)
-	for _, v := range want.Velocities {
-		need.by[v.By] = true
-		need.window = max(need.window, v.Within)
-	}
-	k := &asker{eng: eng, db: db, set: automation.NewSet(nil), thens: map[int64]*then{}}
-	h := &History{DB: db, Keys: keys, Email: need.email, Types: lightTypes}
+	need.count(want.Velocities)
+	k := newAsker(o.DB, o.Policies, automation.NewSet(nil))
+	h := &History{DB: o.DB, Keys: o.Keys, Email: need.email, Types: lightTypes, brief: true}
 	c := newCounts(need, want.Velocities)
+	c.all = true
 	return h.walk(ctx, stages{
 		fold: func(ch *chunk) error {
 			for i := range ch.entries {
@@ -57,13 +54,13 @@ func Cases(ctx context.Context, db *store.DB, keys *store.Keyring, eng *engine.E
 			return nil
 		},
 		ask: func(ch *chunk) error {
-			snap := k.small()
+			w := k.worker()
 			for i := range ch.entries {
 				e := &ch.entries[i]
 				if e.Placed() == nil {
 					continue
 				}
-				f, ok := decide.Gather(k.snapshot(e, snap), e.Event, e.before.then.cand, e.At, &want)
+				f, ok := decide.Gather(w.before(e), e.Event, e.before.then.cand, e.At, &want)
 				if !ok {
 					continue
 				}
@@ -77,15 +74,15 @@ func Cases(ctx context.Context, db *store.DB, keys *store.Keyring, eng *engine.E
 		done: func(ch *chunk) error {
 			for i := range ch.entries {
 				e := &ch.entries[i]
-				p := e.Placed()
-				if p == nil || e.facts == nil {
-					continue
+				var x *Case
+				if p := e.Placed(); p != nil && e.facts != nil {
+					x = &Case{Order: strings.Clone(e.Subject), Number: strings.Clone(p.Number), At: e.At, Total: p.Worth(), Facts: e.facts, Disputed: bad[e.Subject]}
+					x.Total.Currency = strings.Clone(x.Total.Currency)
+					if !p.PlacedAt.IsZero() && p.PlacedAt.Before(e.At) {
+						x.At = p.PlacedAt
+					}
 				}
-				err := fn(&Case{
-					Order: e.Subject, Channel: p.Channel, Number: p.Number, At: e.At, Total: p.Worth(), Facts: e.facts,
-					HeldThen: e.To == order.Held, Disputed: bad[e.Subject],
-				})
-				if err != nil {
+				if err := fn(e, x); err != nil {
 					return err
 				}
 			}
@@ -105,7 +102,11 @@ func (e *Entry) overlay(f decide.Facts, want *decide.Wanted) error {
 		return nil
 	}
 	slices.Sort(names)
-	stored, err := decide.DecodeFactsOf([]byte(e.HistoryRow.Facts), names)
+	s := decide.NewStored(names)
+	if err := s.Read(e.HistoryRow.Facts); err != nil {
+		return err
+	}
+	stored, err := s.Facts()
 	maps.Copy(f, stored)
 	return err
 }

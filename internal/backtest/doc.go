@@ -1,11 +1,12 @@
 // Package backtest tries automations and routing on the recorded history, with the
 // state as it was then.
 //
-//	event rows in decided_seq order
-//	  read + decode   several at once, a chunk of rows each
-//	  fold            one after the other: what was known before each event
-//	  ask             several at once: decide.Ask or decide.Answer, the code that runs live
-//	  report          one after the other
+//	event rows in decided_seq order, a chunk at a time
+//	  read     one after the other, on one connection
+//	  decode   several at once: the events that somebody is asked on
+//	  fold     one after the other: what was known before each event
+//	  ask      several at once: the conditions on what was stored, else decide.Ask, the code that runs live
+//	  report   one after the other
 //
 // The recorded history is followed: what a candidate would have done changes nothing for
 // the events after it. Nothing later than an event is looked at to decide on it;

@@ -2,11 +2,22 @@ package backtest
 
 import "orderly.example/orderly/internal/decide"
 
-// Watch calls fn for every event that candidates were asked about.
-func (o *Options) Watch(fn func(id, typ string, said []decide.Considered, facts decide.Facts)) {
-	o.watch = func(e *Entry) {
-		for _, a := range e.asked {
-			fn(a.event.ID, a.event.Type, a.said, a.facts)
+// Watch calls fn for every event that candidates were asked about, with the whole
+// answer and with the outcomes that the report counts.
+func (o *Options) Watch(fn func(id, typ string, said, counted []decide.Considered, facts decide.Facts)) {
+	o.watch = func(e *Entry, r *tally) error {
+		for i := range e.asked {
+			a := &e.asked[i]
+			d, err := r.whole(e, a)
+			if err != nil {
+				return err
+			}
+			var counted []decide.Considered
+			for _, s := range a.said {
+				counted = append(counted, decide.Considered{Name: r.on[d.Event.Type][s.i].Name, Outcome: s.outcome, Error: s.why})
+			}
+			fn(d.Event.ID, d.Event.Type, d.Trace.Automations, counted, d.Facts)
 		}
+		return nil
 	}
 }

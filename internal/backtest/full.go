@@ -12,10 +12,11 @@ import (
 // follower takes the recorded decisions into a world, one submitted event with what
 // it led to after the other, and asks the candidates just before each.
 type follower struct {
-	w     *World
-	k     *asker
-	r     *tally
-	group []*Entry // a submitted event and the rows of those derived from it
+	w      *World
+	k      *asker
+	r      *tally
+	reader *worker
+	group  []*Entry // a submitted event and the rows of those derived from it
 
 	followed func(outer *Entry, d *decide.Decision) error // told of every submitted event; may be nil
 }
@@ -25,7 +26,7 @@ func runFull(ctx context.Context, h *History, k *asker, need needs, r *tally) (e
 	if err != nil {
 		return err
 	}
-	f := &follower{w: NewWorld(products, need.window), k: k, r: r}
+	f := &follower{w: NewWorld(products, need.window), k: k, r: r, reader: k.worker()}
 	defer func() { err = errors.Join(err, f.w.Close()) }()
 	return f.run(ctx, h)
 }
@@ -123,7 +124,9 @@ func (f *follower) flush() error {
 		}
 	}
 	for _, e := range group {
-		f.r.entry(e)
+		if err := f.r.entry(e); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -169,11 +172,11 @@ func (f *follower) ask(snap *decide.Snapshot, outer, e *Entry, ev event.Event, a
 	into := outer
 	if e != nil {
 		into = e
-		if known, _, err = outer.before.then.known(e, ev.Type); err != nil {
+		if known, err = f.reader.facts(e, ev.Type); err != nil {
 			return err
 		}
 	}
-	d, err := decide.Ask(snap, ev, outer.before.then.cand, at, known)
+	d, err := decide.Ask(snap, ev, outer.before.then.cand, at, known, false)
 	if err != nil || d.Considered == 0 {
 		return nil //nolint:nilerr // what cannot be decided is asked about by nobody
 	}

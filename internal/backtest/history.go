@@ -7,13 +7,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"orderly.example/orderly/internal/decide"
-	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/order"
+	"orderly.example/orderly/internal/risk"
 	"orderly.example/orderly/internal/store"
 )
 
@@ -23,19 +22,22 @@ type History struct {
 	DB    *store.DB
 	Keys  *store.Keyring
 	Email bool                  // open the sealed personal data, for conditions on customer.email
-	Types func(typ string) bool // whose payloads are decoded; nil = all
+	Types func(typ string) bool // whose events are decoded; nil = all
 
-	bare bool // rows only
+	bare  bool // rows only
+	brief bool // nobody keeps an entry, or a text of it, longer than its chunk is looked at
 }
 
 // Entry is one recorded decision, as it is read again.
 type Entry struct {
-	store.HistoryRow
-	Event    event.Event // with identity and gist; Data is nil where it was not decoded
+	*store.HistoryRow
+	Event    event.Event // with identity and gist; empty where the payload was not wanted
 	From, To order.State // the recorded change of the order's state; "" when there was none
 
+	gist   event.Gist
 	before before
 	asked  []answer
+	said   []said
 	facts  decide.Facts
 	rec    *decide.Recorded
 
@@ -71,10 +73,13 @@ func (e *Entry) Recorded() (decide.Trace, error) {
 // against. It returns how many there are and their size.
 func (h *History) Read(ctx context.Context) (rows, bytes int64, err error) {
 	bare := *h
-	bare.bare = true
+	bare.bare, bare.brief = true, true
 	err = bare.walk(ctx, stages{done: func(c *chunk) error {
-		rows += int64(len(c.entries))
-		bytes += c.bytes
+		rows += int64(len(c.rows))
+		for i := range c.rows {
+			r := &c.rows[i]
+			bytes += int64(len(r.Data) + len(r.Facts) + len(r.Trace) + len(r.Gist))
+		}
 		return nil
 	}})
 	return rows, bytes, err
@@ -94,10 +99,10 @@ func (h *History) Each(ctx context.Context, fn func(*Entry) error) error {
 
 // chunk is what is read at once.
 type chunk struct {
+	rows    []store.HistoryRow
 	entries []Entry
 	from    int64 // place in the history, for progress
 	span    int64
-	bytes   int64
 }
 
 // stages of a walk. fold and done see the chunks one after the other, in order; ask sees several at once.
@@ -112,13 +117,13 @@ const chunkRows = 500
 
 // job is a chunk on its way.
 type job struct {
-	lo, hi int64
-	c      *chunk
-	read   chan error
-	asked  chan error
+	c       *chunk
+	decoded chan error
+	asked   chan error
 }
 
-// walk runs the stages over the whole history.
+// walk runs the stages over the whole history. One goroutine reads: two connections
+// wait for each other in SQLite more than they gain.
 func (h *History) walk(ctx context.Context, st stages) error {
 	var first, last int64
 	err := h.DB.View(ctx, func(tx *store.Tx) (err error) {
@@ -131,8 +136,8 @@ func (h *History) walk(ctx context.Context, st stages) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	n := max(2, min(runtime.GOMAXPROCS(0), 4))
-	work := make(chan func())
-	reading, asking := make(chan *job, n+1), make(chan *job, n+1)
+	work, used := make(chan func()), make(chan *chunk, 2*n+4)
+	decoding, asking := make(chan *job, n), make(chan *job, n)
 	var wg, pool sync.WaitGroup
 	for range n {
 		pool.Go(func() {
@@ -141,24 +146,35 @@ func (h *History) walk(ctx context.Context, st stages) error {
 			}
 		})
 	}
-	var skip atomic.Int64 // there is nothing below this number that has not been given out
 	wg.Go(func() {
-		defer close(reading)
-		for lo := first; lo <= last && ctx.Err() == nil; {
-			j := &job{lo: lo, hi: min(lo+chunkRows, last+1), read: make(chan error, 1), asked: make(chan error, 1)}
+		defer close(decoding)
+		for at := first; at <= last; {
+			j := &job{decoded: make(chan error, 1), asked: make(chan error, 1)}
 			select {
-			case reading <- j:
-			case <-ctx.Done():
+			case j.c = <-used:
+			default:
+				j.c = &chunk{}
+			}
+			next, err := h.read(ctx, j.c, at, last)
+			if err != nil {
+				cancel(err)
+			}
+			if ctx.Err() != nil {
 				return
 			}
-			work <- func() { j.read <- h.read(ctx, j, &skip) }
-			lo = max(j.hi, skip.Load())
+			at = next
+			if h.bare {
+				j.decoded <- nil
+			} else {
+				work <- func() { j.decoded <- h.decode(ctx, j.c) }
+			}
+			decoding <- j
 		}
 	})
 	wg.Go(func() {
 		defer close(asking)
-		for j := range reading {
-			err := <-j.read
+		for j := range decoding {
+			err := <-j.decoded
 			if err == nil && st.fold != nil {
 				err = st.fold(j.c)
 			}
@@ -184,6 +200,12 @@ func (h *History) walk(ctx context.Context, st stages) error {
 		if err != nil {
 			cancel(err)
 		}
+		if h.brief {
+			select {
+			case used <- j.c:
+			default:
+			}
+		}
 	}
 	wg.Wait()
 	close(work)
@@ -191,65 +213,63 @@ func (h *History) walk(ctx context.Context, st stages) error {
 	return context.Cause(ctx)
 }
 
-// read fills a job's chunk.
-func (h *History) read(ctx context.Context, j *job, skip *atomic.Int64) error {
-	c := &chunk{from: j.lo, span: j.hi - j.lo}
-	j.c = c
-	return h.DB.View(ctx, func(tx *store.Tx) error {
-		c.entries = make([]Entry, 0, j.hi-j.lo)
-		err := tx.History(j.lo, j.hi, func(r store.HistoryRow) error {
-			c.entries = append(c.entries, Entry{HistoryRow: r})
-			return nil
-		})
-		if err != nil {
+// read fills a chunk from a place on, and returns where the next one begins.
+func (h *History) read(ctx context.Context, c *chunk, lo, last int64) (next int64, err error) {
+	hi := min(lo+chunkRows, last+1)
+	c.from, c.span, next = lo, hi-lo, hi
+	err = h.DB.View(ctx, func(tx *store.Tx) (err error) {
+		if c.rows, err = tx.History(lo, hi, c.rows[:0]); err != nil || len(c.rows) > 0 {
 			return err
 		}
-		if len(c.entries) == 0 { // a hole in the numbers: go on behind it
-			next, ok, err := tx.HistoryAfter(j.hi - 1)
-			if err == nil && ok && next > skip.Load() {
-				skip.Store(next)
-			}
-			return err
+		seq, ok, err := tx.HistoryAfter(hi - 1)
+		if ok { // a hole in the numbers: go on behind it
+			next = seq
 		}
-		for i := range c.entries {
-			c.bytes += c.entries[i].size()
-		}
-		if h.bare {
-			return nil
-		}
-		for i := range c.entries {
-			if err := h.decode(&c.entries[i]); err != nil {
-				return err
-			}
-		}
-		return h.unseal(tx, c)
+		return err
 	})
+	return next, err
 }
 
-func (e *Entry) size() int64 { return int64(len(e.Data) + len(e.Facts) + len(e.Trace) + len(e.Gist)) }
-
-// decode makes the event of a row.
-func (h *History) decode(e *Entry) error {
-	e.From, e.To = stateChange(e.Trace)
-	ev := &e.Event
-	*ev = event.Event{
-		ID: e.ID, Seq: e.Seq, Source: e.Source, Key: e.Key, Type: e.Type, Subject: e.Subject, At: e.At, Mode: e.Mode,
-		Actor: e.Actor, Depth: e.Depth,
+// decode makes the entries of a chunk.
+func (h *History) decode(ctx context.Context, c *chunk) error {
+	if cap(c.entries) < len(c.rows) {
+		c.entries = make([]Entry, len(c.rows), max(chunkRows, len(c.rows)))
 	}
-	if e.Gist != "" {
-		who, g, ok := event.DecodeGist(e.Gist)
-		if !ok {
-			return fault.New(fault.Internal, "backtest.decode", "the gist of event %s cannot be read", e.ID)
+	c.entries = c.entries[:len(c.rows)]
+	for i := range c.entries {
+		if err := h.entry(&c.entries[i], &c.rows[i]); err != nil {
+			return err
 		}
-		ev.Who, ev.Gist = who, &g
 	}
-	ev.Who.Customer = e.CustomerID
-	if h.Types != nil && !h.Types(e.Type) {
+	return h.unseal(ctx, c)
+}
+
+// entry makes the event of a row, in an entry that may have been used before.
+func (h *History) entry(e *Entry, r *store.HistoryRow) error {
+	*e = Entry{HistoryRow: r, asked: e.asked[:0], said: e.said[:0], before: before{queries: e.before.queries[:0], counts: e.before.counts[:0]}}
+	e.From, e.To = stateChange(r.Trace)
+	if h.Types != nil && !h.Types(r.Type) {
 		return nil
 	}
-	data, err := event.Decode(e.Type, []byte(e.Data))
+	if !h.brief { // what is kept of it must not keep the whole row
+		r.Own()
+	}
+	ev := &e.Event
+	*ev = event.Event{
+		ID: r.ID, Seq: r.Seq, Source: r.Source, Key: r.Key, Type: r.Type, Subject: r.Subject, At: r.At, Mode: r.Mode,
+		Actor: r.Actor, Depth: int(r.Depth),
+	}
+	if r.Gist != "" {
+		var ok bool
+		if ev.Who, e.gist, ok = event.DecodeGist(r.Gist); !ok {
+			return fault.New(fault.Internal, "backtest.decode", "the gist of event %s cannot be read", r.ID)
+		}
+		ev.Gist = &e.gist
+	}
+	ev.Who.Customer = r.CustomerID
+	data, err := event.DecodeText(r.Type, r.Data)
 	if err != nil {
-		return fault.Wrap(err, fault.Internal, "backtest.decode", "event %s cannot be read", e.ID)
+		return fault.Wrap(err, fault.Internal, "backtest.decode", "event %s cannot be read", r.ID)
 	}
 	ev.Data = data
 	return nil
@@ -271,7 +291,7 @@ func stateChange(trace string) (from, to order.State) {
 
 // unseal gives the orders of a chunk their personal data back where it is needed:
 // for conditions on it, and for rows that are older than the gist.
-func (h *History) unseal(tx *store.Tx, c *chunk) error {
+func (h *History) unseal(ctx context.Context, c *chunk) error {
 	var seqs []int64
 	var customers []string
 	need := func(e *Entry) bool {
@@ -285,12 +305,16 @@ func (h *History) unseal(tx *store.Tx, c *chunk) error {
 	if len(seqs) == 0 {
 		return nil
 	}
-	sealed, err := tx.SealedOf(seqs)
-	if err != nil {
-		return err
-	}
 	slices.Sort(customers)
-	keys, err := store.Customers(tx, slices.Compact(customers))
+	var sealed map[int64]string
+	var keys map[string]store.CustomerDoc
+	err := h.DB.View(ctx, func(tx *store.Tx) (err error) {
+		if sealed, err = tx.SealedOf(seqs); err != nil {
+			return err
+		}
+		keys, err = store.Customers(tx, slices.Compact(customers))
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -307,7 +331,7 @@ func (h *History) unseal(tx *store.Tx, c *chunk) error {
 		whole := p.Fill(person).(*event.OrderPlaced)
 		e.Event.Data = whole
 		if e.Event.Gist == nil {
-			e.Event.Who = engine.Identify(h.Keys, whole)
+			e.Event.Who = risk.Identify(h.Keys.Hash, whole)
 			e.Event.Who.Customer = e.CustomerID
 		}
 	}

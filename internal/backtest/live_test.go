@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,8 +17,15 @@ import (
 	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/event"
+	"orderly.example/orderly/internal/pgtest"
 	"orderly.example/orderly/internal/store"
 )
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	pgtest.Stop()
+	os.Exit(code)
+}
 
 // shop is a live engine on a store of its own.
 type shop struct {
@@ -31,6 +39,18 @@ type shop struct {
 
 func newShop(t *testing.T) *shop {
 	t.Helper()
+	return openShop(t, filepath.Join(t.TempDir(), "shop.db"))
+}
+
+// database is one a backtest runs on.
+type database struct{ name, url string }
+
+func engines(t *testing.T) []database {
+	return []database{{"sqlite", filepath.Join(t.TempDir(), "shop.db")}, {"postgres", pgtest.URL(t)}}
+}
+
+func openShop(t *testing.T, url string) *shop {
+	t.Helper()
 	s := &shop{t: t, now: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)}
 	key, err := store.LoadOrCreateKey(filepath.Join(t.TempDir(), "key"))
 	if err != nil {
@@ -40,7 +60,7 @@ func newShop(t *testing.T) *shop {
 		t.Fatal(err)
 	}
 	clock := func() time.Time { return s.now }
-	if s.db, err = store.Open(t.Context(), filepath.Join(t.TempDir(), "shop.db"), store.Options{Keyring: s.keys, Now: clock}); err != nil {
+	if s.db, err = store.Open(t.Context(), url, store.Options{Keyring: s.keys, Now: clock}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.db.Close() })
@@ -85,7 +105,7 @@ func (s *shop) past(at time.Time, p event.Payload) {
 }
 
 func (s *shop) options(as ...*automation.Automation) backtest.Options {
-	return backtest.Options{DB: s.db, Keys: s.keys, Engine: s.eng, Candidates: as}
+	return backtest.Options{DB: s.db, Keys: s.keys, Policies: s.eng, Candidates: as}
 }
 
 func parse(t *testing.T, text string) *automation.Automation {

@@ -5,29 +5,28 @@ import (
 	"time"
 
 	"orderly.example/orderly/internal/automation"
+	"orderly.example/orderly/internal/rule"
 	"orderly.example/orderly/internal/schema"
 )
 
 // needs says how much of the past candidates read.
 type needs struct {
-	customers bool            // counts of customers
-	by        map[string]bool // dimensions of velocities
-	window    time.Duration   // of the widest velocity
-	email     bool            // conditions on the mail address itself
-	full      string          // why the light fold is not enough; "" when it is
+	customers bool          // counts of customers
+	window    time.Duration // of the widest velocity
+	email     bool          // conditions on the mail address itself
+	full      string        // why the light fold is not enough; "" when it is
+
+	mail, address, device, ip bool // what velocities count by
 }
 
 // needsOf looks at what candidates read and when they are asked.
 func needsOf(set *automation.Set) needs {
-	n := needs{by: map[string]bool{}}
+	n := needs{}
 	for _, a := range set.All() {
 		n.add(a.On, a.Condition.Source(), a.Condition.Fields())
 		fields, counts := a.StepReads()
 		n.add(a.On, "available", fields) // a step may read the stock of lines
-		for _, v := range append(a.Condition.Velocities(), counts...) {
-			n.by[v.By] = true
-			n.window = max(n.window, v.Within)
-		}
+		n.count(append(a.Condition.Velocities(), counts...))
 		if a.On == placed {
 			continue
 		}
@@ -60,18 +59,38 @@ func (n *needs) add(on, source string, fields []string) {
 	}
 }
 
+// count takes in the counts that are asked for.
+func (n *needs) count(velocities []rule.Velocity) {
+	for _, v := range velocities {
+		n.window = max(n.window, v.Within)
+		switch v.By {
+		case "customer.email", "customer.id":
+			n.mail = true
+		case "order.address":
+			n.address = true
+		case "order.device":
+			n.device = true
+		case "order.ip":
+			n.ip = true
+		}
+	}
+}
+
 func (n *needs) need(why string) {
 	if n.full == "" {
 		n.full = why
 	}
 }
 
-// placed is the event that most rules are asked on.
-const placed = "order.placed"
+// placed is the event that most rules are asked on, accepted the one that is derived when an order passes its checks.
+const (
+	placed   = "order.placed"
+	accepted = "order.accepted"
+)
 
 // lightEvents can be asked about without the state of any order: their row, or a
 // change of an order's state, says that they happened.
-var lightEvents = map[string]bool{"order.accepted": true, "stock.low": true, "day.ended": true}
+var lightEvents = map[string]bool{accepted: true, "stock.low": true, "day.ended": true}
 
 // countedFields are the customer's facts that are counted from the history.
 var countedFields = map[string]bool{

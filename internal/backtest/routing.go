@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -77,7 +78,7 @@ func runRouting(ctx context.Context, h *History, k *asker, r *tally) (err error)
 		return err
 	}
 	x := &router{
-		f: &follower{w: NewWorld(products, 0), k: k, r: r}, other: NewWorld(products, 0), pol: r.o.Routing, units: map[string]*Share{},
+		f: &follower{w: NewWorld(products, 0), k: k, r: r, reader: k.worker()}, other: NewWorld(products, 0), pol: r.o.Routing, units: map[string]*Share{},
 		samples: r.o.Samples, since: r.o.Since, until: r.o.Until,
 	}
 	defer func() { err = errors.Join(err, x.f.w.Close(), x.other.Close()) }()
@@ -239,7 +240,7 @@ func (x *router) compare(e *Entry, now *decide.Decision) {
 	if a.DistanceKnown && b.DistanceKnown {
 		x.out.Measured++
 		x.out.Then.DistanceKM += a.DistanceKM
-		x.out.Now.DistanceKM += b.DistanceKM
+		x.out.Now.DistanceKM += math.Round(1000*b.DistanceKM) / 1000 // plans are stored to the metre
 	}
 	if !a.Promise.IsZero() && !b.Promise.IsZero() {
 		x.out.Promised++

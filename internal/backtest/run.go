@@ -6,17 +6,22 @@ import (
 
 	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/decide"
-	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/routing"
 	"orderly.example/orderly/internal/store"
 )
 
-// Options of a backtest. DB, Keys and Engine are required, and candidates of one kind.
+// Policies gives the shop's policy as it is and as it was: the engine does.
+type Policies interface {
+	Policy() *decide.Policy
+	PolicyThen(tx *store.Tx, rev int64) (*decide.Policy, error)
+}
+
+// Options of a backtest. DB, Keys and Policies are required, and candidates of one kind.
 type Options struct {
-	DB     *store.DB
-	Keys   *store.Keyring
-	Engine *engine.Engine
+	DB       *store.DB
+	Keys     *store.Keyring
+	Policies Policies
 
 	Candidates []*automation.Automation // tried as one set
 	Routing    *routing.Policy          // or a routing policy, alone
@@ -28,7 +33,7 @@ type Options struct {
 	Samples    int                      // per candidate; 0 = 20
 	Afresh     bool                     // work every fact out from the history, also those that were stored with the decisions
 
-	watch func(*Entry) // tests see every answer
+	watch func(*Entry, *tally) error // tests see every answer
 }
 
 // Run tries the candidates on the history.
@@ -45,7 +50,8 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	need := needsOf(set)
-	k := &asker{eng: o.Engine, db: o.DB, set: set, afresh: o.Afresh, thens: map[int64]*then{}}
+	k := newAsker(o.DB, o.Policies, set)
+	k.afresh, r.whole = o.Afresh, k.whole
 	h := &History{DB: o.DB, Keys: o.Keys, Email: need.email}
 	start := time.Now()
 	switch {
@@ -89,11 +95,11 @@ func candidateSet(as []*automation.Automation) (*automation.Set, error) {
 	return automation.NewSet(all), nil
 }
 
-// lightTypes are those whose payloads the light fold reads.
-func lightTypes(typ string) bool { return typ == placed || lightEvents[typ] }
+// lightTypes are those whose events the light fold reads: order.accepted follows from the order's state.
+func lightTypes(typ string) bool { return typ == placed || lightEvents[typ] && typ != accepted }
 
 func runLight(ctx context.Context, h *History, k *asker, need needs, r *tally) error {
-	h.Types = lightTypes
+	h.Types, h.brief = lightTypes, true
 	c := newCounts(need, k.set.Velocities(placed))
 	err := h.walk(ctx, stages{
 		fold: func(ch *chunk) error {
@@ -107,9 +113,9 @@ func runLight(ctx context.Context, h *History, k *asker, need needs, r *tally) e
 			return nil
 		},
 		ask: func(ch *chunk) error {
-			snap := k.small()
+			w := k.worker()
 			for i := range ch.entries {
-				if err := k.light(&ch.entries[i], snap); err != nil {
+				if err := k.light(&ch.entries[i], w); err != nil {
 					return err
 				}
 			}
@@ -127,7 +133,7 @@ const checkEvery = 64
 // verify folds the facts of an event that has them stored, and keeps which differ.
 func (k *asker) verify(e *Entry, snap *decide.Snapshot, stored decide.Facts) error {
 	cand := e.before.then.cand
-	d, err := decide.Ask(snap, e.Event, cand, e.At, nil)
+	d, err := decide.Ask(snap, e.Event, cand, e.At, nil, false)
 	if err != nil {
 		return err
 	}

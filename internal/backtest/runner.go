@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"orderly.example/orderly/internal/automation"
-	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/store"
 )
@@ -16,11 +15,11 @@ import (
 // Runner runs backtests of the shop's automations behind the console: one at a time
 // on a node. The latest result of each automation is kept.
 type Runner struct {
-	DB     *store.DB
-	Keys   *store.Keyring
-	Engine *engine.Engine
-	Now    func() time.Time
-	Log    *slog.Logger
+	DB       *store.DB
+	Keys     *store.Keyring
+	Policies Policies
+	Now      func() time.Time
+	Log      *slog.Logger
 
 	mu      sync.Mutex
 	running *Running
@@ -63,7 +62,7 @@ func (r *Runner) Start(ctx context.Context, name, by string, since, until time.T
 		if err != nil {
 			return err
 		}
-		pol, err := r.Engine.PolicyThen(tx, rev)
+		pol, err := r.Policies.PolicyThen(tx, rev)
 		if err == nil {
 			a = pol.Automations.Get(name)
 		}
@@ -101,7 +100,7 @@ func (r *Runner) begin(ctx context.Context, a *automation.Automation, setting, b
 		res.Until = until.Format(time.DateOnly)
 	}
 	o := Options{
-		DB: r.DB, Keys: r.Keys, Engine: r.Engine, Candidates: []*automation.Automation{a}, Since: since, Until: until, Capacity: capacity,
+		DB: r.DB, Keys: r.Keys, Policies: r.Policies, Candidates: []*automation.Automation{a}, Since: since, Until: until, Capacity: capacity,
 		Progress: func(done, total int64) {
 			r.mu.Lock()
 			defer r.mu.Unlock()

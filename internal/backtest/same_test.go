@@ -3,6 +3,7 @@ package backtest_test
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"testing"
@@ -146,15 +147,18 @@ func (s *shop) timers() {
 // facts that were stored, and with every fact worked out anew from the history.
 func TestABacktestOfTheSameAutomationsSaysTheSame(t *testing.T) {
 	bench, as := benchTexts(t)
+	dbs := engines(t)
 	for _, tc := range []struct {
 		name   string
 		fold   string
 		texts  []store.Text
 		as     []*automation.Automation
 		orders int
+		url    string
 	}{
-		{"light", "light", bench, as, 500},
-		{"full", "full", nil, nil, 350},
+		{"light", "light", bench, as, 500, dbs[0].url},
+		{"light on postgres", "light", bench, as, 150, dbs[1].url},
+		{"full", "full", nil, nil, 350, filepath.Join(t.TempDir(), "full.db")},
 	} {
 		if tc.texts == nil {
 			tc.texts, tc.as = slices.Clone(bench), slices.Clone(as)
@@ -164,7 +168,7 @@ func TestABacktestOfTheSameAutomationsSaysTheSame(t *testing.T) {
 			}
 		}
 		t.Run(tc.name, func(t *testing.T) {
-			s := newShop(t)
+			s := openShop(t, tc.url)
 			s.apply(append(tc.texts, store.Text{Kind: engine.KindShop, Name: "shop", Text: shopText})...)
 			for i := range 40 { // a past that was imported before
 				p := sim.New(11, "p-").Order(s.now)
@@ -177,9 +181,16 @@ func TestABacktestOfTheSameAutomationsSaysTheSame(t *testing.T) {
 				o := s.options(tc.as...)
 				o.Afresh = afresh
 				said, asked, byType := map[string]int{}, 0, map[string]int{}
-				o.Watch(func(id, typ string, got []decide.Considered, facts decide.Facts) {
+				o.Watch(func(id, typ string, got, counted []decide.Considered, facts decide.Facts) {
 					asked++
 					byType[typ] += len(got)
+					outcomes := slices.Clone(got)
+					for i, c := range got {
+						outcomes[i] = decide.Considered{Name: c.Name, Outcome: c.Outcome, Error: c.Error}
+					}
+					if a, b := toJSON(t, counted), toJSON(t, outcomes); a != b && len(counted)+len(outcomes) > 0 {
+						t.Errorf("afresh=%v, %s %s: the report counts\n%s\nthe whole answer is\n%s", afresh, typ, id, a, b)
+					}
 					if len(got) > 0 {
 						said[id]++
 					}
@@ -206,7 +217,7 @@ func TestABacktestOfTheSameAutomationsSaysTheSame(t *testing.T) {
 						t.Errorf("afresh=%v: event %s fired automations then, the backtest said so %d times: %s", afresh, id, said[id], toJSON(t, want[id]))
 					}
 				}
-				if len(want) < 100 || asked < 500 {
+				if len(want) < tc.orders/4 || asked < tc.orders {
 					t.Errorf("only %d events with %d answers were compared", len(want), asked)
 				}
 				if len(rep.Notes) > 0 {

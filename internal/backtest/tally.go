@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"hash/fnv"
 	"maps"
 	"slices"
 	"strings"
@@ -13,8 +12,10 @@ import (
 	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/event"
+	"orderly.example/orderly/internal/jsonscan"
 	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/order"
+	"orderly.example/orderly/internal/schema"
 	"orderly.example/orderly/internal/store"
 )
 
@@ -22,9 +23,10 @@ import (
 type tally struct {
 	o      Options
 	zone   *time.Location
-	set    *automation.Set
+	whole  func(*Entry, *answer) (*decide.Decision, error)
 	byName map[string]*one
 	list   []*one
+	on     map[string][]*one        // by event type, in the order they are asked
 	bad    map[string]store.Dispute // by order
 
 	seen, orders, late int64
@@ -40,6 +42,14 @@ type tally struct {
 	drift              int64
 	first64            int64
 	total              int64
+
+	// The entry in hand.
+	fired []*one
+	then  []string
+	day   struct { // of the shop
+		from, to time.Time
+		text     string
+	}
 }
 
 // one adds up for one candidate.
@@ -52,6 +62,8 @@ type one struct {
 	newMoney sums
 	work     days
 	weeks    map[int64]*Week
+	week     *Week // the latest
+	monday   int64
 	overlap  map[string]int64 // with what fired then
 	with     map[string]int64 // with candidates
 	samples  []drawn
@@ -89,10 +101,10 @@ func newTally(ctx context.Context, o Options, set *automation.Set) (*tally, erro
 		o.Samples = 20
 	}
 	r := &tally{
-		o: o, zone: time.UTC, set: set, byName: map[string]*one{}, bad: map[string]store.Dispute{}, newMoney: sums{}, work: days{},
+		o: o, zone: time.UTC, byName: map[string]*one{}, on: map[string][]*one{}, bad: map[string]store.Dispute{}, newMoney: sums{}, work: days{},
 		combos: map[string]*combo{}, wrongNames: map[string]int64{},
 	}
-	if z := o.Engine.Policy().Settings.TimeZone; z != nil {
+	if z := o.Policies.Policy().Settings.TimeZone; z != nil {
 		r.zone = z
 	}
 	if set != nil {
@@ -113,6 +125,11 @@ func newTally(ctx context.Context, o Options, set *automation.Set) (*tally, erro
 			r.list = append(r.list, x)
 			r.byName[a.Name] = x
 		}
+		for _, typ := range schema.Events() {
+			for _, a := range set.On(typ) {
+				r.on[typ] = append(r.on[typ], r.byName[a.Name])
+			}
+		}
 	}
 	return r, o.DB.View(ctx, func(tx *store.Tx) error {
 		var err error
@@ -129,7 +146,9 @@ func newTally(ctx context.Context, o Options, set *automation.Set) (*tally, erro
 // take adds a chunk.
 func (r *tally) take(c *chunk) error {
 	for i := range c.entries {
-		r.entry(&c.entries[i])
+		if err := r.entry(&c.entries[i]); err != nil {
+			return err
+		}
 	}
 	r.progress(c)
 	return nil
@@ -141,10 +160,10 @@ func (r *tally) progress(c *chunk) {
 	}
 }
 
-func (r *tally) entry(e *Entry) {
+func (r *tally) entry(e *Entry) error {
 	r.seen++
 	if !r.o.Since.IsZero() && e.At.Before(r.o.Since) || !r.o.Until.IsZero() && !e.At.Before(r.o.Until) {
-		return
+		return nil
 	}
 	if r.first.IsZero() || e.At.Before(r.first) {
 		r.first = e.At
@@ -166,98 +185,54 @@ func (r *tally) entry(e *Entry) {
 		}
 	}
 	for i := range e.asked {
-		r.answer(e, p, &e.asked[i])
+		if err := r.answer(e, p, &e.asked[i]); err != nil {
+			return err
+		}
 	}
 	if r.o.watch != nil {
-		r.o.watch(e)
+		return r.o.watch(e, r)
 	}
-	e.asked = nil
+	return nil
 }
 
 // answer adds what the candidates said to one event.
-func (r *tally) answer(e *Entry, p *event.OrderPlaced, a *answer) {
-	on := r.set.On(a.event.Type)
-	week := mondayOf(e.At)
-	for _, c := range on {
-		x := r.byName[c.Name]
+func (r *tally) answer(e *Entry, p *event.OrderPlaced, a *answer) error {
+	on := r.on[a.typ]
+	monday := mondayOf(e.At)
+	for _, x := range on {
 		x.fired = false
 		x.Considered++
-		w := x.weeks[week]
-		if w == nil {
-			w = &Week{Start: time.Unix(week*7*86400-3*86400, 0).UTC()}
-			x.weeks[week] = w
-		}
-		w.Considered++
+		x.weekOf(monday).Considered++
 	}
 	held := false
-	var fired []*one
+	fired := r.fired[:0]
 	for i := range a.said {
 		s := &a.said[i]
-		x := r.byName[s.Name]
-		if s.Outcome != decide.Fired {
+		x := on[s.i]
+		if s.outcome != decide.Fired {
 			x.Unknown++
-			x.unknowns[s.Error]++
+			x.unknowns[s.why]++
 			continue
 		}
 		x.Fired++
-		x.weeks[week].Fired++
+		x.week.Fired++
 		x.fired = true
 		fired = append(fired, x)
 		held = held || x.Holds
 	}
-	mine := a.event.ID == e.ID
-	var then []string
-	if mine && e.Trace != "" {
-		then = firedThen(e.Trace)
+	r.fired = fired
+	r.then = r.then[:0]
+	if !a.derived {
+		r.then = firedThen(e.Trace, r.then)
+		r.compare(on)
 	}
-	heldThen := mine && e.To == order.Held
+	heldThen := !a.derived && e.To == order.Held
 	total := a.total
-	if p != nil {
+	if p != nil && len(fired)+len(r.bad) > 0 {
 		total = p.Worth()
 	}
-	for i, x := range fired {
-		x.money.add(total)
-		if x.Holds {
-			x.WouldHold++
-			if heldThen {
-				x.HeldThen++
-			} else {
-				x.newMoney.add(total)
-			}
-		}
-		if n := int64(x.tasks); n > 0 || x.Holds {
-			if x.Holds {
-				n++
-			}
-			x.work[e.At.In(r.zone).Format(time.DateOnly)] += n
-		}
-		for _, y := range fired[i+1:] {
-			x.with[y.Name]++
-			y.with[x.Name]++
-		}
-		for _, name := range then {
-			if r.byName[name] == nil {
-				x.overlap[name]++
-			}
-		}
-		x.sample(r.o.Samples, e, p, total, heldThen, a, r.bad)
-	}
-	if mine {
-		for _, c := range on {
-			x := r.byName[c.Name]
-			switch was := slices.Contains(then, x.Name); {
-			case was && x.fired:
-				x.FiredThen++
-			case was:
-				x.FiredThen++
-				x.Gone++
-			case x.fired:
-				x.New++
-			}
-		}
-	}
-	if a.event.Type != placed {
-		return
+	if err := r.add(e, p, a, total, heldThen); err != nil || a.typ != placed {
+		return err
 	}
 	switch {
 	case held && heldThen:
@@ -280,71 +255,169 @@ func (r *tally) answer(e *Entry, p *event.OrderPlaced, a *answer) {
 			n++ // one review, whatever holds the order
 		}
 		if n > 0 {
-			r.work[e.At.In(r.zone).Format(time.DateOnly)] += n
+			r.work[r.dayOf(e.At)] += n
 		}
 	}
 	r.score(e, fired, total)
+	return nil
+}
+
+// add counts an event for the candidates that fired on it.
+func (r *tally) add(e *Entry, p *event.OrderPlaced, a *answer, total money.Amount, heldThen bool) error {
+	for i, x := range r.fired {
+		x.money.add(total)
+		if x.Holds {
+			x.WouldHold++
+			if heldThen {
+				x.HeldThen++
+			} else {
+				x.newMoney.add(total)
+			}
+		}
+		if n := int64(x.tasks); n > 0 || x.Holds {
+			if x.Holds {
+				n++
+			}
+			x.work[r.dayOf(e.At)] += n
+		}
+		for _, y := range r.fired[i+1:] {
+			x.with[y.Name]++
+			y.with[x.Name]++
+		}
+		for _, name := range r.then {
+			if r.byName[name] == nil {
+				if x.overlap[name] == 0 {
+					name = strings.Clone(name)
+				}
+				x.overlap[name]++
+			}
+		}
+		if err := r.sample(x, e, p, a, total, heldThen); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compare holds what fires now against what fired then.
+func (r *tally) compare(on []*one) {
+	for _, x := range on {
+		switch was := slices.Contains(r.then, x.Name); {
+		case was && x.fired:
+			x.FiredThen++
+		case was:
+			x.FiredThen++
+			x.Gone++
+		case x.fired:
+			x.New++
+		}
+	}
+}
+
+func (x *one) weekOf(monday int64) *Week {
+	if x.week == nil || x.monday != monday {
+		w := x.weeks[monday]
+		if w == nil {
+			w = &Week{Start: time.Unix(monday*7*86400-3*86400, 0).UTC()}
+			x.weeks[monday] = w
+		}
+		x.week, x.monday = w, monday
+	}
+	return x.week
+}
+
+// dayOf is the shop's day of a time.
+func (r *tally) dayOf(t time.Time) string {
+	if d := &r.day; t.Before(d.from) || !t.Before(d.to) {
+		y, m, n := t.In(r.zone).Date()
+		d.from, d.to = time.Date(y, m, n, 0, 0, 0, 0, r.zone), time.Date(y, m, n+1, 0, 0, 0, 0, r.zone)
+		d.text = t.In(r.zone).Format(time.DateOnly)
+	}
+	return r.day.text
 }
 
 // mondayOf numbers the week of a time; the first Monday of the epoch was on the fifth day.
 func mondayOf(t time.Time) int64 { return (t.Unix()/86400 + 3) / 7 }
 
 // sample keeps the event when it is among those with the smallest numbers: an even draw that every run repeats.
-func (x *one) sample(n int, e *Entry, p *event.OrderPlaced, total money.Amount, heldThen bool, a *answer, bad map[string]store.Dispute) {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(a.event.Subject))
-	num := h.Sum64() * 0x9e3779b97f4a7c15 // FNV's high bits are weak
-	if len(x.samples) >= n && num >= x.samples[len(x.samples)-1].hash {
-		return
+func (r *tally) sample(x *one, e *Entry, p *event.OrderPlaced, a *answer, total money.Amount, heldThen bool) error {
+	subject := e.Subject
+	if a.derived {
+		subject = e.OrderID
 	}
-	s := Sample{Order: e.OrderID, Subject: a.event.Subject, At: e.At, Total: total, State: string(e.To), HeldThen: heldThen}
+	h := uint64(14695981039346656037) // FNV-1a
+	for i := range len(subject) {
+		h = (h ^ uint64(subject[i])) * 1099511628211
+	}
+	h *= 0x9e3779b97f4a7c15 // its high bits are weak
+	if len(x.samples) >= r.o.Samples && h >= x.samples[len(x.samples)-1].hash {
+		return nil
+	}
+	d, err := r.whole(e, a)
+	if err != nil {
+		return err
+	}
+	s := Sample{
+		Order: strings.Clone(e.OrderID), Subject: strings.Clone(d.Event.Subject), At: e.At, Total: total, State: strings.Clone(string(e.To)), HeldThen: heldThen,
+	}
+	s.Total.Currency = strings.Clone(total.Currency)
 	if p != nil {
-		s.Channel, s.Number = p.Channel, p.Number
+		s.Channel, s.Number = strings.Clone(p.Channel), strings.Clone(p.Number)
 	}
-	for i := range a.said {
-		if a.said[i].Name == x.Name {
-			s.Did = a.said[i].Did
+	for _, c := range d.Trace.Automations {
+		if c.Name == x.Name {
+			s.Did = c.Did
 		}
 	}
-	if d, ok := bad[e.OrderID]; ok {
+	if d, ok := r.bad[e.OrderID]; ok {
 		s.Ended = d.Reason
 		if s.Ended == "" {
 			s.Ended = "disputed"
 		}
 	}
-	i, _ := slices.BinarySearchFunc(x.samples, num, func(d drawn, n uint64) int { return cmp.Compare(d.hash, n) })
-	x.samples = slices.Insert(x.samples, i, drawn{num, s})
-	if len(x.samples) > n {
-		x.samples = x.samples[:n]
+	i, _ := slices.BinarySearchFunc(x.samples, h, func(d drawn, n uint64) int { return cmp.Compare(d.hash, n) })
+	x.samples = slices.Insert(x.samples, i, drawn{h, s})
+	if len(x.samples) > r.o.Samples {
+		x.samples = x.samples[:r.o.Samples]
 	}
+	return nil
 }
 
-// firedThen reads the names of the automations that fired from a trace, which stand in
-// front of its routing, without reading all of it.
-func firedThen(trace string) []string {
-	_, rest, ok := strings.Cut(trace, `"automations":[`)
-	if !ok {
-		return nil
+// firedThen appends the names of the automations that fired by a trace. They stand in
+// front of its routing, which is most of it and is not looked at.
+func firedThen(trace string, out []string) []string {
+	t := jsonscan.Of(trace)
+	for t.Object(); ; t.Skip() {
+		name, ok := t.AnyKey()
+		if !ok || name == "routing" {
+			return out
+		}
+		if name == "automations" {
+			break
+		}
 	}
-	var out []string
-	for {
-		_, after, ok := strings.Cut(rest, `{"name":"`) // quotes inside texts are escaped: this begins an entry
-		if !ok {
-			return out
+	for t.Array(); t.More(); t.End() {
+		t.Object()
+		var name, outcome string
+		for {
+			key, ok := t.AnyKey()
+			if !ok {
+				break
+			}
+			switch key {
+			case "name":
+				name = t.String()
+			case "outcome":
+				outcome = t.String()
+			default:
+				t.Skip()
+			}
 		}
-		name, after, ok := strings.Cut(after, `"`)
-		if !ok {
-			return out
-		}
-		_, after, ok = strings.Cut(after, `"outcome":"`)
-		if !ok {
-			return out
-		}
-		if strings.HasPrefix(after, decide.Fired+`"`) {
+		if outcome == decide.Fired {
 			out = append(out, name)
 		}
-		rest = after
 	}
+	return out
 }
 
 func (r *tally) report() *Report {

@@ -98,11 +98,25 @@ func (c *Console) showBacktest(w http.ResponseWriter, r *http.Request, status in
 	}
 	if ok {
 		v.result(res)
+		if len(v.Values) == 0 { // as it was run last
+			v.Values["since"], v.Values["until"], v.Values["capacity"] = res.Since, res.Until, capacityOf(res)
+		}
 	}
 	if v.Page, err = c.frame(w, r, "Backtest of "+title(name), "Automations"); err != nil {
 		return err
 	}
 	return c.show(w, r, status, backtestPage(v))
+}
+
+// capacityOf is the capacity that a backtest was run with, as it is typed.
+func capacityOf(res backtest.Result) string {
+	if res.Report == nil || len(res.Report.Automations) == 0 {
+		return ""
+	}
+	if t := res.Report.Automations[0].Tasks; t != nil && t.Capacity > 0 {
+		return strconv.Itoa(t.Capacity)
+	}
+	return ""
 }
 
 func (c *Console) startBacktest(w http.ResponseWriter, r *http.Request) error {
@@ -202,9 +216,12 @@ func resultTiles(v backtestView) []ui.TileView {
 		if t.Busiest != "" {
 			tile.Note += " on " + t.Busiest
 		}
-		if t.Capacity > 0 && t.DaysOver > 0 {
+		switch {
+		case t.Capacity > 0 && t.DaysOver > 0:
 			tile.Meaning = ui.Attention
 			tile.Note = fmt.Sprintf("more than %d on %d of %d days", t.Capacity, t.DaysOver, t.Days)
+		case t.Capacity > 0:
+			tile.Note += fmt.Sprintf("; the team can do %d", t.Capacity)
 		}
 		tiles = append(tiles, tile)
 	}

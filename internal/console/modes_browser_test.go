@@ -92,7 +92,7 @@ func openLive(t *testing.T, automationText string) *liveShop {
 		t.Fatal(err)
 	}
 	live := liveEngine{eng}
-	tries := &backtest.Runner{DB: db, Keys: keys, Engine: eng, Now: now, Log: slog.New(slog.DiscardHandler)}
+	tries := &backtest.Runner{DB: db, Keys: keys, Policies: eng, Now: now, Log: slog.New(slog.DiscardHandler)}
 	t.Cleanup(tries.Close)
 	srv := httptest.NewServer(web.Handler(console.New(console.Deps{
 		Read: db, Write: db, Keys: keys, Submit: live, Sessions: web, People: svc, Modes: live, Live: live, Check: eng, Suggest: consoletest.Suggester{DB: db}, Policy: consoletest.Policies{Engine: eng}, Backtest: tries, Now: now,

@@ -67,7 +67,11 @@ func (c *Console) acceptSuggestion(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	return c.back(w, r, "/automations/"+pathEscape(name), ui.Flash{
+	to := "/automations/" + pathEscape(name)
+	if r.PostFormValue("then") == "edit" {
+		to += "/edit"
+	}
+	return c.back(w, r, to, ui.Flash{
 		Meaning: ui.Done, Text: "Kept as a draft that you own. It does nothing until somebody switches it on.",
 	})
 }

@@ -68,6 +68,16 @@ func (d *decider) runAutomations() {
 		}
 		d.trial(a, outcome, err)
 	}
+	d.liftHolds()
+}
+
+// liftHolds lifts what automations hold the order for, when one of them let it go. It
+// comes after all holds of the event: which automation is asked first must not matter.
+func (d *decider) liftHolds() {
+	if d.letGo && d.order != nil {
+		d.order.Holds = slices.DeleteFunc(d.order.Holds, func(h order.Hold) bool { return h.Automation != "" })
+	}
+	d.letGo = false
 }
 
 // Asked returns the automations of a set that an event asks: those on its type,
@@ -172,9 +182,7 @@ func (r *runner) orderStep(action automation.Action, at string) string {
 		}
 		return "hold: " + s.Reason
 	case automation.Release:
-		if acts {
-			o.Holds = slices.DeleteFunc(o.Holds, func(h order.Hold) bool { return h.Automation != "" })
-		}
+		d.letGo = d.letGo || acts
 		return "release"
 	case automation.Tag:
 		once(&o.Tags, s.Tag)

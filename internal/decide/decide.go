@@ -300,6 +300,7 @@ type decider struct {
 	before   order.State
 	touched  map[stock.Key]int // index into out.Balances
 	hold     holdWish
+	letGo    bool            // an automation released the order
 	resettle bool            // the holds changed since the order settled
 	woken    map[string]bool // runs that go on because of this event
 }

@@ -226,6 +226,41 @@ func TestAHoldAfterAcceptanceTakesTheRequestBack(t *testing.T) {
 	s.check()
 }
 
+const (
+	releaseKnown = `automation: a-release-known
+owner: risk@shop.example
+why: these were always let go
+on: order.placed
+when: order.units < 50
+do:
+  - release: {}
+`
+	holdAgain = `automation: z-hold-again
+owner: risk@shop.example
+why: asked after the release
+on: order.placed
+do:
+  - hold: { queue: risk, reason: everything }
+`
+)
+
+// TestAReleaseComesAfterAllHoldsOfItsEvent: what automations are called must not decide what becomes of an order.
+func TestAReleaseComesAfterAllHoldsOfItsEvent(t *testing.T) {
+	for _, holds := range [][]string{{holdLarge}, {holdAgain}, {holdLarge, holdAgain}} {
+		s := newShop(t, append(holds, releaseKnown)...)
+		s.receive("MUG", "a", 90)
+		s.do(placed("1", line("MUG", 20)))
+		if o := s.order("1"); o.State != order.Ready || len(o.Holds) != 0 || len(s.snap.Tasks[o.ID]) != 0 {
+			t.Errorf("%d holds: %s %v", len(holds), o.State, o.Holds)
+		}
+		s.do(placed("2", line("MUG", 60)))
+		if o := s.order("2"); o.State != order.Held || len(o.Holds) != len(holds) {
+			t.Errorf("%d holds: an order that nobody releases is %s with %v", len(holds), o.State, o.Holds)
+		}
+		s.check()
+	}
+}
+
 // A request whose only attempt failed may have arrived: nobody heard the answer. The warehouse is told to stop.
 func TestARequestOfUnknownFateIsTakenBackAloud(t *testing.T) {
 	for _, attempted := range []bool{false, true} {

@@ -472,14 +472,6 @@ func appendJSON(b []byte, s string) []byte {
 // DecodeFacts reads what EncodeFacts wrote, with the types of the schema.
 func DecodeFacts(data []byte) (Facts, error) { return decodeFacts(data, nil) }
 
-// DecodeFactsOf reads those facts only that are named; names are sorted.
-func DecodeFactsOf(data []byte, names []string) (Facts, error) {
-	if f, ok := scanFacts(data, names); ok {
-		return f, nil
-	}
-	return decodeFacts(data, names)
-}
-
 func decodeFacts(data []byte, names []string) (Facts, error) {
 	raw := map[string]json.RawMessage{}
 	if len(data) == 0 {
@@ -493,11 +485,7 @@ func decodeFacts(data []byte, names []string) (Facts, error) {
 		if _, wanted := slices.BinarySearch(names, name); names != nil && !wanted {
 			continue
 		}
-		typ := schema.Int // velocities
-		if fd, ok := schema.Lookup(name); ok {
-			typ = fd.Type
-		}
-		v, err := decodeFact(typ, r)
+		v, err := decodeFact(typeOf(name), r)
 		if err != nil {
 			return nil, fault.Wrap(err, fault.Internal, "decide.DecodeFacts", "the stored fact %s cannot be read", name)
 		}

@@ -31,21 +31,26 @@ func Follow(snap *Snapshot, ev event.Event, pol *Policy, at time.Time, rec *Reco
 
 // Ask says what the automations of pol make of the event: the traces and facts of
 // the result are what Decide would record. Facts that were recorded then count more than
-// what the snapshot gives now. Nothing is routed and nothing may be applied.
-func Ask(snap *Snapshot, ev event.Event, pol *Policy, at time.Time, recorded Facts) (*Decision, error) {
+// what the snapshot gives now; when they are complete, nothing else counts. Nothing is
+// routed and nothing may be applied.
+func Ask(snap *Snapshot, ev event.Event, pol *Policy, at time.Time, recorded Facts, complete bool) (*Decision, error) {
 	d := newDecider(snap, ev, pol, at)
-	d.ask, d.known = true, recorded
+	d.ask = true
+	if complete {
+		d.given = recorded
+	} else {
+		d.known = recorded
+	}
 	if err := d.dispatch(); err != nil {
 		return nil, err
 	}
 	return d.out, nil
 }
 
-// Answer is Ask where the facts are known already, or follow from the event alone
-// (facts is nil): o is the order the event concerns, as far as steps look at it.
-func Answer(ev event.Event, o *order.Order, pol *Policy, facts Facts, at time.Time) *Decision {
+// Answer is Ask where the facts follow from the event alone: o is the order it concerns, as far as steps look at it.
+func Answer(ev event.Event, o *order.Order, pol *Policy, at time.Time) *Decision {
 	d := newDecider(noRows, ev, pol, at)
-	d.order, d.given, d.ask = o, facts, true
+	d.order, d.ask = o, true
 	d.runAutomations()
 	return d.out
 }
@@ -76,6 +81,7 @@ func (d *decider) repeat() {
 	for _, a := range d.rec.Acted {
 		d.fire(a, d.gather(a.StepReads()), true)
 	}
+	d.liftHolds()
 	d.resettle = d.resettle || d.holds() != holds
 }
 

@@ -260,6 +260,7 @@ func (d *decider) goOn(was *automation.Run, held *event.RunDue, w woken) error {
 	holds := d.holds()
 	r := d.restore(run, a)
 	r.resume(w)
+	d.liftHolds()
 	d.resettle = d.resettle || d.holds() != holds
 	d.traceRun(run, r.did)
 	return nil

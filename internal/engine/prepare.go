@@ -11,7 +11,6 @@ import (
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/risk"
-	"orderly.example/orderly/internal/store"
 )
 
 // prepared is an event ready for the group: with its id, its stored form and its keyed identity.
@@ -56,7 +55,7 @@ func (e *Engine) prepare(ev *event.Event, p *prepared) error {
 		p.hasPD = p.personal != (customer.Personal{})
 	}
 	if placed, ok := ev.Data.(*event.OrderPlaced); ok {
-		ev.Who = e.identify(placed)
+		ev.Who = risk.Identify(e.keys.Hash, placed)
 	}
 	raw, err := event.Encode(stored)
 	if err != nil {
@@ -80,28 +79,4 @@ func (e *Engine) prepare(ev *event.Event, p *prepared) error {
 		p.ev.Who.Customer = p.customer
 	}
 	return nil
-}
-
-// identify hashes what identifies the buyer under the shop's own key.
-func (e *Engine) identify(p *event.OrderPlaced) event.Identity { return Identify(e.keys, p) }
-
-// Identify is the keyed identity of a buyer, from hashes under the shop's own key.
-func Identify(keys *store.Keyring, p *event.OrderPlaced) event.Identity {
-	var who event.Identity
-	if mail := risk.Email(p.Customer.Email); mail != "" {
-		who.Email = "e" + keys.Hash("email", mail)
-		who.Customer = "cus_" + who.Email[1:]
-	} else if p.Customer.ID != "" {
-		who.Customer = "cus_" + keys.Hash("customer", p.Channel+"\x00"+p.Customer.ID)
-	}
-	if a := risk.Address(p.Shipping.Country, p.Shipping.Postal, p.Shipping.Line1); a != "" {
-		who.Address = "a" + keys.Hash("address", a)
-	}
-	if p.Device != "" {
-		who.Device = "d" + keys.Hash("device", p.Device)
-	}
-	if p.IP != "" {
-		who.IP = "i" + keys.Hash("ip", p.IP)
-	}
-	return who
 }

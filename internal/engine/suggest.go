@@ -15,9 +15,12 @@ import (
 
 // SuggestQuery says what suggestions are made from.
 type SuggestQuery struct {
-	Since   time.Time         // orders placed since; zero = all, up to suggest.MaxRows
-	Labels  map[string]string // order number -> outcome; nil = people's decisions
+	Since   time.Time // orders placed since; zero = all, up to suggest.MaxRows
 	Options suggest.Options
+	// Outcomes are people's decisions, unless they are given as labels by order number, or
+	// it is to count which orders were disputed.
+	Labels   map[string]string
+	Disputes bool
 }
 
 // Suggestions is what was found, less what a person has said something about already.
@@ -43,14 +46,14 @@ const suggestEvery = time.Minute
 
 // Suggest looks for patterns and says what was found. It changes nothing.
 func (e *Engine) Suggest(ctx context.Context, q SuggestQuery) (*Suggestions, error) {
-	t, err := e.cases(ctx, q.Since, q.Labels)
+	t, err := e.cases(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	s := &Suggestions{Report: suggest.Find(t, q.Options)}
 	s.Later = suggest.Measure(t, s.Report, q.Options)
 	s.all = s.Suggestions
-	if q.Labels != nil {
+	if q.Labels != nil || q.Disputes {
 		return s, nil // nobody has said anything about these
 	}
 	return s, e.setAside(ctx, s)

@@ -13,9 +13,6 @@ type Gist struct {
 	IPCountry string // by the table as it was then
 }
 
-// gistFields are those of EncodeGist. The domain comes last: it is the sender's text.
-const gistFields = 7
-
 // EncodeGist writes identity and gist as one line for the event's row. The
 // customer's id has a column of its own.
 func EncodeGist(who Identity, g Gist) string {
@@ -31,16 +28,16 @@ func EncodeGist(who Identity, g Gist) string {
 	return strings.Join([]string{who.Email, who.Address, who.Device, who.IP, flags, g.IPCountry, g.Domain}, "\t")
 }
 
-// DecodeGist reads what EncodeGist wrote; ok is false for anything else.
+// DecodeGist reads what EncodeGist wrote; ok is false for anything else. The
+// domain comes last: it is the sender's text.
 func DecodeGist(s string) (who Identity, g Gist, ok bool) {
-	f := strings.SplitN(s, "\t", gistFields)
-	if len(f) != gistFields {
-		return who, g, false
+	var flags string
+	for _, to := range [...]*string{&who.Email, &who.Address, &who.Device, &who.IP, &flags, &g.IPCountry} {
+		if *to, s, ok = strings.Cut(s, "\t"); !ok {
+			return Identity{}, Gist{}, false
+		}
 	}
-	who = Identity{Email: f[0], Address: f[1], Device: f[2], IP: f[3]}
-	g = Gist{
-		HasEmail: strings.Contains(f[4], "m"), Differ: strings.Contains(f[4], "d"), Billing: strings.Contains(f[4], "b"),
-		IPCountry: f[5], Domain: f[6],
-	}
+	g.Domain = s
+	g.HasEmail, g.Differ, g.Billing = strings.Contains(flags, "m"), strings.Contains(flags, "d"), strings.Contains(flags, "b")
 	return who, g, true
 }

@@ -11,10 +11,10 @@ import (
 
 	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/customer"
-	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/order"
+	"orderly.example/orderly/internal/risk"
 	"orderly.example/orderly/internal/store"
 )
 
@@ -30,7 +30,7 @@ func (o *Office) Find(ctx context.Context, ref string) (string, error) {
 	const op = "privacy.Find"
 	ref = strings.TrimSpace(ref)
 	if strings.Contains(ref, "@") {
-		ref = engine.Identify(o.Keys, &event.OrderPlaced{Customer: event.Buyer{Email: ref}}).Customer
+		ref = risk.Identify(o.Keys.Hash, &event.OrderPlaced{Customer: event.Buyer{Email: ref}}).Customer
 	}
 	var id string
 	err := o.DB.View(ctx, func(tx *store.Tx) error {

@@ -3,7 +3,6 @@ package store
 import (
 	"time"
 
-	"orderly.example/orderly/internal/order"
 	"orderly.example/orderly/internal/task"
 )
 
@@ -84,48 +83,4 @@ func (tx *Tx) PlacedSince(n int) (time.Time, error) {
 	var at int64
 	_, err := readRow(tx, "SELECT placed_at FROM orders ORDER BY placed_at DESC, id DESC LIMIT 1 OFFSET $1", []any{n}, &at)
 	return readTime(at), err
-}
-
-// PastEvent is a decided event of the history with the order it concerns as it is now.
-type PastEvent struct {
-	EventRow
-	OrderID string
-	Order   *order.Order // of order.placed only
-	Owner   string       // the order's customer
-}
-
-// EachPast calls f for the decided events that tell what orders and customers were like
-// when each order was placed, in the order of their decisions. It reads the whole history.
-func (tx *Tx) EachPast(f func(*PastEvent) error) error {
-	return readEach(tx, func(scan func(...any) error) error {
-		var p PastEvent
-		var at int64
-		var doc string
-		err := scan(&p.Seq, &p.ID, &p.Type, &p.Subject, &at, &p.Mode, &p.Actor, &p.Data, &p.CustomerID, &p.OrderID, &p.Owner, &doc)
-		if err != nil {
-			return err
-		}
-		p.At = readTime(at)
-		if doc != "" {
-			p.Order = &order.Order{}
-			if err := readDoc("order", doc, p.Order); err != nil {
-				return err
-			}
-		}
-		return f(&p)
-	}, `SELECT e.seq, e.id, e.type, e.subject, e.at, e.mode, e.actor, e.data, e.customer_id, e.order_id, coalesce(o.customer_id, ''),
-			CASE WHEN e.type = 'order.placed' THEN coalesce(o.doc, '') ELSE '' END
-		FROM event e LEFT JOIN orders o ON o.id = e.order_id
-		WHERE e.state = 'decided' AND e.type IN ('order.placed', 'order.cancelled', 'order.release_requested', 'return.received', 'task.decided')
-		ORDER BY e.seq`)
-}
-
-// EachMark calls f for every counted order under every velocity key from a time on.
-func (tx *Tx) EachMark(since time.Time, f func(key, orderID string)) error {
-	return readEach(tx, func(scan func(...any) error) error {
-		var key, ref string
-		err := scan(&key, &ref)
-		f(key, ref)
-		return err
-	}, "SELECT key, ref FROM velocity WHERE at >= $1", micros(since))
 }

@@ -6,6 +6,7 @@ import (
 
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/money"
+	"orderly.example/orderly/internal/rule"
 )
 
 // confirm keeps the candidates that hold on the cases they were not found on.
@@ -170,8 +171,10 @@ func (v *view) reach(s *Suggestion, c *candidate) {
 	s.PerDay = math.Round(100*float64(s.Reach)/days) / 100
 }
 
-// coveredBy is the automation whose step people already have for every decided case of
-// the pattern, and which people's decisions bear out as a whole; "" = none.
+// coveredBy is the automation whose step people already have for every case of the
+// pattern, and which people's decisions bear out as a whole; "" = none. That it fires on
+// every such order is proved or disproved where its condition and the pattern can be reasoned
+// about; elsewhere the decided cases say so.
 func (v *view) coveredBy(c *candidate, o Options) string {
 	step := stepOf(c.outcome)
 	pos := make([]int32, len(v.t.rows))
@@ -179,6 +182,7 @@ func (v *view) coveredBy(c *candidate, o Options) string {
 		pos[r] = int32(i)
 	}
 	known := v.learn + v.confirm
+	pattern, _ := rule.Compile(v.suggestion(c, o).When, trigger)
 	name := ""
 	for _, m := range v.t.covered {
 		if m.fact != step || name != "" && m.value > name {
@@ -197,6 +201,15 @@ func (v *view) coveredBy(c *candidate, o Options) string {
 			}
 		}
 		all := own.Rate() >= o.Agreement
+		if has := v.t.conditions[m.value]; all && pattern != nil && has != nil {
+			switch verdict, _ := rule.Solve(rule.IsTrue(pattern), rule.NotTrue(has)); verdict {
+			case rule.Impossible:
+				name = m.value
+				continue
+			case rule.Possible:
+				continue
+			}
+		}
 		for i := 0; i < known && all; i++ {
 			all = !c.bits.has(i) || holds.has(i)
 		}

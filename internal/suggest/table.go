@@ -125,13 +125,14 @@ type Table struct {
 	columns    []*column
 	byName     map[string]*column
 	members    map[string]*member
-	covered    map[string]*member // automation by step -> cases whose condition it met
-	index      map[string]int32   // id -> row
+	covered    map[string]*member         // automation by step -> cases whose condition it met
+	index      map[string]int32           // id -> row
+	conditions map[string]*rule.Condition // of automations that cover cases
 }
 
 // NewTable returns an empty table.
 func NewTable() *Table {
-	t := &Table{byName: map[string]*column{}, members: map[string]*member{}, covered: map[string]*member{}, index: map[string]int32{}}
+	t := &Table{byName: map[string]*column{}, members: map[string]*member{}, covered: map[string]*member{}, index: map[string]int32{}, conditions: map[string]*rule.Condition{}}
 	names, vs := Reads()
 	for _, n := range names {
 		f, _ := schema.Lookup(n)
@@ -140,6 +141,9 @@ func NewTable() *Table {
 	t.velocities = vs
 	return t
 }
+
+// Knows tells the condition of an automation that cases name as covering them.
+func (t *Table) Knows(automation string, c *rule.Condition) { t.conditions[automation] = c }
 
 // Len is the number of cases.
 func (t *Table) Len() int { return len(t.rows) }
@@ -219,7 +223,7 @@ func put(m map[string]*member, fact, value string, n int) {
 		if len(m) >= maxValues {
 			return
 		}
-		e = &member{fact: fact, value: value}
+		e = &member{fact: fact, value: strings.Clone(value)} // not the text that it is a part of
 		m[key] = e
 	}
 	if k := len(e.rows); k == 0 || e.rows[k-1] != int32(n) {
@@ -252,6 +256,7 @@ func (t *Table) take(n int, name string, v any) {
 				return
 			}
 			code = int64(len(c.words))
+			v = strings.Clone(v) // not the text that it is a part of
 			c.index[v] = code
 			c.words = append(c.words, v)
 		}

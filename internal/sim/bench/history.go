@@ -10,6 +10,7 @@ import (
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/risk"
 	"orderly.example/orderly/internal/store"
 )
 
@@ -109,7 +110,7 @@ func (m *historyMaker) decide(ev event.Event, at time.Time) error {
 		return fault.New(fault.Internal, "bench.History", "a body is no order")
 	}
 	ev.ID = event.Derive("evt_", ev.Source, ev.Key)
-	ev.Type, ev.Subject, ev.Mode, ev.Received, ev.Who = p.EventType(), p.EventSubject(), event.Live, at, engine.Identify(m.keys, p)
+	ev.Type, ev.Subject, ev.Mode, ev.Received, ev.Who = p.EventType(), p.EventSubject(), event.Live, at, risk.Identify(m.keys.Hash, p)
 	ds, err := m.apply(ev, at)
 	if err != nil {
 		return err

@@ -49,6 +49,7 @@ func Run(t *testing.T, open Opener) {
 		"the policy has revisions":                        policy,
 		"the history is asked who fired together":         checks,
 		"runs are found, listed, and end once":            runs,
+		"the history is read as it was written":           history,
 		"people, tokens and sessions":                     people,
 		"the audit log is appended to and sealed":         audit,
 	}
