@@ -19,7 +19,8 @@ func (p *program) checkCommand() *cobra.Command {
 		Long: `Check a folder of files, or the shop's current policy when none is named: that
 every text is valid, that every automation does what the tests beside it say, and
 what can be proved of all of them together: pairs that want different things of
-one order, with an order that shows it; rules that can never fire; loops.
+one order, with an order that shows it; rules that can never fire; loops. Of the
+current policy it also tells the findings on the system map (orderly map).
 Nothing is changed. The exit code is 1 when there is an error or a test fails.`,
 		Example: examples("orderly check examples/shop", "orderly check --strict --json"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -82,7 +83,13 @@ func (p *program) tellReport(r *proof.Report, failed []proof.TestResult) {
 		}
 		p.printf("          %s\n", strings.Join(f.At, ", "))
 	}
-	if len(r.Findings) > 0 {
+	if len(r.Map) > 0 {
+		p.printf("\nOn the system map\n")
+	}
+	for _, g := range r.Map {
+		p.tellGap(g)
+	}
+	if len(r.Findings)+len(r.Map) > 0 {
 		p.printf("\n")
 	}
 	p.printf("%s, %d failed. %s: %s, %s. %s looked at, %s proved, in %s.\n",

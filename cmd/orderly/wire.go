@@ -275,7 +275,7 @@ func (c consoleEngine) Lookup(country, code string) (lat, lon float64, ok bool) 
 func (p *program) console(r *running, web *access.Web) *console.Console {
 	eng := consoleEngine{r.engine}
 	return console.New(console.Deps{
-		Read: r.db, Write: r.db, Keys: r.keys, Submit: eng, Sessions: web, People: r.access, Why: eng, Replay: eng, Suggest: eng, Live: eng, Modes: eng, Check: r.engine, Policy: eng, Postal: eng,
+		Read: r.db, Write: r.db, Keys: r.keys, Submit: eng, Sessions: web, People: r.access, Why: eng, Replay: eng, Suggest: eng, Live: eng, Modes: eng, Check: r.engine, Map: r.engine, Policy: eng, Postal: eng,
 		Connect:  consoleConnections{r.shop, r.ports},
 		Privacy:  r.privacy(),
 		Backtest: r.backtest,

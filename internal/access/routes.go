@@ -83,6 +83,8 @@ var routes = map[string]Need{
 	"GET /suggestions":                           {Act: See},
 	"GET /changes":                               {Act: See},
 	"GET /effects":                               {Act: See},
+	"GET /map":                                   {Act: See},
+	"GET /map.svg":                               {Act: See},
 	"GET /automations/{name}/runs":               {Act: See},
 	"GET /runs/{id}":                             {Act: See},
 	"POST /editor/complete":                      {Act: ApplyAutomation, Owner: AnyOwner},

@@ -26,7 +26,7 @@ var floors = map[string]float64{
 	"automation": 4.2,
 	"risk":       4, "routing": 4, "returns": 4, "supply": 4,
 
-	"notify": 5, "suggest": 5, "store": 5.2, "connect": 5.4,
+	"notify": 5, "suggest": 5, "atlas": 5, "store": 5.2, "connect": 5.4,
 
 	"decide":   6,
 	"proof":    6.1,
@@ -51,7 +51,7 @@ var deeper = map[string]float64{}
 // that decide can use them and a test needs nothing but literals.
 var nouns = []string{
 	"fault", "money", "stock", "geo", "schema", "rule", "catalog", "customer", "task", "event", "order", "effect",
-	"automation", "risk", "routing", "suggest", "decide", "proof", "forecast",
+	"automation", "risk", "routing", "suggest", "atlas", "decide", "proof", "forecast",
 }
 
 func floorOf(pkg string) (float64, bool) {

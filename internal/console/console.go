@@ -215,6 +215,7 @@ type Deps struct {
 	Live     Live
 	Modes    Switcher
 	Check    Checker
+	Map      Mapper // nil: no system map
 	Policy   PolicyEditor
 	Privacy  PrivacyOffice
 	Postal   Postal
@@ -318,6 +319,8 @@ func (c *Console) routes() {
 		{"POST /editor/save", c.saveEdit},
 		{"GET /effects", c.effects},
 		{"POST /effects/replay", c.replay},
+		{"GET /map", c.systemMap},
+		{"GET /map.svg", c.mapSVG},
 		{"GET /settings", c.settings},
 		{"GET /settings/locations/{id}", c.location},
 		{"POST /settings/locations/{id}", c.saveLocation},

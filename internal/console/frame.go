@@ -55,6 +55,7 @@ func (c *Console) frame(w http.ResponseWriter, r *http.Request, title, current s
 		{Icon: "stock", Label: "Stock", Href: "/stock", Key: "s"},
 		{Icon: "auto", Label: "Automations", Href: "/automations", Key: "a"},
 		{Icon: "effects", Label: "Effects", Href: "/effects", Key: "e", Count: count(n.DeadEffects), Meaning: ui.Danger},
+		{Icon: "map", Label: "Map", Href: "/map", Key: "m"},
 		{Icon: "settings", Label: "Settings", Href: "/settings", Key: "p"},
 	}
 	for i := range p.Nav {

@@ -30,6 +30,7 @@ var palettePages = []found{
 	{Label: "Low stock", Href: "/stock?low=1"},
 	{Label: "Automations", Note: "g a", Href: "/automations"},
 	{Label: "Effects", Note: "g e", Href: "/effects"},
+	{Label: "Map of systems", Note: "g m", Href: "/map"},
 	{Label: "Settings", Note: "g p", Href: "/settings"},
 	{Label: "Your account", Href: "/profile"},
 	{Label: "People", Href: "/settings/people"},

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"orderly.example/orderly/internal/atlas"
 	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/fault"
@@ -72,6 +73,11 @@ func (e *Engine) Check(ctx context.Context) (*proof.Report, error) {
 			}
 			f.History = &n
 		}
+		in, err := e.mapInput(tx)
+		if err != nil {
+			return err
+		}
+		r.Map = atlas.Build(in).Gaps
 		return nil
 	})
 	return r, err

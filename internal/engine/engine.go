@@ -70,6 +70,7 @@ type Engine struct {
 	stats    Stats
 
 	suggested suggested
+	mapped    mapped // when the system map was kept last
 
 	mu      sync.Mutex // guards the two below: Run may start while Close stops
 	workers func(context.Context) error

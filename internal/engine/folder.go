@@ -18,6 +18,7 @@ import (
 //
 //	shop.yaml              settings of the shop
 //	routing.yaml           where orders ship from
+//	map.yaml               who owns which system and datum
 //	automations/*.yaml     one automation a file
 //	templates/*.liquid     messages that replace the built-in ones
 
@@ -41,12 +42,14 @@ func ReadFolder(fsys fs.FS) ([]store.Text, error) {
 			kind = KindShop
 		case path == "routing.yaml":
 			kind = KindRouting
+		case path == "map.yaml":
+			kind = KindMap
 		case dir == "automations" && ext == ".yaml":
 			kind = KindAutomation
 		case dir == "templates" && ext == ".liquid":
 			kind = KindTemplate
 		default:
-			ps = append(ps, fault.Problem{Pointer: path, Message: "is not part of a policy folder: shop.yaml, routing.yaml, automations/*.yaml and templates/*.liquid are"})
+			ps = append(ps, fault.Problem{Pointer: path, Message: "is not part of a policy folder: shop.yaml, routing.yaml, map.yaml, automations/*.yaml and templates/*.liquid are"})
 			return nil
 		}
 		text, err := fs.ReadFile(fsys, path)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"orderly.example/orderly/internal/atlas"
 	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/catalog"
 	"orderly.example/orderly/internal/decide"
@@ -21,6 +22,7 @@ const (
 	KindRouting    = "routing"
 	KindShop       = "shop"
 	KindTemplate   = "template"
+	KindMap        = "map"
 )
 
 // tables are postal codes and IP ranges in memory; they change only by `orderly data import`.
@@ -33,7 +35,8 @@ type tables struct {
 type loaded struct {
 	policy    *decide.Policy
 	templates *notify.Set
-	locations int64 // count of location changes it was made at
+	declared  *atlas.Declared // nil: the shop has no map.yaml
+	locations int64           // count of location changes it was made at
 }
 
 // Reload reads the tables and the current policy again.
@@ -152,6 +155,12 @@ func Compile(texts []store.Text) (*loaded, error) {
 			collect(err)
 			if err == nil {
 				own = append(own, tpl)
+			}
+		case KindMap:
+			d, err := atlas.ParseDeclared(t.Name+".yaml", []byte(t.Text))
+			collect(err)
+			if err == nil {
+				l.declared = d
 			}
 		default:
 			ps = append(ps, fault.Problem{Pointer: t.Name, Message: fmt.Sprintf("%q is no kind of policy text", t.Kind)})

@@ -64,7 +64,7 @@ func (e *Engine) Run(ctx context.Context) error {
 
 // look does the rounds of the minimal watch.
 func (e *Engine) look(ctx context.Context) {
-	for _, step := range []func(context.Context) error{e.endDay, e.sweep, e.releaseRuns, e.tellQuarantined, e.tellStalled, e.tellModes, e.tellOrphans} {
+	for _, step := range []func(context.Context) error{e.endDay, e.sweep, e.releaseRuns, e.tellQuarantined, e.tellStalled, e.tellModes, e.tellOrphans, e.keepMap} {
 		if err := step(ctx); err != nil && ctx.Err() == nil {
 			e.log.Error("a round of the watch failed; it is tried again", "err", err)
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"orderly.example/orderly/internal/atlas"
 	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/rule"
@@ -77,6 +78,7 @@ type Report struct {
 	Solved      int           `json:"solved"` // questions that took a proof
 	Took        time.Duration `json:"-"`
 	Findings    []Finding     `json:"findings"`
+	Map         []atlas.Gap   `json:"map,omitempty"` // findings on the system map
 	Tests       []TestResult  `json:"tests"`
 }
 
@@ -85,6 +87,11 @@ func (r *Report) Count(s Severity) int {
 	n := 0
 	for _, f := range r.Findings {
 		if f.Severity == s {
+			n++
+		}
+	}
+	for _, g := range r.Map {
+		if g.Warning && s == Warning || !g.Warning && s == Note {
 			n++
 		}
 	}

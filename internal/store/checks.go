@@ -9,6 +9,13 @@ func (tx *Tx) AnyLowLine() (bool, error) {
 	return n > 0, err
 }
 
+// AnyProduct reports whether there is a product.
+func (tx *Tx) AnyProduct() (bool, error) {
+	var n int64
+	err := tx.QueryRow("SELECT COUNT(*) FROM (SELECT 1 FROM product LIMIT 1) AS one").Scan(&n)
+	return n > 0, err
+}
+
 // FiredTogether counts the events of a type on which all the automations fired. It reads every
 // event of the type, so it is for a question that a person asks.
 func (tx *Tx) FiredTogether(typ string, automations []string) (int, error) {

@@ -312,7 +312,7 @@ func Open(ctx context.Context, dir string, n int) (*Shop, error) {
 	}
 	tries := &backtest.Runner{DB: db, Keys: keys, Policies: policies, Now: Now, Log: slog.New(slog.DiscardHandler)}
 	c := console.New(console.Deps{
-		Read: db, Write: db, Keys: keys, Submit: eng, Sessions: web, People: svc, Why: Explainer{db}, Replay: eng, Suggest: Suggester{db}, Live: eng, Check: Checks{db, policies}, Policy: Policies{policies}, Postal: Postal{}, Backtest: tries,
+		Read: db, Write: db, Keys: keys, Submit: eng, Sessions: web, People: svc, Why: Explainer{db}, Replay: eng, Suggest: Suggester{db}, Live: eng, Check: Checks{db, policies}, Map: policies, Policy: Policies{policies}, Postal: Postal{}, Backtest: tries,
 		Privacy: &privacy.Office{DB: db, Keys: keys, Audit: svc},
 		Shop:    func() console.Shop { return console.Shop{Name: "Sample Shop", Zone: Zone(), Currency: "EUR"} },
 		Now:     Now,

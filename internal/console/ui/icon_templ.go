@@ -16,6 +16,7 @@ var icons = map[string]string{
 	"stock":    "M2.5 6.5 8 3l5.5 3.5v7h-11zM5.5 13.5v-4h5v4",
 	"auto":     "M9 1.8 3.5 9H8l-1 5.2L12.5 7H8z",
 	"effects":  "M2.5 3.5h11v7h-6l-3 2.7v-2.7h-2z",
+	"map":      "M2 3h4v3H2zM10 6.5h4v3h-4zM2 10h4v3H2zM6 4.5h1.5a1 1 0 0 1 1 1v1.5a1 1 0 0 0 1 1h.5M6 11.5h1.5a1 1 0 0 0 1-1V9",
 	"settings": "M8 5.8a2.2 2.2 0 1 0 0 4.4 2.2 2.2 0 0 0 0-4.4zM8 1.8v1.8M8 12.4v1.8M1.8 8h1.8M12.4 8h1.8M3.6 3.6l1.3 1.3M11.1 11.1l1.3 1.3M12.4 3.6l-1.3 1.3M4.9 11.1l-1.3 1.3",
 	"search":   "M7 2.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9zM10.4 10.4l3.1 3.1",
 	"menu":     "M2.5 4.5h11M2.5 8h11M2.5 11.5h11",
@@ -78,7 +79,7 @@ func Icon(name string) templ.Component {
 		var templ_7745c5c3_Var2 string
 		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(icons[name])
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/console/ui/icon.templ`, Line: 46, Col: 207}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/console/ui/icon.templ`, Line: 47, Col: 207}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 		if templ_7745c5c3_Err != nil {

@@ -17,6 +17,7 @@ var shortcuts = []Shortcut{
 	{"g s", "Stock"},
 	{"g a", "Automations"},
 	{"g e", "Effects"},
+	{"g m", "Map"},
 	{"g p", "Settings"},
 	{"", "Lists"},
 	{"j / k", "Next, previous row"},
