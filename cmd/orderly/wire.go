@@ -198,8 +198,27 @@ func (c consoleEngine) Submit(ctx context.Context, evs []event.Event) ([]console
 	return res, nil
 }
 
-func (c consoleEngine) SetMode(ctx context.Context, name, mode string, share int, by, reason string) error {
-	return c.e.SetMode(ctx, engine.ModeChange{Name: name, Mode: automation.Mode(mode), Share: share, By: by, Reason: reason})
+func (c consoleEngine) SetMode(ctx context.Context, name, mode string, share int, by, reason string) (waits bool, err error) {
+	m := engine.ModeChange{Name: name, Mode: automation.Mode(mode), Share: share, By: by, Reason: reason}
+	if waits, err = c.e.ProposeMode(ctx, m); waits || err != nil {
+		return waits, err
+	}
+	return false, c.e.SetMode(ctx, m)
+}
+
+// Waiting implements console.PolicyEditor.
+func (c consoleEngine) Waiting(ctx context.Context) ([]console.Proposed, error) {
+	ps, err := c.e.Proposals(ctx)
+	var out []console.Proposed
+	for _, p := range ps {
+		out = append(out, console.Proposed{ID: p.ID, Name: p.Name, Author: p.Author, Reason: p.Reason, At: p.Created, Mode: p.Mode, Text: p.Text, Now: p.Now})
+	}
+	return out, err
+}
+
+// Second implements console.PolicyEditor.
+func (c consoleEngine) Second(ctx context.Context, id, by string, confirm bool) (string, error) {
+	return c.e.Second(ctx, id, by, confirm)
 }
 
 func (c consoleEngine) Why(ctx context.Context, order, automation string) ([]console.Explanation, error) {
@@ -230,13 +249,13 @@ func (c consoleEngine) ReplayEffects(ctx context.Context, ids []string, _ string
 // Edit implements console.PolicyEditor.
 func (c consoleEngine) Edit(ctx context.Context, e console.PolicyEdit, author, reason string) (console.PolicySaved, error) {
 	a, err := c.e.Edit(ctx, engine.Edit{Kind: engine.KindAutomation, Name: e.Name, Was: e.Was, Text: e.Text, Failing: e.Failing}, author, reason)
-	return console.PolicySaved{Revision: a.Revision, Changed: a.Changed, Warnings: a.Warnings}, err
+	return console.PolicySaved{Revision: a.Revision, Changed: a.Changed, Proposed: a.Proposed, Warnings: a.Warnings}, err
 }
 
 // Rollback implements console.PolicyEditor.
 func (c consoleEngine) Rollback(ctx context.Context, name string, version int64, author, reason string) (console.PolicySaved, error) {
 	a, err := c.e.Rollback(ctx, name, version, author, reason)
-	return console.PolicySaved{Revision: a.Revision, Changed: a.Changed, Warnings: a.Warnings}, err
+	return console.PolicySaved{Revision: a.Revision, Changed: a.Changed, Proposed: a.Proposed, Warnings: a.Warnings}, err
 }
 
 // topics are the console's names for what the engine tells.

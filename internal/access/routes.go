@@ -96,6 +96,7 @@ var routes = map[string]Need{
 	"GET /settings/connections/{name}":           {Act: ManageConnect},
 	"GET /settings/people":                       {Act: ManageUsers},
 	"GET /settings/people/{id}":                  {Act: ManageUsers},
+	"POST /proposals/{id}":                       {Act: ApplyAutomation, Audit: "automation.second", Keep: []string{"outcome", "name"}},
 	"GET /profile":                               {Act: See},
 	"GET /audit":                                 {Act: SeeAudit},
 	"GET /audit.csv":                             {Act: SeeAudit, Audit: "audit.export"},

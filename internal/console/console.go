@@ -171,13 +171,25 @@ type PolicyEdit struct {
 type PolicySaved struct {
 	Revision int64
 	Changed  bool
+	Proposed bool // kept for a second person to confirm; nothing is changed yet
 	Warnings []string
+}
+
+// Proposed is a change of an automation that waits for a second person.
+type Proposed struct {
+	ID, Name, Author, Reason string
+	At                       time.Time
+	Mode                     string // "" when it is a new text
+	Text, Now                string // as it will be, and as it is
 }
 
 // PolicyEditor changes automations, each time as a new version. A conflict with what somebody else saved is a fault.Conflict.
 type PolicyEditor interface {
 	Edit(ctx context.Context, e PolicyEdit, author, reason string) (PolicySaved, error)
 	Rollback(ctx context.Context, name string, version int64, author, reason string) (PolicySaved, error)
+	// Waiting lists what waits for a second person; Second confirms or refuses one of it and returns the automation's name.
+	Waiting(ctx context.Context) ([]Proposed, error)
+	Second(ctx context.Context, id, by string, confirm bool) (string, error)
 }
 
 // Keys opens personal data and hashes look-ups; store.Keyring implements it.
@@ -290,6 +302,7 @@ func (c *Console) routes() {
 		{"GET /review/{id}", c.review},
 		{"POST /review/{id}", c.decide},
 		{"POST /review/{id}/assign", c.assign},
+		{"POST /proposals/{id}", c.second},
 		{"GET /stock", c.stock},
 		{"GET /stock/{sku}", c.ledger},
 		{"POST /stock/{sku}/{action}", c.actOnStock},

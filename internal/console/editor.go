@@ -248,6 +248,9 @@ func (c *Console) saveEdit(w http.ResponseWriter, r *http.Request) error {
 	if !saved.Changed {
 		f = ui.Flash{Meaning: ui.Neutral, Text: "Nothing was changed: the text is the same."}
 	}
+	if saved.Proposed {
+		return c.back(w, r, "/review", waitsForSecond)
+	}
 	if len(saved.Warnings) > 0 {
 		f.Meaning, f.Text = ui.Attention, f.Text+" "+capital(saved.Warnings[0])
 	}

@@ -19,7 +19,8 @@ import (
 
 // Switcher gives automations another mode, as a new version of their text.
 type Switcher interface {
-	SetMode(ctx context.Context, name, mode string, share int, by, reason string) error
+	// SetMode reports with true that the change waits for a second person.
+	SetMode(ctx context.Context, name, mode string, share int, by, reason string) (waits bool, err error)
 }
 
 // wouldDays is how far back the page says what an automation would have done.
@@ -215,8 +216,12 @@ func (c *Console) setMode(w http.ResponseWriter, r *http.Request, name, reason s
 		share = n
 	}
 	u, _ := access.UserFrom(r.Context())
-	if err := c.Modes.SetMode(r.Context(), name, mode, share, u.Email, reason); err != nil {
+	waits, err := c.Modes.SetMode(r.Context(), name, mode, share, u.Email, reason)
+	if err != nil {
 		return err
+	}
+	if waits {
+		return c.back(w, r, "/automations/"+pathEscape(name), waitsForSecond)
 	}
 	return c.back(w, r, "/automations/"+pathEscape(name), ui.Flash{Meaning: ui.Done, Text: "It is in the mode " + mode + " now."})
 }

@@ -35,8 +35,8 @@ func (l liveEngine) Submit(ctx context.Context, evs []event.Event) ([]console.Ou
 	return res, err
 }
 
-func (l liveEngine) SetMode(ctx context.Context, name, mode string, share int, by, reason string) error {
-	return l.e.SetMode(ctx, engine.ModeChange{Name: name, Mode: automation.Mode(mode), Share: share, By: by, Reason: reason})
+func (l liveEngine) SetMode(ctx context.Context, name, mode string, share int, by, reason string) (bool, error) {
+	return false, l.e.SetMode(ctx, engine.ModeChange{Name: name, Mode: automation.Mode(mode), Share: share, By: by, Reason: reason})
 }
 
 // Subscribe tells of nothing: these tests load the pages themselves.

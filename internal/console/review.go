@@ -75,6 +75,9 @@ func (c *Console) review(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	v.Tabs = reviewTabs(v, queues)
+	if v.Second, err = c.waitingChanges(r); err != nil {
+		return err
+	}
 	return c.show(w, r, http.StatusOK, reviewPage(v))
 }
 
@@ -131,6 +134,15 @@ func (c *Console) dossierOf(tx *store.Tx, t store.TaskRow, u access.User, names 
 		Mine: t.Assignee != "" && t.Assignee == u.ID,
 	}
 	d.Options = options(t.Task)
+	if f := t.Task; f.First != "" {
+		d.First = firstOf(names[f.FirstBy], f.FirstBy) + " chose «" + title(f.First) + "». The sum is above the limit of one person, so another one must choose the same."
+		if f.FirstBy == u.ID {
+			d.First = "You chose «" + title(f.First) + "». The sum is above the limit of one person, so another one must choose the same."
+		}
+		if f.FirstNote != "" {
+			d.First += " Note: " + f.FirstNote
+		}
+	}
 	var row *store.OrderRow
 	if t.OrderID != "" {
 		o, err := c.openOrder(tx, t.OrderID, d.Personal)
@@ -180,7 +192,18 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request) error {
 		answerJSON(w, http.StatusOK, map[string]any{"ok": true})
 		return nil
 	}
-	return c.back(w, r, "/review", ui.Flash{Meaning: ui.Done, Text: "Decided: " + title(outcome) + "."})
+	f := ui.Flash{Meaning: ui.Done, Text: "Decided: " + title(outcome) + "."}
+	err = c.Read.View(r.Context(), func(tx *store.Tx) error {
+		t, err := tx.TaskRowByID(id)
+		if err == nil && t.Task.First == outcome && t.State == task.Open {
+			f = ui.Flash{Meaning: ui.Attention, Text: "Your choice is kept. The sum is above the limit of one person: another one must choose the same."}
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.back(w, r, "/review", f)
 }
 
 func (c *Console) assign(w http.ResponseWriter, r *http.Request) error {

@@ -124,6 +124,9 @@ func (c *Console) rollback(w http.ResponseWriter, r *http.Request) error {
 	if !saved.Changed {
 		f = ui.Flash{Meaning: ui.Neutral, Text: "Nothing was changed: version " + ui.Number(rev) + " is in force already."}
 	}
+	if saved.Proposed {
+		f = waitsForSecond
+	}
 	return c.back(w, r, "/automations/"+pathEscape(name)+"/versions", f)
 }
 

@@ -211,6 +211,7 @@ type reviewView struct {
 	Kind    string
 	Mine    bool
 	Undo    bool
+	Second  []secondRow
 }
 
 type dossier struct {
@@ -228,6 +229,7 @@ type dossier struct {
 	Personal bool
 	Effect   *store.EffectRow
 	Mine     bool
+	First    string   // what a first person chose, where a second must confirm
 	Past     []string // notes of earlier rounds
 	Event    *store.EventRow
 }

@@ -18,6 +18,7 @@ import (
 	"orderly.example/orderly/internal/effect"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/order"
 	"orderly.example/orderly/internal/risk"
 	"orderly.example/orderly/internal/routing"
@@ -75,6 +76,9 @@ type Settings struct {
 	Fulfilment string        // connection that takes fulfilment requests unless a location names its own; "" = none
 	Mail       string        // connection that sends mail; "" = none
 	Alert      string        // connection that takes alerts as webhooks; "" = none
+	// SecondAbove: a task that gives back more money than this is decided by two people; the zero amount is off.
+	SecondAbove     money.Amount
+	SecondActivates bool // an automation begins to act when a second person has confirmed it
 }
 
 // Decision is everything an event led to. Applied in one transaction, or not at all.

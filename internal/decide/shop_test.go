@@ -1,6 +1,7 @@
 package decide_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -21,6 +22,7 @@ import (
 
 // shop is the third source of a working set: literals. It keeps every row in one snapshot.
 type shop struct {
+	actor   string // who acts; "" = tester
 	t       testing.TB
 	snap    *decide.Snapshot
 	pol     *decide.Policy
@@ -62,7 +64,7 @@ func (s *shop) try(p event.Payload, source string) error {
 	s.n++
 	s.now = s.now.Add(time.Second)
 	id := fmt.Sprintf("ev%04d", s.n)
-	ev := event.Event{ID: id, Source: source, Key: id, Type: p.EventType(), Subject: p.EventSubject(), Mode: event.Live, Actor: "tester", Data: p}
+	ev := event.Event{ID: id, Source: source, Key: id, Type: p.EventType(), Subject: p.EventSubject(), Mode: event.Live, Actor: cmp.Or(s.actor, "tester"), Data: p}
 	if pl, ok := p.(*event.OrderPlaced); ok {
 		ev.Who = event.Identity{Customer: "cus_" + pl.Customer.Email, Email: "e" + pl.Customer.Email, Device: pl.Device}
 	}

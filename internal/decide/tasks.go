@@ -2,11 +2,13 @@ package decide
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"orderly.example/orderly/internal/effect"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/order"
 	"orderly.example/orderly/internal/task"
 )
@@ -136,6 +138,9 @@ func (d *decider) taskDecided(p *event.TaskDecided) error {
 	if !valid {
 		return fault.New(fault.Conflict, "decide.task", "%q takes one of %v, not %q", was.Title, was.Options, p.Outcome)
 	}
+	if wait, err := d.waitsForSecond(was, p); wait || err != nil {
+		return err
+	}
 	t := d.changeTask(was)
 	t.Outcome, t.Note, t.By, t.DoneAt, t.State = p.Outcome, p.Note, d.ev.Actor, d.at, task.Decided
 	d.note("%s decided %q: %s", d.ev.Actor, t.Title, p.Outcome)
@@ -176,6 +181,49 @@ func (d *decider) taskDecided(p *event.TaskDecided) error {
 	}
 	d.runAutomations()
 	return nil
+}
+
+// waitsForSecond reports whether a decision gives back more money than one person may, and nobody
+// has chosen the same before. The first person's choice is then kept, and nothing else is done.
+func (d *decider) waitsForSecond(was *task.Task, p *event.TaskDecided) (bool, error) {
+	limit := d.pol.Settings.SecondAbove
+	if limit.Minor <= 0 || was.OrderID == "" {
+		return false, nil
+	}
+	o, err := d.knownOrder(was.OrderID)
+	if err != nil {
+		return false, err
+	}
+	var back money.Amount
+	switch {
+	case was.Kind == task.Refund && p.Outcome == "refunded":
+		back = was.Amount
+		if back.Minor == 0 {
+			back = o.Captured.Sub(o.Refunded)
+		}
+	case was.Kind == task.Review && p.Outcome == "reject", was.Kind == task.Unfillable && p.Outcome == "cancel":
+		back = o.Captured.Sub(o.Refunded)
+	default:
+		return false, nil
+	}
+	// An amount in another currency cannot be compared, so two people look at it.
+	if back.Minor <= 0 || back.Currency == limit.Currency && back.Minor <= limit.Minor {
+		return false, nil
+	}
+	who := d.ev.Actor
+	if !strings.HasPrefix(who, "usr_") {
+		return false, fault.New(fault.Conflict, "decide.task", "%q gives back %s, more than %s: two people decide it in the console, not a program", was.Title, back, limit)
+	}
+	if was.First == p.Outcome && was.FirstBy != who {
+		return false, nil
+	}
+	if was.First == p.Outcome {
+		return false, fault.New(fault.Conflict, "decide.task", "you chose %s for %q; another person must confirm it", p.Outcome, was.Title)
+	}
+	t := d.changeTask(was)
+	t.First, t.FirstBy, t.FirstNote, t.FirstAt = p.Outcome, who, p.Note, d.at
+	d.note("%s chose %q for %q, which gives back %s; a second person must confirm it", who, p.Outcome, t.Title, back)
+	return true, nil
 }
 
 // taskAssigned gives a task to a person, or puts it back.

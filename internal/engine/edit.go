@@ -20,6 +20,8 @@ type Edit struct {
 	Text string // "" removes it
 	// Failing lets a text in although tests beside it fail.
 	Failing bool
+
+	confirmed bool // by a second person
 }
 
 // editTries bounds how often an edit begins again because another text of the policy changed meanwhile.
@@ -69,6 +71,13 @@ func (e *Engine) edit(ctx context.Context, c Edit, author, reason string) (a App
 		if err := c.failing(l, next); err != nil {
 			return a, false, err
 		}
+	}
+	if !c.confirmed && e.asksSecond(author) && activates(texts, next) {
+		name := c.Name
+		if name == "" {
+			name = automationName(next[len(next)-1]) // a new one stands last
+		}
+		return Applied{Proposed: true}, false, e.propose(ctx, wish{Edit: &c}, name, author, reason)
 	}
 	err = e.db.Update(ctx, func(tx *store.Tx) error {
 		a, again = Applied{}, false

@@ -76,7 +76,8 @@ func ReadFolder(fsys fs.FS) ([]store.Text, error) {
 type Applied struct {
 	Revision int64    `json:"revision"`
 	Changed  bool     `json:"changed"`
-	Added    []string `json:"added,omitempty"` // kind/name
+	Proposed bool     `json:"proposed,omitempty"` // kept for a second person to confirm
+	Added    []string `json:"added,omitempty"`    // kind/name
 	Updated  []string `json:"updated,omitempty"`
 	Removed  []string `json:"removed,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`

@@ -22,6 +22,8 @@ type ModeChange struct {
 	Share  int    // canary: percent of orders; 0 = as it was, else 10
 	By     string // who wishes it
 	Reason string
+
+	confirmed bool // by a second person
 }
 
 // SetMode gives an automation another mode. Paused stops it at once, above
@@ -37,6 +39,9 @@ func (e *Engine) SetMode(ctx context.Context, c ModeChange) error {
 	}
 	if c.Mode == automation.Paused {
 		return e.personal(ctx, c.By, &event.AutomationStopped{Automation: c.Name, Reason: c.Reason})
+	}
+	if e.modeAsksSecond(c) {
+		return fault.New(fault.Denied, op, "a second person must confirm that %s begins to act; it is asked for on the automation's page", c.Name)
 	}
 	var guard *automation.Guard
 	err := e.db.Update(ctx, func(tx *store.Tx) error {

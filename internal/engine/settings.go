@@ -25,9 +25,12 @@ type shopFile struct {
 	Fulfilment string `yaml:"fulfilment"`
 	Mail       string `yaml:"mail"`
 	Alert      string `yaml:"alert"`
+
+	FourEyesAbove    string `yaml:"four_eyes_above"`
+	FourEyesActivate bool   `yaml:"four_eyes_activation"`
 }
 
-const settingsKeys = "shop, time_zone, currency, fulfil_on, review_sla, ops_owner, fulfilment, mail, alert"
+const settingsKeys = "shop, time_zone, currency, fulfil_on, review_sla, ops_owner, fulfilment, mail, alert, four_eyes_above, four_eyes_activation"
 
 // DefaultSettings are those of a shop that has settled nothing: nothing leaves it.
 func DefaultSettings() decide.Settings {
@@ -89,6 +92,14 @@ func ParseSettings(name string, text []byte) (decide.Settings, error) {
 		}
 		s.OpsOwner = f.OpsOwner
 	}
+	if f.FourEyesAbove != "" {
+		a, err := money.ParseText(f.FourEyesAbove)
+		if err != nil || a.Minor <= 0 {
+			bad("four_eyes_above", "is an amount like \"200 EUR\"")
+		}
+		s.SecondAbove = a
+	}
+	s.SecondActivates = f.FourEyesActivate
 	s.Fulfilment, s.Mail, s.Alert = f.Fulfilment, f.Mail, f.Alert
 	return s, fault.Problems("engine.ParseSettings", ps)
 }

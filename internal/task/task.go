@@ -54,6 +54,12 @@ type Task struct {
 	EventID  string       // cause
 	Amount   money.Amount // of a refund
 	Late     bool         // the SLA passed and its owner was told
+
+	// Where two people must decide: what the first one chose.
+	First     string
+	FirstBy   string
+	FirstNote string
+	FirstAt   time.Time
 }
 
 // Reason is why the task exists: the automation that asked for it and the text it gave.

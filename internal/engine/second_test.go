@@ -1,0 +1,69 @@
+package engine_test
+
+import (
+	"strings"
+	"testing"
+
+	"orderly.example/orderly/internal/automation"
+	"orderly.example/orderly/internal/engine"
+	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/store"
+)
+
+// TestSecondPersonActivates: with four eyes an automation begins to act when another person has confirmed it, and not before.
+func TestSecondPersonActivates(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		r := openRig(t, url, engine.Options{})
+		ctx := t.Context()
+		draft := tagAll + "mode: draft\n"
+		r.apply(store.Text{Kind: engine.KindShop, Name: "shop", Text: "shop: Sample\nfour_eyes_activation: true\n"}, store.Text{Kind: engine.KindAutomation, Name: "tag-all", Text: draft})
+		mode := func() automation.Mode { return r.eng.Policy().Automations.Get("tag-all").Mode }
+		wait := func(n int) []engine.Proposal {
+			t.Helper()
+			ps, err := r.eng.Proposals(ctx)
+			if err != nil || len(ps) != n {
+				t.Fatalf("%+v wait, %v; want %d", ps, err, n)
+			}
+			return ps
+		}
+		active := engine.ModeChange{Name: "tag-all", Mode: automation.Active, By: "kim@shop.example", Reason: "it is time"}
+		if err := r.eng.SetMode(ctx, active); fault.KindOf(err) != fault.Denied {
+			t.Errorf("a mode without a second person: %v", err)
+		}
+		if kept, err := r.eng.ProposeMode(ctx, active); !kept || err != nil {
+			t.Fatal(kept, err)
+		}
+		a, err := r.eng.Edit(ctx, edited("tag-all", store.HashText(draft), tagAll+"mode: active\n"), "lee@shop.example", "mine")
+		if err != nil || !a.Proposed || a.Changed || mode() != automation.Draft {
+			t.Fatalf("an edit that activates: %+v, %v", a, err)
+		}
+		ps := wait(2)
+		if ps[0].Mode != "active" || !strings.Contains(ps[1].Text, "mode: active") || ps[1].Now != draft {
+			t.Errorf("%+v", ps)
+		}
+		if _, err := r.eng.Second(ctx, ps[0].ID, "Kim@shop.example", true); fault.KindOf(err) != fault.Denied || mode() != automation.Draft {
+			t.Errorf("the author confirms: %v", err)
+		}
+		wait(2)
+		if _, err := r.eng.Second(ctx, ps[0].ID, "lee@shop.example", true); err != nil || mode() != automation.Active {
+			t.Errorf("another person confirms: %v, %s", err, mode())
+		}
+		if _, err := r.eng.Second(ctx, ps[1].ID, "kim@shop.example", true); fault.KindOf(err) != fault.Conflict {
+			t.Errorf("what was written upon another text: %v", err)
+		}
+		wait(0)
+		if _, err := r.eng.Second(ctx, ps[1].ID, "kim@shop.example", true); fault.KindOf(err) != fault.NotFound {
+			t.Errorf("decided twice: %v", err)
+		}
+		// Stopping and drafting need nobody else, and who has the terminal is not asked.
+		if kept, err := r.eng.ProposeMode(ctx, engine.ModeChange{Name: "tag-all", Mode: automation.Draft, By: "kim@shop.example", Reason: "x"}); kept || err != nil {
+			t.Error(kept, err)
+		}
+		if err := r.eng.SetMode(ctx, engine.ModeChange{Name: "tag-all", Mode: automation.Draft, By: "kim@shop.example", Reason: "x"}); err != nil || mode() != automation.Draft {
+			t.Error(err)
+		}
+		if err := r.eng.SetMode(ctx, engine.ModeChange{Name: "tag-all", Mode: automation.Active, By: "terminal", Reason: "x"}); err != nil || mode() != automation.Active {
+			t.Error(err)
+		}
+	})
+}
