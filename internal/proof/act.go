@@ -2,6 +2,7 @@ package proof
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"orderly.example/orderly/internal/automation"
@@ -12,6 +13,7 @@ import (
 type act struct {
 	of    *automation.Automation
 	step  *automation.Step
+	at    string     // place in the steps; see automation.Path
 	key   string     // two acts of one key do the same
 	about string     // acts that touch the same thing have the same
 	asks  []rule.Ask // conditions of the steps around it
@@ -23,20 +25,26 @@ type act struct {
 // reached when that one's condition says so; what comes after a wait happens at another time.
 func acts(a *automation.Automation) []act {
 	var out []act
-	var walk func(steps []automation.Step, asks []rule.Ask, sure, later bool) bool
-	walk = func(steps []automation.Step, asks []rule.Ask, sure, later bool) bool {
+	var walk func(in string, steps []automation.Step, asks []rule.Ask, sure, later bool) bool
+	walk = func(in string, steps []automation.Step, asks []rule.Ask, sure, later bool) bool {
 		for i := range steps {
-			s := &steps[i]
+			s, at := &steps[i], in+strconv.Itoa(i)
 			if key, about := touches(s.Action); key != "" {
-				out = append(out, act{of: a, step: s, key: key, about: about, asks: asks, sure: sure, later: later})
+				out = append(out, act{of: a, step: s, at: at, key: key, about: about, asks: asks, sure: sure, later: later})
 			}
 			switch x := s.Action.(type) {
 			case automation.If:
 				inThen := append(asks[:len(asks):len(asks)], rule.IsTrue(x.Cond))
 				inElse := append(asks[:len(asks):len(asks)], rule.IsFalse(x.Cond))
-				l1, l2 := walk(x.Then, inThen, false, later), walk(x.Else, inElse, false, later)
+				l1, l2 := walk(at+".then.", x.Then, inThen, false, later), walk(at+".else.", x.Else, inElse, false, later)
 				later = l1 || l2
 				sure = sure && !later && !stops(x.Then) && !stops(x.Else)
+				if ends(x.Then) { // what follows is reached only past it
+					asks = append(asks[:len(asks):len(asks)], rule.NotTrue(x.Cond))
+				}
+				if ends(x.Else) {
+					asks = append(asks[:len(asks):len(asks)], rule.NotFalse(x.Cond))
+				}
 				continue
 			case automation.Stop:
 				sure = false
@@ -44,12 +52,12 @@ func acts(a *automation.Automation) []act {
 				sure, later = false, true
 			}
 			for _, b := range s.Inner() {
-				later = walk(b.Steps, asks, false, later) || later
+				later = walk(at+"."+b.Name+".", b.Steps, asks, false, later) || later
 			}
 		}
 		return later
 	}
-	walk(a.Steps, nil, true, false)
+	walk("", a.Steps, nil, true, false)
 	return out
 }
 
@@ -65,6 +73,11 @@ func stops(steps []automation.Step) bool {
 		}
 	}
 	return false
+}
+
+// ends reports whether nothing comes after the steps.
+func ends(steps []automation.Step) bool {
+	return len(steps) > 0 && steps[len(steps)-1].Kind == automation.KindStop
 }
 
 // What acts may be about.
@@ -165,6 +178,28 @@ func meeting(a, b *act) (severity Severity, kind Kind, text, group string) {
 		return Warning, Repeat, fmt.Sprintf("both call %s with %s", x.Connection, x.Purpose), pair
 	}
 	return "", "", "", ""
+}
+
+// apart says of two acts that may be done at different times how that is; "" when they are done at once. What
+// routes an order is only asked while it is routed.
+func apart(x, y *act, severity Severity, text string) (Severity, string) {
+	if x.of.Absence != nil && x.of.Absence.Within != y.of.Absence.Within {
+		return soften(severity), text + "; they do it at different times"
+	}
+	for _, a := range []*act{x, y} {
+		if a.later {
+			return soften(severity), text + "; " + a.of.Name + " does it after a wait"
+		}
+	}
+	return severity, text
+}
+
+// soften is the severity of what happens at different times: it may be meant so.
+func soften(s Severity) Severity {
+	if s == Error {
+		return Warning
+	}
+	return s
 }
 
 // rank orders the kinds so that each pair of kinds is written once above.

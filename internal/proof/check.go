@@ -123,7 +123,7 @@ func check(settings decide.Settings, world World, as []*automation.Automation, o
 	}
 	byType := map[string][]*subject{}
 	for _, a := range c.all {
-		byType[a.On] = append(byType[a.On], a)
+		byType[occasion(a.Automation)] = append(byType[occasion(a.Automation)], a)
 	}
 	types := make([]string, 0, len(byType))
 	for on := range byType {
@@ -152,6 +152,18 @@ func check(settings decide.Settings, world World, as []*automation.Automation, o
 		return cmp.Or(cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)), slices.Compare(a.Automations, b.Automations))
 	})
 	return c.report
+}
+
+// occasion names what automations have in common that are set off together: a type of event, the same times of the
+// clock, or the same absence.
+func occasion(a *automation.Automation) string {
+	switch {
+	case a.Schedule != nil:
+		return a.On + " " + a.Schedule.Cron + " " + a.Schedule.Zone
+	case a.Absence != nil:
+		return a.On + " " + a.Absence.Of + " " + a.Absence.After
+	}
+	return a.On
 }
 
 // subject is an automation being checked.
@@ -235,11 +247,11 @@ func (c *checker) unmet(a *subject) string {
 	if !triable(a.On) || witness(c.settings, as, a.model) != nil {
 		return ""
 	}
-	events := cases(a.On, a.model)
-	if len(events) == 0 {
+	found := cases(a.On, a.model)
+	if len(found) == 0 {
 		return "no such event is valid"
 	}
-	r, err := Try(c.settings, as, events[0])
+	r, err := Try(c.settings, as, events(as, found[0])[0])
 	switch {
 	case err != nil:
 		return impossible(err)
@@ -257,7 +269,7 @@ func (c *checker) meetings(as []*subject) {
 	for _, a := range as {
 		for i := range a.acts {
 			x := &a.acts[i]
-			if x.later || a.verdict == rule.Impossible {
+			if a.verdict == rule.Impossible || x.later && x.about == aboutRouting {
 				continue
 			}
 			if byThing[x.about] == nil {
@@ -277,6 +289,7 @@ func (c *checker) meetings(as []*subject) {
 					continue
 				}
 				severity, kind, text, group := meeting(x, y)
+				severity, text = apart(x, y, severity, text)
 				if text == "" || told[string(kind)+thing+group] {
 					continue
 				}
@@ -289,7 +302,7 @@ func (c *checker) meetings(as []*subject) {
 					continue
 				case rule.Undecided:
 					f.Kind, f.Severity = Open, Note
-					f.Message = "whether both can fire on one event is not decided. If they do, " + text
+					f.Message = "whether both can happen to one order is not decided. If they do, " + text
 				}
 				told[string(kind)+thing+group] = true
 				c.add(f)
@@ -301,14 +314,17 @@ func (c *checker) meetings(as []*subject) {
 // together says whether two acts can happen on one event, and puts the event that shows it into the finding.
 func (c *checker) together(a, b *subject, x, y *act, f *Finding) rule.Verdict {
 	pair := []*automation.Automation{a.Automation, b.Automation}
-	guarded := len(x.asks)+len(y.asks) > 0
-	if !guarded {
+	shown := func(m rule.Map) bool {
+		f.Witness = witness(c.settings, pair, m, x, y)
+		return f.Witness != nil
+	}
+	if len(x.asks)+len(y.asks) == 0 {
 		// Facts that set one off often set the other off, too.
 		for _, m := range []rule.Map{a.model, b.model} {
 			if m == nil || !isTrue(a, m) || !isTrue(b, m) {
 				continue
 			}
-			if f.Witness = witness(c.settings, pair, m); f.Witness != nil {
+			if shown(m) {
 				return rule.Possible
 			}
 		}
@@ -318,7 +334,7 @@ func (c *checker) together(a, b *subject, x, y *act, f *Finding) rule.Verdict {
 	if v != rule.Possible {
 		return v
 	}
-	if f.Witness = witness(c.settings, pair, m); f.Witness == nil {
+	if !shown(m) {
 		return rule.Undecided
 	}
 	return rule.Possible
@@ -352,7 +368,7 @@ func (c *checker) shadows(as []*subject) {
 			}
 		}
 		for _, a := range candidates {
-			if a == b || !c.concerns(a, b) || a.verdict == rule.Impossible || !acting(a.Mode) && acting(b.Mode) {
+			if a == b || !c.concerns(a, b) || a.Absence != nil && a.Absence.Within > b.Absence.Within || a.verdict == rule.Impossible || !acting(a.Mode) && acting(b.Mode) {
 				continue
 			}
 			ok, extra := covers(a.acts, b.acts)

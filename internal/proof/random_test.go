@@ -3,6 +3,7 @@ package proof
 import (
 	"fmt"
 	"math/rand"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -89,6 +90,70 @@ func (c chooser) condition(depth int) string {
 	default:
 		return `customer.email_domain ` + eq + ` "` + c.of("example.com", "mailinator.com") + `"`
 	}
+}
+
+// steps writes random steps, in branches, behind stops and after waits.
+func (c chooser) steps() string {
+	one := func() string { return c.of(holdRisk, "release") }
+	switch c(9) {
+	case 0, 1:
+		return "{ if: '" + c.condition(1) + "', then: [ { " + "tag: x" + " } ], else: [ " + inList(one()) + " ] }"
+	case 2:
+		return "{ if: '" + c.condition(1) + "', then: [ " + inList(one()) + " ] }"
+	case 3:
+		return "{ if: '" + c.condition(1) + "', then: [ stop ] }; " + one()
+	case 4:
+		return "wait: 1h; " + one()
+	}
+	return c.of("tag: x", holdRisk, "release", "prefer: berlin", "exclude: berlin")
+}
+
+func inList(step string) string {
+	if strings.Contains(step, ":") {
+		return "{ " + step + " }"
+	}
+	return step
+}
+
+// does says what an automation does at once on an order with the facts.
+func does(a *automation.Automation, f rule.Map) map[automation.Kind]bool {
+	out := map[automation.Kind]bool{}
+	if fired, _ := a.Condition.Eval(f); a.When != "" && fired != rule.True {
+		return out
+	}
+	var walk func(steps []automation.Step) bool
+	walk = func(steps []automation.Step) bool {
+		for _, s := range steps {
+			switch x := s.Action.(type) {
+			case automation.If:
+				branch := []automation.Step(nil)
+				switch is, _ := x.Cond.Eval(f); is {
+				case rule.True:
+					branch = x.Then
+				case rule.False:
+					branch = x.Else
+				}
+				if !walk(branch) {
+					return false
+				}
+			case automation.Stop, automation.Wait:
+				return false
+			}
+			out[s.Kind] = true
+		}
+		return true
+	}
+	walk(a.Steps)
+	return out
+}
+
+// kinds are the kinds of steps that automations have.
+func kinds(as ...*automation.Automation) map[automation.Kind]bool {
+	out := map[automation.Kind]bool{}
+	for _, a := range as {
+		a.Each(func(s *automation.Step) { out[s.Kind] = true })
+	}
+	return out
 }
 
 // order makes a random order around the values that conditions compare with, what is known beside
@@ -225,7 +290,7 @@ func TestProofsAgainstOrders(t *testing.T) {
 			} else {
 				when = c.condition(2)
 			}
-			rows = append(rows, fmt.Sprintf("a%d | order.placed | %s | %s", i, when, c.of("tag: x", holdRisk, "release", "prefer: berlin", "exclude: berlin")))
+			rows = append(rows, fmt.Sprintf("a%d | order.placed | %s | %s", i, when, c.steps()))
 		}
 		as := set(t, rows...)
 		for i, a := range as {
@@ -246,7 +311,32 @@ func TestProofsAgainstOrders(t *testing.T) {
 				}
 			}
 		}
-		for _, f := range Check(decide.Settings{}, World{}, as).Findings {
+		found := Check(decide.Settings{}, World{}, as).Findings
+		for i, a := range as {
+			for _, b := range as[i+1:] {
+				pair := []string{a.Name, b.Name}
+				if slices.ContainsFunc(found, func(f Finding) bool {
+					return (f.Kind == Conflict || f.Kind == Open) && slices.Equal(f.Automations, pair)
+				}) {
+					continue
+				}
+				if has := kinds(a, b); !has[automation.KindHold] || !has[automation.KindRelease] {
+					continue
+				}
+				for i := len(found) % 4; i < len(facts); i += 4 { // a quarter of them, to be quick
+					f := facts[i]
+					x := does(a, f)
+					if len(x) == 0 {
+						continue
+					}
+					y := does(b, f)
+					if x[automation.KindHold] && y[automation.KindRelease] || x[automation.KindRelease] && y[automation.KindHold] {
+						t.Fatalf("%s and %s are said to go together, but one holds and one releases %v", a.Text, b.Text, f)
+					}
+				}
+			}
+		}
+		for _, f := range found {
 			seen["finding "+string(f.Kind)]++
 			if f.Witness == nil {
 				if f.Kind == Conflict {
@@ -258,24 +348,36 @@ func TestProofsAgainstOrders(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			var did []string
 			for _, name := range f.Automations {
 				if r.Outcome(name) != rule.True {
 					t.Fatalf("%s: the witness %s %v does not set off %s", f.Message, f.Witness.Event, f.Witness.Given, name)
 				}
+				did = append(did, r.Did(name)...)
+			}
+			if strings.Contains(f.Message, "lets it go") && !strings.Contains(f.Message, "after a wait") {
+				seen["finding at once"]++
+				for _, step := range []string{"hold", "release"} {
+					if !slices.ContainsFunc(did, func(d string) bool { return strings.HasPrefix(d, step) }) {
+						t.Fatalf("%s: on the witness %s %v they did %q", f.Message, f.Witness.Event, f.Witness.Given, did)
+					}
+				}
+			} else if strings.Contains(f.Message, "after a wait") {
+				seen["finding after a wait"]++
 			}
 		}
 	})
-	kinds := map[string]int{}
+	sums := map[string]int{}
 	for what, n := range seen {
 		if strings.HasPrefix(what, "alone") || strings.HasPrefix(what, "together") || strings.HasPrefix(what, "finding") {
-			kinds[what] = n
+			sums[what] = n
 		} else {
-			kinds["impossible"] += n
+			sums["impossible"] += n
 		}
 	}
-	t.Log(kinds)
-	for _, must := range []string{"alone possible", "together possible", "impossible", "finding conflict"} {
-		if kinds[must] == 0 && !testing.Short() {
+	t.Log(sums)
+	for _, must := range []string{"alone possible", "together possible", "impossible", "finding conflict", "finding at once", "finding after a wait"} {
+		if sums[must] == 0 && !testing.Short() {
 			t.Errorf("nothing was %q: the test says little", must)
 		}
 	}

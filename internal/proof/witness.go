@@ -29,22 +29,30 @@ type Witness struct {
 }
 
 // witness makes an event of facts that meet the conditions of all the automations, and decides it. It is nil
-// when not all of them fire: then the facts do not go together in a way that an event can have.
-func witness(settings decide.Settings, as []*automation.Automation, facts rule.Map) *Witness {
+// when not all of them fire, or do not get to the acts: then the facts do not go together in a way that an event
+// can have.
+func witness(settings decide.Settings, as []*automation.Automation, facts rule.Map, acts ...*act) *Witness {
+	sure := !slices.ContainsFunc(acts, func(a *act) bool { return !a.sure })
 	for _, c := range cases(as[0].On, facts) {
-		if fires(settings, as, c) {
-			return describe(as, c)
+		if fires(settings, as, c) && (sure || reached(settings, as, c, acts...)) {
+			return describe(as, events(as, c)[0])
 		}
 	}
 	return nil
 }
 
 func fires(settings decide.Settings, as []*automation.Automation, c Case) bool {
-	r, err := Try(settings, as, c)
-	if err != nil {
-		return false
+	fired := map[string]bool{}
+	for _, one := range events(as, c) {
+		r, err := Try(settings, as, one)
+		if err != nil {
+			return false
+		}
+		for _, a := range as {
+			fired[a.Name] = fired[a.Name] || r.Outcome(a.Name) == rule.True
+		}
 	}
-	return !slices.ContainsFunc(as, func(a *automation.Automation) bool { return r.Outcome(a.Name) != rule.True })
+	return !slices.ContainsFunc(as, func(a *automation.Automation) bool { return !fired[a.Name] })
 }
 
 // reader reads facts by their types.
@@ -248,6 +256,8 @@ func (r reader) payload(p event.Payload) {
 		p.Purpose, p.Destination, p.Error = r.text("effect.purpose"), r.text("effect.destination"), r.text("effect.error")
 	case *event.TaskDecided:
 		p.Outcome = r.text("task.outcome")
+	case *event.ScheduleDue:
+		p.At, _ = r.m["schedule.at"].(time.Time)
 	case *event.DayEnded:
 		p.Date = r.text("day.date")
 	case *event.ReturnReceived:
