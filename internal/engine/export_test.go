@@ -21,3 +21,12 @@ func ShadowReport(e *Engine, ctx context.Context, name, date string) (rep notify
 
 // LookAtOwners does the round of the watch over the owners of automations.
 func LookAtOwners(e *Engine, ctx context.Context) error { return e.tellOrphans(ctx) }
+
+// FireSchedules, FireTimers and ReleaseRuns do one turn of the clock's work.
+func FireSchedules(e *Engine, ctx context.Context) error { return e.fireSchedules(ctx) }
+
+// FireTimers submits the timers that are due.
+func FireTimers(e *Engine, ctx context.Context) error { return e.fireTimers(ctx) }
+
+// ReleaseRuns lets runs go on whose automations act again.
+func ReleaseRuns(e *Engine, ctx context.Context) error { return e.releaseRuns(ctx) }
