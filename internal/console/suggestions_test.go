@@ -1,9 +1,13 @@
 package console_test
 
 import (
+	"html"
+	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
+	"orderly.example/orderly/internal/console/consoletest"
 	"orderly.example/orderly/internal/store"
 )
 
@@ -63,6 +67,24 @@ func TestSuggestionsByKeyboard(t *testing.T) {
 	b.open("/suggestions")
 	b.until(`!document.getElementById("` + first + `")`)
 	b.clean()
+}
+
+// TestAcceptAndEdit: the editor opens on the draft that a suggestion has become, with its text.
+func TestAcceptAndEdit(t *testing.T) {
+	c := newClient(t, 420).admin()
+	key := c.find("/suggestions", `action="/suggestions/([^"/]+)/accept"`)
+	when := html.UnescapeString(c.find("/suggestions", `action="/suggestions/`+key+`/accept"[^>]*><input type="hidden" name="when" value="([^"]*)"`))
+	code, body := c.post("/suggestions/"+key+"/accept", url.Values{"when": {when}, "then": {"edit"}})
+	_, text, _ := strings.Cut(body, `name="text"`)
+	text = html.UnescapeString(text)
+	for _, want := range []string{"owner: " + consoletest.AdminMail, "mode: draft", "why: ", strings.Split(when, " && ")[0]} {
+		if code != http.StatusOK || !strings.Contains(text, want) {
+			t.Errorf("%d: the editor has no %q", code, want)
+		}
+	}
+	if code, _ := c.post("/suggestions/"+key+"/accept", url.Values{"when": {when + " "}, "then": {"edit"}}); code != http.StatusConflict {
+		t.Errorf("a suggestion that nobody saw so: %d", code)
+	}
 }
 
 // TestSuggestionsTeachWhenThereAreNone: a new shop learns what is missing.
