@@ -13,7 +13,9 @@ import (
 
 const effectsHelp = `Effects are what must leave the program: mails, webhooks, alerts. One that failed
 for good is a dead letter; it waits here until the cause is mended and somebody
-replays it. Its key stays the same, so a destination that did get it knows it again.`
+replays it. Its key stays the same, so a destination that did get it knows it again.
+One whose answer never came may have arrived: mail systems know no keys, so it is
+tried again only when somebody says that it may arrive twice.`
 
 func (p *program) effectsCommand() *cobra.Command {
 	var waiting, asJSON, all bool
@@ -44,56 +46,73 @@ func (p *program) effectsCommand() *cobra.Command {
 	list.Flags().BoolVar(&waiting, "waiting", false, "what waits to leave, instead of dead letters")
 	bindJSON(list.Flags(), &asJSON)
 
+	causes := &cobra.Command{
+		Use: "causes", Short: "Group the dead letters by what they failed of", Args: cobra.NoArgs, Long: effectsHelp,
+		Example: examples("orderly effects causes", "orderly effects causes --json"),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return p.listCauses(cmd, asJSON) },
+	}
+	bindJSON(causes.Flags(), &asJSON)
+
+	show := &cobra.Command{
+		Use: "show ID...", Short: "Show what effects would send if they left now", Args: cobra.MinimumNArgs(1),
+		Long:    "Show the mail or the document that each effect would send if it left now, with its personal\ndata, and whether it may have arrived already. Nothing leaves.",
+		Example: examples("orderly effects show eff_2k9q4w8x1c5v3b7m"),
+		RunE:    func(cmd *cobra.Command, args []string) error { return p.showEffects(cmd, args, asJSON) },
+	}
+	bindJSON(show.Flags(), &asJSON)
+
+	var cause string
+	var twice bool
 	replay := &cobra.Command{
 		Use: "replay [ID...]", Short: "Try dead letters again", Long: effectsHelp,
-		Example: examples("orderly effects replay eff_2k9q4w8x1c5v3b7m", "orderly effects replay --all"),
+		Example: examples("orderly effects replay eff_2k9q4w8x1c5v3b7m", "orderly effects replay --cause cau_7m2k9q4w8x1c5v3b", "orderly effects replay --all"),
 		Args: func(_ *cobra.Command, args []string) error {
-			if all == (len(args) > 0) {
-				return usagef("name the effects to try again, or give --all")
+			n := 0
+			for _, given := range []bool{all, cause != "", len(args) > 0} {
+				if given {
+					n++
+				}
+			}
+			if n != 1 {
+				return usagef("name the effects to try again, or give --cause or --all")
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withEngine(cmd, false, func(s *shop, e *engine.Engine) error {
-				ids := args
-				n := 0
-				for {
-					if all {
-						rows, _, err := s.effects(cmd.Context(), false, maxListed)
-						if err != nil {
-							return err
-						}
-						ids = ids[:0]
-						for _, r := range rows {
-							ids = append(ids, r.ID)
-						}
-					}
-					done, err := e.ReplayEffects(cmd.Context(), ids)
-					n += done
-					if err != nil {
-						return err
-					}
-					if !all || done == 0 {
-						break
-					}
+			return p.withEngine(cmd, false, func(_ *shop, e *engine.Engine) error {
+				by := store.Replay{Actor: "terminal", Twice: twice}
+				var out engine.ReplayOutcome
+				var err error
+				if len(args) > 0 {
+					out, err = e.ReplayEffects(cmd.Context(), args, by)
+				} else {
+					out, err = e.ReplayCause(cmd.Context(), cause, by)
+				}
+				if err != nil {
+					return err
 				}
 				if asJSON {
-					return p.printJSON(map[string]int{"replayed": n})
+					return p.printJSON(map[string]int{"replayed": out.Replayed, "withheld": out.Withheld})
 				}
-				p.printf("%d dead letters wait for their next attempt; the running server makes it.\n", n)
-				if len(args) > n {
-					p.notef("%d of those named are not dead letters.\n", len(args)-n)
+				p.printf("%d dead letters wait for their next attempt; the running server makes it.\n", out.Replayed)
+				if out.Withheld > 0 {
+					p.notef("%d may have arrived and stay dead letters; --twice tries them again although they may arrive twice.\n", out.Withheld)
+				}
+				if left := len(args) - out.Replayed - out.Withheld; left > 0 {
+					p.notef("%d of those named are not dead letters.\n", left)
 				}
 				return nil
 			})
 		},
 	}
+	replay.Flags().StringVar(&cause, "cause", "", "every dead letter of one `CAUSE`; \"orderly effects causes\" lists them")
+	replay.Flags().BoolVar(&twice, "twice", false, "also those that may have arrived: they may arrive twice; it is kept that you said so")
 	replay.Flags().BoolVar(&all, "all", false, "every dead letter")
 	bindJSON(replay.Flags(), &asJSON)
-	for _, c := range []*cobra.Command{list, replay} {
+	for _, c := range []*cobra.Command{list, causes, show, replay} {
 		bindCommon(c.Flags())
 	}
-	return group(&cobra.Command{Use: "effects", Short: "List and replay what could not be delivered", Long: effectsHelp}, list, replay)
+	return group(&cobra.Command{Use: "effects", Short: "List and replay what could not be delivered", Long: effectsHelp}, list, causes, show, replay)
 }
 
 const maxListed = 500
@@ -125,12 +144,13 @@ type effectLine struct {
 	Due         time.Time `json:"due"`
 	Done        time.Time `json:"done,omitzero"`
 	LastError   string    `json:"last_error,omitempty"`
+	Unsure      bool      `json:"may_have_arrived,omitempty"`
 }
 
 func effectLines(rows []store.EffectRow) []effectLine {
 	out := []effectLine{}
 	for _, e := range rows {
-		out = append(out, effectLine{e.ID, string(e.Kind), e.Purpose, e.Destination, e.OrderID, string(e.State), e.Attempts, e.Due, e.DoneAt, e.LastError})
+		out = append(out, effectLine{e.ID, string(e.Kind), e.Purpose, e.Destination, e.OrderID, string(e.State), e.Attempts, e.Due, e.DoneAt, e.LastError, e.Unsure})
 	}
 	return out
 }

@@ -242,8 +242,25 @@ func (c consoleEngine) Why(ctx context.Context, order, automation string) ([]con
 }
 
 // ReplayEffects implements console.Replayer.
-func (c consoleEngine) ReplayEffects(ctx context.Context, ids []string, _ string) (int, error) {
-	return c.e.ReplayEffects(ctx, ids)
+func (c consoleEngine) ReplayEffects(ctx context.Context, ids []string, by store.Replay) (console.ReplayOutcome, error) {
+	out, err := c.e.ReplayEffects(ctx, ids, by)
+	return console.ReplayOutcome(out), err
+}
+
+// ReplayCause implements console.Replayer.
+func (c consoleEngine) ReplayCause(ctx context.Context, cause string, by store.Replay) (console.ReplayOutcome, error) {
+	out, err := c.e.ReplayCause(ctx, cause, by)
+	return console.ReplayOutcome(out), err
+}
+
+// PreviewEffects implements console.Replayer.
+func (c consoleEngine) PreviewEffects(ctx context.Context, ids []string) ([]console.Letter, error) {
+	ls, err := c.e.PreviewEffects(ctx, ids)
+	out := make([]console.Letter, len(ls))
+	for i, l := range ls {
+		out[i] = console.Letter(l)
+	}
+	return out, err
 }
 
 // Edit implements console.PolicyEditor.

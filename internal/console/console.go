@@ -125,8 +125,24 @@ type Checker interface {
 
 // Replayer tries dead letters and quarantined events again.
 type Replayer interface {
-	// ReplayEffects puts dead letters back to pending and returns how many were dead.
-	ReplayEffects(ctx context.Context, ids []string, actor string) (int, error)
+	// ReplayEffects puts dead letters back to pending. What may have arrived stays dead unless by gives a
+	// person's word that it may arrive twice. What is not dead any more stays as it is.
+	ReplayEffects(ctx context.Context, ids []string, by store.Replay) (ReplayOutcome, error)
+	// ReplayCause does the same with all dead letters of a cause.
+	ReplayCause(ctx context.Context, cause string, by store.Replay) (ReplayOutcome, error)
+	// PreviewEffects writes what effects would send if they left now.
+	PreviewEffects(ctx context.Context, ids []string) ([]Letter, error)
+}
+
+// ReplayOutcome is what became of a replay.
+type ReplayOutcome struct{ Replayed, Withheld int }
+
+// Letter is what an effect would send if it left now.
+type Letter struct {
+	Effect            store.EffectRow
+	To, Subject, Text string // Text is the document of a webhook
+	Problem           string // why it cannot be made
+	Replays           []store.Replayed
 }
 
 // ConnectionForm is a connection as a form shows and changes it. What it keeps

@@ -382,17 +382,18 @@ func TestExport(t *testing.T) {
 
 func TestReplay(t *testing.T) {
 	c := newClient(t, 120).admin()
-	id := c.find("/effects", `name="id" value="(eff_[a-z0-9]+)"`)
+	page := "/effects?tab=dead&cause=" + c.find("/effects", `name="cause" value="(cau_[a-z0-9]+)"`)
+	id := c.find(page, `name="id" value="(eff_[a-z0-9]+)"`)
 	if code, body := c.post("/effects/replay", url.Values{"id": {id}, "preview": {"yes"}}); code != http.StatusOK || !strings.Contains(body, "Try 1 effect again?") {
 		t.Errorf("the preview answers %d", code)
 	}
-	if !strings.Contains(c.find("/effects", `(name="id" value="`+id+`")`), id) {
+	if !strings.Contains(c.find(page, `(name="id" value="`+id+`")`), id) {
 		t.Error("a preview changed something")
 	}
 	if code, body := c.post("/effects/replay", url.Values{"id": {id}, "confirm": {"yes"}}); code != http.StatusOK || !strings.Contains(body, "1 effect will be tried again") {
 		t.Errorf("the replay answers %d", code)
 	}
-	if _, body := c.get("/effects"); strings.Contains(body, `value="`+id+`"`) {
+	if _, body := c.get(page); strings.Contains(body, `value="`+id+`"`) {
 		t.Error("the effect is still dead")
 	}
 }

@@ -1,23 +1,29 @@
 package console
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
 	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/console/ui"
 	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/store"
 )
 
 func (c *Console) effects(w http.ResponseWriter, r *http.Request) error {
-	v := effectsView{Tab: firstOf(r.URL.Query().Get("tab"), "dead")}
-	return c.showEffects(w, r, v)
+	return c.showEffects(w, r, effectsView{Tab: firstOf(r.URL.Query().Get("tab"), "dead")}, r.URL.Query().Get("cause"))
 }
 
-func (c *Console) showEffects(w http.ResponseWriter, r *http.Request, v effectsView) error {
+// deadShown is how many dead letters of one cause are listed.
+const deadShown = 200
+
+func (c *Console) showEffects(w http.ResponseWriter, r *http.Request, v effectsView, cause string) error {
 	after := r.URL.Query().Get("after")
 	u, _ := access.UserFrom(r.Context())
-	v.First, v.CanAct = after == "", access.Can(u.Role, access.ReplayEffect) && c.Replay != nil
+	v.First, v.CanAct, v.CanReplay = after == "", access.Can(u.Role, access.ReplayEffect) && c.Replay != nil, c.Replay != nil
 	var n store.Counts
 	err := c.Read.View(r.Context(), func(tx *store.Tx) (err error) {
 		if n, err = tx.Counts(c.Now()); err != nil {
@@ -30,7 +36,13 @@ func (c *Console) showEffects(w http.ResponseWriter, r *http.Request, v effectsV
 			v.Quarant, err = tx.QuarantinedEvents(100)
 		default:
 			v.Tab = "dead"
-			v.Rows, v.Next, err = tx.DeadEffects(after, 50)
+			if v.Groups, v.GroupsMore, err = tx.DeadGroups(); err != nil || cause == "" {
+				return err
+			}
+			if i := slices.IndexFunc(v.Groups, func(g *store.DeadGroup) bool { return g.Cause == cause }); i >= 0 {
+				v.Group = v.Groups[i]
+				v.Rows, err = tx.DeadOf(cause, deadShown)
+			}
 		}
 		return err
 	})
@@ -51,36 +63,138 @@ func (c *Console) showEffects(w http.ResponseWriter, r *http.Request, v effectsV
 	return c.show(w, r, http.StatusOK, effectsPage(v))
 }
 
+// lettersShown is how many letters a preview writes out.
+const lettersShown = 3
+
 // replay shows what would be tried again; with confirm it does it.
 func (c *Console) replay(w http.ResponseWriter, r *http.Request) error {
+	const op = "console.replay"
 	if err := r.ParseForm(); err != nil {
-		return fault.Wrap(err, fault.Invalid, "console.replay", "the form could not be read")
+		return fault.Wrap(err, fault.Invalid, op, "the form could not be read")
 	}
 	if c.Replay == nil {
-		return fault.New(fault.Unavailable, "console.replay", "effects cannot be tried again on this server")
+		return fault.New(fault.Unavailable, op, "effects cannot be tried again on this server")
 	}
-	ids := r.PostForm["id"]
-	if len(ids) == 0 {
+	ids, cause := r.PostForm["id"], r.PostFormValue("cause")
+	switch {
+	case len(ids) == 0 && cause == "":
 		return c.back(w, r, "/effects", ui.Flash{Meaning: ui.Attention, Text: "Select effects first."})
-	}
-	if len(ids) > bulkCap {
-		return fault.New(fault.Invalid, "console.replay", "at most %d effects are tried again at once", bulkCap)
-	}
-	if r.PostFormValue("confirm") != "yes" {
-		var rows []store.EffectRow
-		if err := c.Read.View(r.Context(), func(tx *store.Tx) (err error) { rows, err = tx.EffectRows(ids); return err }); err != nil {
-			return err
-		}
-		return c.showEffects(w, r, effectsView{Tab: "dead", Preview: &replayPreview{Rows: rows, Key: onceKey()}})
+	case len(ids) > bulkCap:
+		return fault.New(fault.Invalid, op, "at most %d effects are tried again at once", bulkCap)
+	case r.PostFormValue("confirm") != "yes":
+		return c.previewReplay(w, r, ids, cause)
 	}
 	u, _ := access.UserFrom(r.Context())
-	n, err := c.Replay.ReplayEffects(r.Context(), ids, u.ID)
+	by := store.Replay{Actor: u.Email, Twice: r.PostFormValue("twice") == "yes"}
+	var out ReplayOutcome
+	var err error
+	if cause != "" {
+		out, err = c.Replay.ReplayCause(r.Context(), cause, by)
+	} else {
+		out, err = c.Replay.ReplayEffects(r.Context(), ids, by)
+	}
+	if fault.KindOf(err) == fault.NotFound { // somebody else was faster
+		out, err = ReplayOutcome{}, nil
+	}
 	if err != nil {
 		return err
 	}
-	f := ui.Flash{Meaning: ui.Done, Text: ui.Plural(int64(n), "effect", "effects") + " will be tried again."}
-	if n == 0 {
+	return c.back(w, r, "/effects", replayedFlash(out))
+}
+
+func replayedFlash(out ReplayOutcome) ui.Flash {
+	f := ui.Flash{Meaning: ui.Done, Text: ui.Plural(int64(out.Replayed), "effect", "effects") + " will be tried again."}
+	if out.Replayed == 0 {
 		f = ui.Flash{Meaning: ui.Neutral, Text: "None of them was dead any more; nothing was changed."}
 	}
-	return c.back(w, r, "/effects", f)
+	if out.Withheld > 0 {
+		f.Meaning = ui.Attention
+		f.Text = fmt.Sprintf("%s will be tried again; %s may have arrived and stay here until you say that they may arrive twice.",
+			ui.Plural(int64(out.Replayed), "effect", "effects"), ui.Number(int64(out.Withheld)))
+	}
+	return f
+}
+
+// previewReplay shows what would leave, and what of it may have arrived.
+func (c *Console) previewReplay(w http.ResponseWriter, r *http.Request, ids []string, cause string) error {
+	u, _ := access.UserFrom(r.Context())
+	p := &replayPreview{Cause: cause, Key: onceKey(), Personal: access.Can(u.Role, access.SeePersonal)}
+	err := c.Read.View(r.Context(), func(tx *store.Tx) (err error) {
+		if cause != "" {
+			p.Rows, err = tx.DeadOf(cause, store.DeadCap)
+			return err
+		}
+		p.Rows, err = tx.EffectRows(ids)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if len(p.Rows) == 0 {
+		return c.back(w, r, "/effects", replayedFlash(ReplayOutcome{}))
+	}
+	p.N = int64(len(p.Rows))
+	for _, e := range p.Rows {
+		if e.Unsure {
+			p.Unsure++
+		}
+	}
+	// The doubtful ones first: they are what a person has to judge.
+	slices.SortStableFunc(p.Rows, func(a, b store.EffectRow) int {
+		switch {
+		case a.Unsure == b.Unsure:
+			return 0
+		case a.Unsure:
+			return -1
+		}
+		return 1
+	})
+	var look []string
+	for _, e := range p.Rows[:min(len(p.Rows), lettersShown)] {
+		look = append(look, e.ID)
+	}
+	if p.Letters, err = c.Replay.PreviewEffects(r.Context(), look); err != nil {
+		return err
+	}
+	return c.showEffects(w, r, effectsView{Tab: "dead", Preview: p}, cause)
+}
+
+// letterTitle names a letter in a preview.
+func letterTitle(l Letter) string {
+	s := title(l.Effect.Purpose) + " to " + l.Effect.Destination
+	if l.Subject != "" {
+		s += ": " + l.Subject
+	}
+	return s
+}
+
+func moneyWords(as []money.Amount) string {
+	var parts []string
+	for _, a := range as {
+		parts = append(parts, ui.Amount(a)+" "+a.Currency)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func causeHref(g *store.DeadGroup) string { return "/effects?tab=dead&cause=" + queryEscape(g.Cause) }
+
+func purposes(g *store.DeadGroup) string {
+	var out []string
+	for _, p := range g.Purposes {
+		out = append(out, title(p))
+	}
+	return strings.Join(out, ", ")
+}
+
+// unsureWords say how many may have arrived.
+func unsureWords(n, all int64) string {
+	switch {
+	case all == 1:
+		return "It may have arrived: the last answer never came."
+	case n == all:
+		return "All of them may have arrived: an answer never came."
+	case n == 1:
+		return "One of them may have arrived: an answer never came."
+	}
+	return ui.Number(n) + " of them may have arrived: an answer never came."
 }

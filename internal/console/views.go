@@ -325,11 +325,22 @@ type effectsView struct {
 	CanAct  bool
 	Preview *replayPreview
 	Quarant []store.EventRow
+
+	Groups     []*store.DeadGroup
+	GroupsMore bool             // there are older dead letters that were not grouped
+	Group      *store.DeadGroup // the one that is looked at
+	CanReplay  bool             // there is somebody who does it
 }
 
+// replayPreview is what a replay would do.
 type replayPreview struct {
-	Rows []store.EffectRow
-	Key  string
+	Rows     []store.EffectRow // some of them
+	N        int64
+	Unsure   int64
+	Cause    string // "" = the rows alone
+	Letters  []Letter
+	Personal bool // the reader may see personal data
+	Key      string
 }
 
 type settingsView struct {

@@ -244,6 +244,7 @@ func (e *Engine) outcome(tx *store.Tx, as []*attempt, now time.Time) (outcome, e
 		}
 		if a.err != nil {
 			r.State, r.Receipt, r.Err = effect.Pending, "", connect.Reason(a.err)
+			r.Unsure = connect.ClassOf(a.err) == connect.ClassUnknown
 			wait, again := e.schedule().Next(f.Attempts, f.ID, a.err)
 			r.Due = now.Add(wait)
 			if !again {

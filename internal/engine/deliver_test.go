@@ -188,14 +188,14 @@ func testDeadEffect(t *testing.T, url string) {
 	}
 	var dead string
 	r.view(func(tx *store.Tx) error { return tx.QueryRow("SELECT id FROM effect WHERE state = 'dead'").Scan(&dead) })
-	if n, err := r.eng.ReplayEffects(t.Context(), []string{dead}); err != nil || n != 1 {
+	if n, err := r.eng.ReplayEffects(t.Context(), []string{dead}, store.Replay{Actor: "ann"}); err != nil || n.Replayed != 1 {
 		t.Fatal(n, err)
 	}
 	r.until("the replayed request is done", func(tx *store.Tx) (bool, error) {
 		n, err := effects(tx, id, string(effect.Done))
 		return n == 2, err
 	})
-	if n, err := r.eng.ReplayEffects(t.Context(), []string{dead}); err != nil || n != 0 {
+	if n, err := r.eng.ReplayEffects(t.Context(), []string{dead}, store.Replay{Actor: "ann", Twice: true}); err != nil || n.Replayed != 0 {
 		t.Fatal("a delivered effect was replayed", n, err)
 	}
 }

@@ -53,17 +53,3 @@ func (e *Engine) ReplayEvent(ctx context.Context, id string) (Outcome, error) {
 	}
 	return out[0], nil
 }
-
-// ReplayEffects makes dead effects pending again and returns how many were. Their ids, the
-// idempotency keys, stay, so a destination that did get one recognises it.
-func (e *Engine) ReplayEffects(ctx context.Context, ids []string) (int, error) {
-	n := 0
-	err := e.db.Update(ctx, func(tx *store.Tx) (err error) {
-		n, err = store.ReplayEffects(tx, ids)
-		return err
-	})
-	if err == nil {
-		e.watch.tell(Topic{Kind: "effect"})
-	}
-	return n, err
-}

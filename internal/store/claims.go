@@ -17,6 +17,7 @@ type Result struct {
 	Receipt string
 	Due     time.Time // of the next attempt, when State is Pending
 	At      time.Time
+	Unsure  bool // it may have arrived all the same
 }
 
 // early is how long before its time a retry may be claimed: the job for it was
@@ -60,7 +61,8 @@ func ClaimEffects(tx *Tx, ids []string, now time.Time, lease time.Duration) ([]e
 		f, err := scanEffect(scan)
 		out = append(out, f)
 		return err
-	}, `UPDATE effect SET state = 'claimed', fence = fence + 1, attempts = attempts + 1, claimed_at = $2, due = $3
+	}, `UPDATE effect SET unsure = CASE WHEN state = 'claimed' THEN 1 ELSE unsure END,
+		state = 'claimed', fence = fence + 1, attempts = attempts + 1, claimed_at = $2, due = $3
 		WHERE id = ANY($1) AND (state = 'pending' AND (fence = 0 OR due <= $4) OR state = 'claimed' AND due <= $2) RETURNING `+effectColumns,
 		ids, now, now.Add(lease), now.Add(early))
 	slices.SortFunc(out, func(a, b effect.Effect) int { return a.Created.Compare(b.Created) })
@@ -80,8 +82,9 @@ func FinishEffects(tx *Tx, results []Result) error {
 			done, due = time.Time{}, r.Due
 			again = append(again, r.ID)
 		}
-		err := tx.later(`UPDATE effect SET state = $1, last_error = $2, receipt = $3, due = $4, done_at = $5, claimed_at = 0
-			WHERE id = $6 AND (fence = $7 AND state = 'claimed' OR $1 = 'done' AND state IN ('claimed', 'pending'))`, string(r.State), r.Err, r.Receipt, due, done, r.ID, r.Fence)
+		err := tx.later(`UPDATE effect SET state = $1, last_error = $2, receipt = $3, due = $4, done_at = $5, claimed_at = 0,
+			unsure = CASE WHEN $8 = 1 THEN 1 ELSE unsure END
+			WHERE id = $6 AND (fence = $7 AND state = 'claimed' OR $1 = 'done' AND state IN ('claimed', 'pending'))`, string(r.State), r.Err, r.Receipt, due, done, r.ID, r.Fence, flag(r.Unsure))
 		if err != nil {
 			return err
 		}
@@ -125,30 +128,6 @@ func DueEffects(tx *Tx, now time.Time, lease time.Duration, limit int) ([]effect
 		return nil, err
 	}
 	return out, tx.later("UPDATE effect SET claimed_at = $1 WHERE id = ANY($2)", now, ids)
-}
-
-// ReplayEffects makes dead letters pending again, due now with all attempts before
-// them, and enqueues them. It returns how many there were.
-func ReplayEffects(tx *Tx, ids []string) (int, error) {
-	now, err := tx.Clock()
-	if err != nil {
-		return 0, err
-	}
-	if tx.now.Before(now) { // now by every clock
-		now = tx.now
-	}
-	var jobs []Job
-	err = tx.each(`UPDATE effect SET state = 'pending', attempts = 0, due = $1, done_at = 0, claimed_at = 0
-		WHERE id = ANY($2) AND state = 'dead' RETURNING id, destination`, []any{now, ids}, func(r *Rows) error {
-		var id, dest string
-		err := r.Scan(&id, &dest)
-		jobs = append(jobs, Deliver(dest, []string{id}))
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	return len(jobs), tx.Enqueue(jobs...)
 }
 
 // RecoverClaims makes claimed effects due now. Only the one process of a SQLite

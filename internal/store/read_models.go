@@ -129,6 +129,7 @@ type EffectRow struct {
 	Attempts                                                    int
 	LastError, Receipt                                          string
 	Created, Due, DoneAt                                        time.Time
+	Unsure                                                      bool // an attempt may have arrived although no answer said so
 }
 
 // TaskRow is one task of the queue.

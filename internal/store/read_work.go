@@ -131,14 +131,14 @@ func likeEscape(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s)
 }
 
-const effectCols = "id, key, kind, destination, order_id, event_id, automation, purpose, state, attempts, last_error, receipt, created, due, done_at"
+const effectCols = "id, key, kind, destination, order_id, event_id, automation, purpose, state, attempts, last_error, receipt, created, due, done_at, unsure"
 
 func (tx *Tx) effectRows(query string, args ...any) ([]EffectRow, error) {
 	var out []EffectRow
 	err := readEach(tx, func(scan func(...any) error) error {
 		var e EffectRow
 		var created, due, done int64
-		err := scan(&e.ID, &e.Key, &e.Kind, &e.Destination, &e.OrderID, &e.EventID, &e.Automation, &e.Purpose, &e.State, &e.Attempts, &e.LastError, &e.Receipt, &created, &due, &done)
+		err := scan(&e.ID, &e.Key, &e.Kind, &e.Destination, &e.OrderID, &e.EventID, &e.Automation, &e.Purpose, &e.State, &e.Attempts, &e.LastError, &e.Receipt, &created, &due, &done, &e.Unsure)
 		e.Created, e.Due, e.DoneAt = readTime(created), readTime(due), readTime(done)
 		out = append(out, e)
 		return err

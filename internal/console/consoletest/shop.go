@@ -140,22 +140,6 @@ func (e *Engine) Subscribe(ctx context.Context) <-chan console.Topic {
 	return ch
 }
 
-// ReplayEffects implements console.Replayer.
-func (e *Engine) ReplayEffects(ctx context.Context, ids []string, _ string) (n int, err error) {
-	err = e.DB.Update(ctx, func(tx *store.Tx) error {
-		n = 0
-		for _, id := range ids {
-			k, err := tx.Exec("UPDATE effect SET state = 'pending', attempts = 0 WHERE id = $1 AND state = 'dead'", id)
-			if err != nil {
-				return err
-			}
-			n += int(k)
-		}
-		return nil
-	})
-	return n, err
-}
-
 func apply(tx *store.Tx, ev event.Event) error {
 	if _, err := tx.Exec("INSERT INTO event_key (source, id, payload_hash, event_id) VALUES ($1, $2, $3, $4)", ev.Source, ev.Key, "", ev.ID); err != nil {
 		return err
@@ -312,7 +296,7 @@ func Open(ctx context.Context, dir string, n int) (*Shop, error) {
 	}
 	tries := &backtest.Runner{DB: db, Keys: keys, Policies: policies, Now: Now, Log: slog.New(slog.DiscardHandler)}
 	c := console.New(console.Deps{
-		Read: db, Write: db, Keys: keys, Submit: eng, Sessions: web, People: svc, Why: Explainer{db}, Replay: eng, Suggest: Suggester{db}, Live: eng, Check: Checks{db, policies}, Map: policies, Policy: Policies{policies}, Postal: Postal{}, Backtest: tries,
+		Read: db, Write: db, Keys: keys, Submit: eng, Sessions: web, People: svc, Why: Explainer{db}, Replay: Replays{policies}, Suggest: Suggester{db}, Live: eng, Check: Checks{db, policies}, Map: policies, Policy: Policies{policies}, Postal: Postal{}, Backtest: tries,
 		Privacy: &privacy.Office{DB: db, Keys: keys, Audit: svc},
 		Shop:    func() console.Shop { return console.Shop{Name: "Sample Shop", Zone: Zone(), Currency: "EUR"} },
 		Now:     Now,

@@ -33,6 +33,9 @@ CREATE TABLE map_snapshot (
     doc    TEXT NOT NULL
 );
 
+-- An attempt of it may have arrived although no answer said so: the answer never came, or its node died meanwhile.
+ALTER TABLE effect ADD COLUMN unsure INTEGER NOT NULL DEFAULT 0;
+
 -- Who let a dead letter leave again, when, and whether they took the risk that it arrives twice.
 CREATE TABLE effect_replay (
     effect_id TEXT NOT NULL,
@@ -45,6 +48,7 @@ CREATE TABLE effect_replay (
 
 -- +goose Down
 DROP TABLE effect_replay;
+ALTER TABLE effect DROP COLUMN unsure;
 DROP TABLE map_snapshot;
 DROP INDEX effect_alone;
 DROP TABLE flow_mark;

@@ -176,7 +176,7 @@ func leases(t *testing.T, open Opener) {
 	}
 	finish(t, db, store.Result{ID: id, Fence: 2, State: effect.Dead, Err: "refused", At: due})
 	update(t, db, func(tx *store.Tx) error {
-		n, err := store.ReplayEffects(tx, []string{id, "absent"})
+		n, _, err := store.ReplayEffects(tx, []string{id, "absent"}, store.Replay{Actor: "ann"})
 		if n != 1 {
 			t.Errorf("replayed %d", n)
 		}
