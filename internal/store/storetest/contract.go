@@ -44,6 +44,7 @@ func Run(t *testing.T, open Opener) {
 		"jobs come after the commit and only then":        jobs,
 		"a failed delivery is tried again when it is due": retries,
 		"a destination that hangs holds nobody up":        hanging,
+		"what may have arrived asks for a word":           unsure,
 		"flows are counted once":                          flows,
 		"the map is kept when it changes":                 mapsKept,
 		"a wake comes at its time":                        wakes,

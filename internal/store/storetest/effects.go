@@ -154,6 +154,50 @@ func lateSuccess(t *testing.T, db *store.DB, clock *Clock) {
 	}
 }
 
+// What may have arrived is not tried again without a person's word: an answer that never came, and an attempt
+// that nobody recorded.
+func unsure(t *testing.T, open Opener) {
+	clock := NewClock()
+	db := open(t, clock.Now)
+	ids := insert(t, db, pending(clock.Now(), "a", 3)) // refused, no answer, and one whose node died
+	first := claim(t, db, clock.Now(), ids...)
+	end := map[string]store.Result{}
+	for _, e := range first {
+		end[e.ID] = store.Result{ID: e.ID, Fence: e.Fence, State: effect.Dead, Err: "refused", At: clock.Now()}
+	}
+	lost := end[ids[1]]
+	lost.Unsure = true
+	finish(t, db, end[ids[0]], lost)
+	clock.Add(2 * lease)
+	again := claim(t, db, clock.Now(), ids[2])
+	finish(t, db, store.Result{ID: ids[2], Fence: again[0].Fence, State: effect.Dead, Err: "refused", At: clock.Now()})
+	replay := func(by store.Replay) (done, withheld int) {
+		update(t, db, func(tx *store.Tx) (err error) {
+			done, withheld, err = store.ReplayEffects(tx, ids, by)
+			return err
+		})
+		return done, withheld
+	}
+	if done, withheld := replay(store.Replay{Actor: "ann"}); done != 1 || withheld != 2 {
+		t.Errorf("without a word %d went and %d stayed", done, withheld)
+	}
+	if done, withheld := replay(store.Replay{Actor: "bob", Twice: true}); done != 2 || withheld != 0 {
+		t.Errorf("with a word %d went and %d stayed", done, withheld)
+	}
+	view(t, db, func(tx *store.Tx) error {
+		for i, want := range []string{"ann", "bob", "bob"} {
+			rs, err := tx.ReplaysOf(ids[i])
+			if err != nil {
+				return err
+			}
+			if len(rs) != 1 || rs[0].Actor != want || (rs[0].Risk != "") != (want == "bob") || rs[0].Error != "refused" {
+				t.Errorf("of effect %d is kept %+v", i, rs)
+			}
+		}
+		return nil
+	})
+}
+
 func leases(t *testing.T, open Opener) {
 	clock := NewClock()
 	db := open(t, clock.Now)
