@@ -8,7 +8,8 @@ import (
 
 // The geometry of the drawing, in the units of its view box.
 const (
-	nodeWidth  = 178.0
+	nodeWidth  = 172.0
+	wideNode   = 214.0 // automations: their names are long
 	columnGap  = 78.0
 	tallNode   = 42.0 // two lines
 	lowNode    = 26.0 // one line: automations, of which there are many
@@ -87,7 +88,7 @@ func lay(m *Map) *layout {
 	}
 	l.sort()
 	l.place()
-	l.w = 2*margin + float64(layers)*nodeWidth + float64(layers-1)*columnGap
+	l.w = left(layers) - columnGap + margin
 	return l
 }
 
@@ -321,4 +322,19 @@ func settle(col []*box) {
 	}
 }
 
-func left(layer Layer) float64 { return margin + float64(layer)*(nodeWidth+columnGap) }
+// widthOf is how wide the boxes of a column are.
+func widthOf(layer Layer) float64 {
+	if layer == Deciders {
+		return wideNode
+	}
+	return nodeWidth
+}
+
+// left is where the boxes of a column begin.
+func left(layer Layer) float64 {
+	x := margin
+	for i := range layer {
+		x += widthOf(i) + columnGap
+	}
+	return x
+}

@@ -172,7 +172,7 @@ func thick(e *Edge) float64 {
 
 func (p *pen) wire(w *wire, y1, y2 float64) {
 	var d strings.Builder
-	x := left(w.at[0].layer) + nodeWidth
+	x := left(w.at[0].layer) + widthOf(w.at[0].layer)
 	fmt.Fprintf(&d, "M%s %s", n1(x), n1(p.top+y1))
 	at := y1
 	for i := 1; i < len(w.at); i++ {
@@ -186,7 +186,7 @@ func (p *pen) wire(w *wire, y1, y2 float64) {
 		fmt.Fprintf(&d, "C%s %s %s %s %s %s", n1(x+bend), n1(p.top+at), n1(x2-bend), n1(p.top+to), n1(x2), n1(p.top+to))
 		x, at = x2, to
 		if i < len(w.at)-1 {
-			x = x2 + nodeWidth
+			x = x2 + widthOf(b.layer)
 			fmt.Fprintf(&d, "H%s", n1(x))
 		}
 	}
@@ -234,7 +234,7 @@ func lastOf(n *Node) time.Time {
 }
 
 func (p *pen) node(b *box) {
-	n, x, y := b.node, left(b.layer), p.top+b.y
+	n, x, y, width := b.node, left(b.layer), p.top+b.y, widthOf(b.layer)
 	class := "node " + string(n.Kind) + " " + p.meaning(n)
 	switch {
 	case n.Key == p.Select:
@@ -258,9 +258,9 @@ func (p *pen) node(b *box) {
 		}
 		p.f(">")
 	}
-	p.f(`<g class="%s"><title>%s</title><rect class="box" x="%s" y="%s" width="%s" height="%s" rx="6"/>`, class, esc(label), n1(x), n1(y), n1(nodeWidth), n1(b.h))
+	p.f(`<g class="%s"><title>%s</title><rect class="box" x="%s" y="%s" width="%s" height="%s" rx="6"/>`, class, esc(label), n1(x), n1(y), n1(width), n1(b.h))
 	p.f(`<rect class="bar" x="%s" y="%s" width="3" height="%s" rx="1.5"/>`, n1(x+5), n1(y+6), n1(b.h-12))
-	room := nodeWidth - 24.0
+	room := width - 24.0
 	if b.h == lowNode {
 		right := ""
 		if n.In.N30 > 0 {
@@ -269,7 +269,7 @@ func (p *pen) node(b *box) {
 			right = n.Mode
 		}
 		if right != "" {
-			p.f(`<text class="sub" x="%s" y="%s" text-anchor="end">%s</text>`, n1(x+nodeWidth-8), n1(y+17), esc(right))
+			p.f(`<text class="sub" x="%s" y="%s" text-anchor="end">%s</text>`, n1(x+width-8), n1(y+17), esc(right))
 			room -= textWidth(right, 10.5) + 10
 		}
 		p.f(`<text class="name" x="%s" y="%s">%s</text>`, n1(x+14), n1(y+17), esc(fit(n.Name, 11.5, room)))
@@ -417,16 +417,20 @@ func textWidth(s string, size float64) float64 {
 	return w * size
 }
 
-// fit shortens a text to a width.
+// fit shortens a text to a width. What is left out is in the middle: names that begin alike often differ at their ends.
 func fit(s string, size, room float64) string {
 	if textWidth(s, size) <= room {
 		return s
 	}
 	rs := []rune(s)
-	for len(rs) > 1 && textWidth(string(rs)+"…", size) > room {
-		rs = rs[:len(rs)-1]
+	for keep := len(rs) - 1; keep > 1; keep-- {
+		tail := min(8, keep/3)
+		short := strings.TrimRight(string(rs[:keep-tail]), " -.,") + "…" + strings.TrimLeft(string(rs[len(rs)-tail:]), " -.,")
+		if textWidth(short, size) <= room {
+			return short
+		}
 	}
-	return strings.TrimRight(string(rs), " -.,") + "…"
+	return "…"
 }
 
 func days(n int) string {
