@@ -19,6 +19,8 @@ import (
 	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/config"
 	"orderly.example/orderly/internal/engine"
+	"orderly.example/orderly/internal/event"
+	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/store"
 )
 
@@ -371,3 +373,59 @@ type txStore struct{ tx *store.Tx }
 
 func (s txStore) View(_ context.Context, fn func(access.Tx) error) error   { return fn(s.tx) }
 func (s txStore) Update(_ context.Context, fn func(access.Tx) error) error { return fn(s.tx) }
+
+// TestHostileTextIsEscaped: markup that a buyer, a sender or a colleague writes is text on every page.
+func TestHostileTextIsEscaped(t *testing.T) {
+	r := runShop(t, t.TempDir())
+	const evil = `"><script>alert(1)</script><img src=x onerror=alert(1)>`
+	if _, err := r.access.AddUser(t.Context(), access.NewUser{Email: "admin@shop.example", Name: evil, Password: testPassword, Role: access.Admin}); err != nil {
+		t.Fatal(err)
+	}
+	do := func(method, path, cookie string, form url.Values) *httptest.ResponseRecorder {
+		req := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(form.Encode()))
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Cookie", cookie)
+		req.Header.Set("User-Agent", evil)
+		w := httptest.NewRecorder()
+		r.server.Handler().ServeHTTP(w, req)
+		return w
+	}
+	in := do("POST", "/signin", "", url.Values{"email": {"admin@shop.example"}, "password": {testPassword}})
+	cookie, _, _ := strings.Cut(in.Header().Get("Set-Cookie"), ";")
+	placed := &event.OrderPlaced{
+		Channel: evil, Number: evil, PlacedAt: time.Now(), Currency: "EUR", Note: evil, Device: evil, Attributes: map[string]string{evil: evil},
+		Lines:    []event.Line{{SKU: evil, Title: evil, Qty: 1, UnitPrice: money.New(100, "EUR")}},
+		Customer: event.Buyer{Name: evil, Email: "buyer@example.com", Phone: evil},
+		Shipping: event.Address{Name: evil, Line1: evil, City: evil, Region: evil, Postal: "69001", Country: "FR"}, Payment: event.Payment{Status: event.PaymentPaid},
+	}
+	evs := []event.Event{
+		{Source: evil, Key: "1", Actor: evil, Data: placed},
+		{Source: "test", Key: "2", Actor: evil, Data: &event.OrderHoldRequested{Order: event.OrderID(evil, evil), Reason: evil}},
+		{Source: "test", Key: "3", Actor: "orderly", Data: &event.IncidentRaised{Subject: evil, Title: evil, Detail: evil}},
+	}
+	if _, err := r.engine.Submit(t.Context(), evs); err != nil {
+		t.Fatal(err)
+	}
+	do("GET", "/audit?who="+url.QueryEscape(evil), cookie, nil)
+	do("POST", "/orders/"+url.PathEscape(evil)+"/cancel", cookie, nil) // is recorded
+	shown := 0
+	for _, path := range []string{
+		"/", "/orders", "/orders/" + event.OrderID(evil, evil), "/orders?q=" + url.QueryEscape(evil), "/review", "/stock", "/effects?tab=quarantine", "/settings", "/settings/people",
+		"/profile", "/audit", "/audit?who=" + url.QueryEscape(evil), "/palette?q=" + url.QueryEscape(evil), "/" + url.PathEscape(evil), "/signin?back=" + url.QueryEscape("/"+evil),
+	} {
+		w := do("GET", path, cookie, nil)
+		body := w.Body.String()
+		if w.Code >= 500 {
+			t.Errorf("%s answers %d", path, w.Code)
+		}
+		if strings.Contains(body, "<script>alert") || strings.Contains(body, "<img src=x") {
+			t.Errorf("%s holds the markup as markup", path)
+		}
+		if strings.Contains(body, "alert(1)") {
+			shown++
+		}
+	}
+	if shown < 6 {
+		t.Errorf("only %d pages show the text at all; the test looks at the wrong ones", shown)
+	}
+}

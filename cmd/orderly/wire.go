@@ -374,6 +374,12 @@ func (p *program) start(ctx context.Context, s *shop) (_ *running, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.cfg.OIDCIssuer != "" {
+		web.UseSSO(access.SSOConfig{
+			Issuer: s.cfg.OIDCIssuer, ClientID: s.cfg.OIDCClient, ClientSecret: s.cfg.OIDCSecret, Name: s.cfg.OIDCName,
+			Role: access.Role(s.cfg.OIDCRole), BaseURL: s.cfg.BaseURL,
+		})
+	}
 	doors, err := api.New(api.Deps{
 		Engine: apiEngine{r.engine}, Tokens: s.access, Hooks: r.ports, Audit: s.access, Read: api.Stored{DB: s.db}, Why: apiWhy{r.engine},
 		Log: s.log, Metrics: r.metrics, Now: p.now,

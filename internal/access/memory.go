@@ -17,6 +17,7 @@ type Memory struct {
 	settings map[string]string
 	invites  map[string]Invite
 	records  []Record
+	ids      map[string]string
 	open     map[string]bool // records that wait to be sealed
 	chain    []Link
 	Updates  int // how many updates ran
@@ -30,7 +31,7 @@ type memorySession struct {
 // NewMemory returns an empty Store in memory.
 func NewMemory() *Memory {
 	return &Memory{users: map[string]User{}, tokens: map[string]APIToken{}, sessions: map[string]memorySession{}, settings: map[string]string{},
-		invites: map[string]Invite{}, open: map[string]bool{}}
+		invites: map[string]Invite{}, ids: map[string]string{}, open: map[string]bool{}}
 }
 
 // View implements Store.
@@ -224,4 +225,14 @@ func (m *memoryTx) StrayRecord() (string, error) {
 		}
 	}
 	return "", nil
+}
+
+func (m *memoryTx) Identity(issuer, subject string) (string, bool, error) {
+	id, ok := m.ids[issuer+" "+subject]
+	return id, ok, nil
+}
+
+func (m *memoryTx) PutIdentity(issuer, subject, userID string) error {
+	m.ids[issuer+" "+subject] = userID
+	return nil
 }

@@ -51,15 +51,17 @@ var routes = map[string]Need{
 	"GET /docs/style.css":        {Open: true},
 
 	// The door of the console.
-	"GET /assets/":  {Open: true},
-	"GET /signin":   {Open: true},
-	"POST /signin":  {Open: true, Audit: Inside},
-	"POST /signout": {Open: true, Audit: Inside},
-	"GET /setup":    {Open: true},
-	"POST /setup":   {Open: true, Audit: Inside},
-	"GET /invite":   {Open: true},
-	"POST /invite":  {Open: true, Audit: Inside},
-	"POST /theme":   {Open: true},
+	"GET /assets/":       {Open: true},
+	"GET /signin":        {Open: true},
+	"POST /signin":       {Open: true, Audit: Inside},
+	"POST /signout":      {Open: true, Audit: Inside},
+	"GET /signin/sso":    {Open: true},
+	"GET " + SSOCallback: {Open: true, Audit: Inside},
+	"GET /setup":         {Open: true},
+	"POST /setup":        {Open: true, Audit: Inside},
+	"GET /invite":        {Open: true},
+	"POST /invite":       {Open: true, Audit: Inside},
+	"POST /theme":        {Open: true},
 
 	// Pages.
 	"GET /{$}":                                   {Act: See},

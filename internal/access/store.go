@@ -68,6 +68,9 @@ type Tx interface {
 	DeleteExpiredSessions(now time.Time) error
 	Sessions(now time.Time) ([]SessionRow, error) // not the expired ones
 
+	Identity(issuer, subject string) (userID string, ok bool, err error) // of a sign-in service
+	PutIdentity(issuer, subject, userID string) error
+
 	Invites() ([]Invite, error)
 	PutInvite(i Invite) error // replaces one for the same mail address
 	DeleteInvite(hash string) error

@@ -36,6 +36,7 @@ type Web struct {
 	sessions *scs.SessionManager
 	csrf     *http.CrossOriginProtection
 	opts     WebOptions
+	sso      *sso // nil: passwords only
 }
 
 // WebOptions says how Web sees the outside.

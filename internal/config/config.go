@@ -49,6 +49,12 @@ type Config struct {
 	IdleTimeout    time.Duration  // between requests of one connection
 	DrainTimeout   time.Duration  // for running requests when the program ends
 
+	OIDCIssuer string // of the sign-in service; "" = passwords only
+	OIDCClient string
+	OIDCSecret string
+	OIDCName   string // on the button
+	OIDCRole   string // of accounts it makes; "" = none are made
+
 	Warnings []string // what is odd but not wrong
 }
 
@@ -76,6 +82,11 @@ var settings = []setting{
 	{"read_timeout", "30s", "TIME", "time a client has to send a whole request", span(func(c *Config) *time.Duration { return &c.ReadTimeout })},
 	{"write_timeout", "60s", "TIME", "time an answer may take; live streams are exempt", span(func(c *Config) *time.Duration { return &c.WriteTimeout })},
 	{"idle_timeout", "2m", "TIME", "time an idle connection is kept", span(func(c *Config) *time.Duration { return &c.IdleTimeout })},
+	{"oidc_issuer", "", "URL", "sign-in service that speaks OpenID Connect, like https://id.example.com; it sends people back to base_url/signin/sso/callback", setIssuer},
+	{"oidc_client_id", "", "ID", "this program's id at the sign-in service", text(func(c *Config) *string { return &c.OIDCClient })},
+	{"oidc_client_secret", "", "SECRET", "this program's secret there; in the environment or the file, as others on the machine can read flags", text(func(c *Config) *string { return &c.OIDCSecret })},
+	{"oidc_name", "", "NAME", "the sign-in service as the button names it", text(func(c *Config) *string { return &c.OIDCName })},
+	{"oidc_role", "", "ROLE", "viewer, agent or operator: the role of accounts made for people whom the service vouches for (default: none are made)", oneOf(func(c *Config) *string { return &c.OIDCRole }, "viewer", "agent", "operator")},
 	{"drain_timeout", "20s", "TIME", "time that running requests get when the program ends", span(func(c *Config) *time.Duration { return &c.DrainTimeout })},
 }
 
@@ -295,6 +306,12 @@ func (l *loader) finish() {
 	case c.TLSKey != "" && c.TLSCert == "":
 		l.problem(l.where["tls_key"], "tls_key needs tls_cert as well")
 	}
+	switch {
+	case c.OIDCIssuer != "" && c.OIDCClient == "":
+		l.problem(l.where["oidc_issuer"], "oidc_issuer needs oidc_client_id as well")
+	case c.OIDCIssuer != "" && c.BaseURL == "":
+		l.problem(l.where["oidc_issuer"], "oidc_issuer needs base_url as well: where the service sends people back to")
+	}
 	if c.MaxBatchBytes < c.MaxEventBytes {
 		l.problem(l.where["max_batch_bytes"], "max_batch_bytes must not be smaller than max_event_bytes")
 	}
@@ -357,6 +374,15 @@ func setBaseURL(c *Config, v string) error {
 		return fmt.Errorf("must be like https://orders.example.com, without a path, got %q", v)
 	}
 	c.BaseURL = u.Scheme + "://" + u.Host
+	return nil
+}
+
+func setIssuer(c *Config, v string) error {
+	u, err := url.Parse(v)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Scheme != "https" && (u.Scheme != "http" || u.Hostname() != "127.0.0.1" && u.Hostname() != "localhost") {
+		return fmt.Errorf("must be an https address like https://id.example.com, got %q", v)
+	}
+	c.OIDCIssuer = v
 	return nil
 }
 

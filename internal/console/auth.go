@@ -30,7 +30,7 @@ func (c *Console) signInPage(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, local(firstOf(r.URL.Query().Get("back"), "/")), http.StatusSeeOther)
 		return nil
 	}
-	return c.show(w, r, http.StatusOK, signInView(doorView{Page: c.bareFrame(w, r, "Sign in"), Back: r.URL.Query().Get("back")}))
+	return c.show(w, r, http.StatusOK, signInView(doorView{Page: c.bareFrame(w, r, "Sign in"), Back: r.URL.Query().Get("back"), SSO: c.Sessions.SSO()}))
 }
 
 func (c *Console) signIn(w http.ResponseWriter, r *http.Request) error {
@@ -41,11 +41,43 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request) error {
 			status = http.StatusTooManyRequests
 			w.Header().Set("Retry-After", ui.Itoa(int(locked.Wait.Seconds())+1))
 		}
-		v := doorView{Page: c.bareFrame(w, r, "Sign in"), Error: capital(fault.Message(err)) + ".", Email: email, Back: r.PostFormValue("back")}
+		v := doorView{Page: c.bareFrame(w, r, "Sign in"), Error: capital(fault.Message(err)) + ".", Email: email, Back: r.PostFormValue("back"), SSO: c.Sessions.SSO()}
 		return c.show(w, r, status, signInView(v))
 	}
 	http.Redirect(w, r, local(firstOf(r.PostFormValue("back"), "/")), http.StatusSeeOther)
 	return nil
+}
+
+// beginSSO sends a person to the sign-in service.
+func (c *Console) beginSSO(w http.ResponseWriter, r *http.Request) error {
+	to, err := c.Sessions.BeginSSO(r, local(firstOf(r.URL.Query().Get("back"), "/")))
+	if err != nil {
+		return c.refusedSSO(w, r, err)
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
+	return nil
+}
+
+// finishSSO takes what the sign-in service sent back.
+func (c *Console) finishSSO(w http.ResponseWriter, r *http.Request) error {
+	_, back, err := c.Sessions.FinishSSO(r)
+	if err != nil {
+		return c.refusedSSO(w, r, err)
+	}
+	http.Redirect(w, r, local(firstOf(back, "/")), http.StatusSeeOther)
+	return nil
+}
+
+func (c *Console) refusedSSO(w http.ResponseWriter, r *http.Request, err error) error {
+	status := http.StatusForbidden
+	switch fault.KindOf(err) {
+	case fault.Denied:
+	case fault.Unavailable:
+		status = http.StatusServiceUnavailable
+	default:
+		return err
+	}
+	return c.show(w, r, status, signInView(doorView{Page: c.bareFrame(w, r, "Sign in"), Error: capital(fault.Message(err)) + ".", SSO: c.Sessions.SSO()}))
 }
 
 func (c *Console) signOut(w http.ResponseWriter, r *http.Request) error {

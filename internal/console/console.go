@@ -52,6 +52,9 @@ type Sessions interface {
 	AcceptInvite(r *http.Request, token, name, password string) (access.User, error)
 	SessionID(r *http.Request) string
 	SignOut(r *http.Request) error
+	SSO() string // name of the sign-in service; "" = none
+	BeginSSO(r *http.Request, back string) (string, error)
+	FinishSSO(r *http.Request) (u access.User, back string, err error)
 	ChangePassword(r *http.Request, old, password string) error
 }
 
@@ -297,6 +300,8 @@ func (c *Console) routes() {
 		{"GET /signin", c.signInPage},
 		{"POST /signin", c.signIn},
 		{"POST /signout", c.signOut},
+		{"GET /signin/sso", c.beginSSO},
+		{"GET " + access.SSOCallback, c.finishSSO},
 		{"GET /setup", c.setUpPage},
 		{"POST /setup", c.setUp},
 		{"GET /invite", c.invitePage},

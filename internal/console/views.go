@@ -369,7 +369,8 @@ type doorView struct {
 	Name  string
 	Back  string
 	Token string
-	Bad   bool // the set-up link is no longer good
+	Bad   bool   // the set-up link is no longer good
+	SSO   string // the name of the sign-in service
 }
 
 // stateLabel and stateMeaning say an order's state as people call it.

@@ -22,6 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/observe"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -353,5 +354,25 @@ func TestStreamOutlivesTheTimeouts(t *testing.T) {
 	cancel()
 	if err := <-served; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestLogCannotBeForged: whatever a stranger puts into a request, it stays within its line of the log and moves no terminal.
+func TestLogCannotBeForged(t *testing.T) {
+	for _, format := range []string{"text", "json"} {
+		out := &logBuffer{}
+		log, err := observe.NewLogger(out, observe.Options{Level: "debug", Format: format})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := New(Options{Handler: http.NotFoundHandler(), Log: log})
+		r := httptest.NewRequest("GET", "/x", nil)
+		r.URL.Path = "/orders\ntime=2026-01-01T00:00:00Z level=ERROR msg=forged\r\x1b[2J\x1b[31m\u202e"
+		r.Method = "GET\nforged"
+		s.Handler().ServeHTTP(httptest.NewRecorder(), r)
+		text := strings.TrimSuffix(out.String(), "\n")
+		if text == "" || strings.ContainsAny(text, "\n\r\x1b\u202e") {
+			t.Errorf("%s: the log holds %q", format, text)
+		}
 	}
 }

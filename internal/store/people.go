@@ -156,6 +156,23 @@ func (tx *Tx) Sessions(now time.Time) ([]access.SessionRow, error) {
 	return out, err
 }
 
+// Identity returns the user that a subject of a sign-in service is known as.
+func (tx *Tx) Identity(issuer, subject string) (string, bool, error) {
+	var id string
+	err := tx.QueryRow("SELECT user_id FROM identity WHERE issuer = $1 AND subject = $2", issuer, subject).Scan(&id)
+	if err == ErrNoRows {
+		return "", false, nil
+	}
+	return id, err == nil, err
+}
+
+// PutIdentity lets a subject of a sign-in service be a user.
+func (tx *Tx) PutIdentity(issuer, subject, userID string) error {
+	_, err := tx.Exec(`INSERT INTO identity (issuer, subject, user_id, created) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (issuer, subject) DO UPDATE SET user_id = excluded.user_id`, issuer, subject, userID, tx.Now())
+	return err
+}
+
 // Invites returns every invitation by mail address.
 func (tx *Tx) Invites() ([]access.Invite, error) {
 	var out []access.Invite

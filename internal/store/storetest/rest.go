@@ -127,6 +127,7 @@ func people(t *testing.T, open Opener) {
 	update(t, db, func(tx *store.Tx) error {
 		return errors.Join(tx.PutUser(u), tx.PutToken(tok), tx.PutSession("s1", "data", Start.Add(time.Hour)), tx.PutSession("s2", "old", Start),
 			tx.PutSetting("zone", "Europe/Paris"), tx.PutSetting("gone", "x"), tx.DeleteSetting("gone"),
+			tx.PutIdentity("https://id.example", "s", "u0"), tx.PutIdentity("https://id.example", "s", "u1"),
 			tx.PutInvite(access.Invite{Hash: "i0", Email: inv.Email}), tx.PutInvite(inv), tx.PutInvite(access.Invite{Hash: "i2", Email: "b@example.com"}), tx.DeleteInvite("i2"))
 	})
 	u.Disabled = true
@@ -149,6 +150,12 @@ func people(t *testing.T, open Opener) {
 		toks, err := tx.Tokens()
 		if d := cmp.Diff([]access.APIToken{tok}, toks); d != "" || err != nil {
 			t.Error(d, err)
+		}
+		if id, ok, err := tx.Identity("https://id.example", "s"); id != "u1" || !ok || err != nil {
+			t.Error(id, ok, err)
+		}
+		if id, ok, err := tx.Identity("https://other.example", "s"); ok || err != nil {
+			t.Error(id, ok, err)
 		}
 		is, err := tx.Invites()
 		if d := cmp.Diff([]access.Invite{inv}, is); d != "" || err != nil {
