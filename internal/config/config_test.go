@@ -57,6 +57,10 @@ func TestEverySettingHasOneNameEverywhere(t *testing.T) {
 			value = "7s"
 		case strings.HasSuffix(s.key, "_bytes"):
 			value = "16MiB"
+		case s.key == "oidc_issuer":
+			value = "https://id.example"
+		case s.key == "oidc_role":
+			value = "agent"
 		case s.key == "base_url":
 			value = "https://shop.example"
 		case s.key == "trusted_proxies":
@@ -66,7 +70,7 @@ func TestEverySettingHasOneNameEverywhere(t *testing.T) {
 		case s.def == "":
 			value = "x"
 		}
-		more := []string{"ORDERLY_TLS_CERT=a", "ORDERLY_TLS_KEY=b", "ORDERLY_MAX_BATCH_BYTES=64MiB"}
+		more := []string{"ORDERLY_TLS_CERT=a", "ORDERLY_TLS_KEY=b", "ORDERLY_MAX_BATCH_BYTES=64MiB", "ORDERLY_BASE_URL=https://other.example", "ORDERLY_OIDC_CLIENT_ID=c"}
 		byFile, err1 := load(t, s.key+": "+value, drop(more, Env(s.key)))
 		byEnv, err2 := load(t, "", append([]string{Env(s.key) + "=" + value}, drop(more, Env(s.key))...))
 		byFlag, err3 := load(t, "", drop(more, Env(s.key)), "--"+Flag(s.key), value)
@@ -96,7 +100,8 @@ func show(c *Config) string {
 	}
 	d := *c
 	d.TrustedProxies = nil
-	return b.String() + strings.Join([]string{d.DB, d.Listen, d.BaseURL, d.DataDir, d.KeyFile, d.LogLevel, d.LogFormat, d.TLSCert, d.TLSKey}, "|") +
+	return b.String() + strings.Join([]string{d.DB, d.Listen, d.BaseURL, d.DataDir, d.KeyFile, d.LogLevel, d.LogFormat, d.TLSCert, d.TLSKey,
+		d.OIDCIssuer, d.OIDCClient, d.OIDCSecret, d.OIDCName, d.OIDCRole}, "|") +
 		time.Duration(d.MaxEventBytes).String() + time.Duration(d.MaxBatchBytes).String() +
 		d.HeaderTimeout.String() + d.ReadTimeout.String() + d.WriteTimeout.String() + d.IdleTimeout.String() + d.DrainTimeout.String()
 }

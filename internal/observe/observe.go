@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Redacted stands in the log where a secret was.
@@ -80,8 +81,17 @@ func splitWords(key string) []string {
 	return words
 }
 
-// Clean takes every known form of secret out of a text.
+// Clean takes every known form of secret out of a text, and the characters that turn the
+// direction of writing, with which a line can be made to look like another one.
 func Clean(s string) string {
+	if strings.ContainsFunc(s, turns) {
+		s = strings.Map(func(r rune) rune {
+			if turns(r) {
+				return -1
+			}
+			return r
+		}, s)
+	}
 	if !strings.ContainsAny(s, "_:@$ ") { // every pattern needs one of these
 		return s
 	}
@@ -91,6 +101,8 @@ func Clean(s string) string {
 	}
 	return s
 }
+
+func turns(r rune) bool { return r > 0x7f && unicode.Is(unicode.Bidi_Control, r) }
 
 // Options says how to log.
 type Options struct {
