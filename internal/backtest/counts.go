@@ -69,7 +69,7 @@ func (c *counts) take(e *Entry) {
 			if !p.PlacedAt.IsZero() && p.PlacedAt.Before(at) {
 				at = p.PlacedAt
 			}
-			is.Ordered(at, p.Worth())
+			is.Ordered(at, p.Worth(), nil)
 			c.customers[key] = c.buyer(&is)
 		}
 		if looked {

@@ -47,6 +47,8 @@ func (n *needs) add(on, source string, fields []string) {
 	for _, name := range fields {
 		f, known := schema.Lookup(name)
 		switch {
+		case name == "customer.tags":
+			n.need("customer.tags is read") // the light fold keeps counts, no texts
 		case strings.HasPrefix(name, "customer."):
 			n.customers = n.customers || countedFields[name]
 			n.email = n.email || name == "customer.email"

@@ -2,6 +2,7 @@
 package customer
 
 import (
+	"slices"
 	"time"
 
 	"orderly.example/orderly/internal/money"
@@ -17,11 +18,15 @@ type Customer struct {
 	Spent     money.Amount // sum of placed totals in the first currency seen
 	FirstAt   time.Time    // first order
 	LastAt    time.Time
-	Tags      []string
+	Tags      []string // as the newest order that told them has them
 }
 
-// Ordered counts an order that was placed.
-func (c *Customer) Ordered(at time.Time, total money.Amount) {
+// Ordered counts an order that was placed. Its tags of the customer replace those of
+// earlier orders; nil means that the channel did not tell any.
+func (c *Customer) Ordered(at time.Time, total money.Amount, tags []string) {
+	if tags != nil && !at.Before(c.LastAt) {
+		c.Tags = slices.Clone(tags)
+	}
 	c.Orders++
 	if c.FirstAt.IsZero() || at.Before(c.FirstAt) {
 		c.FirstAt = at

@@ -277,6 +277,9 @@ func (d *decider) customerFact(name string, o *order.Order) (v any, ok, done boo
 		}
 		return d.at.Sub(since), someone, true
 	case "customer.tags":
+		if now := d.out.Customer; now != nil && now.ID == o.CustomerID {
+			c.Tags = now.Tags // unlike the counts, which are of earlier orders, they are those that this order brings
+		}
 		return append([]string{}, c.Tags...), someone, true
 	}
 	return nil, false, false

@@ -25,7 +25,7 @@ func (d *decider) placed(p *event.OrderPlaced) error {
 	}
 	d.fill(o, p)
 	d.overpaid(o)
-	d.countCustomer(o)
+	d.countCustomer(o, p.Customer.Tags)
 	d.countVelocity(o)
 	if !d.live {
 		return d.placedInHistory(o)
@@ -121,9 +121,9 @@ func (d *decider) settlePayment(o *order.Order) {
 }
 
 // countCustomer adds the order to its customer's counts.
-func (d *decider) countCustomer(o *order.Order) {
+func (d *decider) countCustomer(o *order.Order, tags []string) {
 	if c := d.customerOf(o.CustomerID); c != nil {
-		c.Ordered(o.PlacedAt, o.Total)
+		c.Ordered(o.PlacedAt, o.Total, tags)
 	}
 }
 

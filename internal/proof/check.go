@@ -64,11 +64,10 @@ type Finding struct {
 
 // World is what a shop has beside its automations. The zero World knows nothing: then nothing is said of it.
 type World struct {
-	Known     bool
-	IPTable   bool                // countries of IP addresses are known
-	LowLines  bool                // some product has a low line
-	Inbound   map[string][]string // connections that also bring events in, with the types they may bring; empty = all
-	Customers bool                // somebody writes tags of customers
+	Known    bool
+	IPTable  bool                // countries of IP addresses are known
+	LowLines bool                // some product has a low line
+	Inbound  map[string][]string // connections that also bring events in, with the types they may bring; empty = all
 }
 
 // Report is what a check found.

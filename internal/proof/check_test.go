@@ -190,7 +190,6 @@ func TestFindings(t *testing.T) {
 		{"mail about mail", []string{`a | effect.failed | - | message: { template: low-stock, to: ops@shop.example }`}, []string{"loop warning a: fails for good"}},
 		{"mail about other mail", []string{`a | effect.failed | effect.purpose != "low-stock" | message: { template: low-stock, to: ops@shop.example }`}, nil},
 		{"two systems", []string{`a | order.paid | - | webhook: { connection: erp }`}, []string{"loop warning a: the system behind it may answer through erp-in"}},
-		{"unwritten", []string{`a | order.placed | "b2b" in customer.tags | tag: b`}, []string{"unwritten warning a: nothing writes"}},
 		{"no IP table", []string{`a | order.placed | ip.country == "BR" | tag: b`}, []string{"unwritten warning a: no IP table"}},
 		{"no low lines", []string{`a | stock.low | - | message: { template: low-stock, to: owner }`}, []string{"unwritten warning a: no product has a low line"}},
 		{"not known yet", []string{`a | order.placed | order.parcels > 1 | tag: b`}, []string{"undecided note a: order.parcels = not known"}},

@@ -73,7 +73,7 @@ var catalogue = []Field{
 	{Name: "customer.spent", Type: Money, Unit: "amount in the first currency the customer paid in", Doc: "Sum of the customer's earlier order totals.", System: history},
 	{Name: "customer.first_at", Type: Time, Unit: moment, Doc: "The customer's first order.", System: history},
 	{Name: "customer.account_age", Type: Duration, Unit: `duration, compared with duration("72h")`, Doc: "Time since the account was made or, when the channel does not tell, since the first order.", System: history},
-	{Name: "customer.tags", Type: Strings, Unit: "tags", Doc: `Tags of the customer: "wholesale" in customer.tags.`, System: orderly},
+	{Name: "customer.tags", Type: Strings, Unit: "tags", Doc: `Tags of the customer, as the channel sent them with the newest order: "wholesale" in customer.tags.`, System: channel},
 
 	{Name: "ip.country", Type: String, Unit: country, Doc: "Country of the address the order was placed from; unknown without an IP table or for an address it does not list.", System: geo},
 	{Name: "ip.known", Type: Bool, Unit: yes, Doc: "The IP address was sent and the table lists it.", System: geo},

@@ -311,18 +311,25 @@ func (mk *maker) placed(d *draft) (_ *event.OrderPlaced, notes []string, err err
 			p.Payment.Status = event.PaymentAuthorized
 		}
 	}
-	if t := v["tags"]; t != "" {
-		sep := ","
-		if g := mk.p.late["tags"]; g != nil && g.split != "" {
-			sep = g.split
-		}
-		for tag := range strings.SplitSeq(t, sep) {
-			if tag = strings.TrimSpace(tag); tag != "" && len(p.Tags) < 50 {
-				p.Tags = append(p.Tags, tag)
-			}
+	p.Tags, p.Customer.Tags = mk.tags(v, "tags"), mk.tags(v, "customer.tags")
+	return p, notes, nil
+}
+
+// tags splits a field into tags; nil when it is empty.
+func (mk *maker) tags(v map[string]string, field string) (tags []string) {
+	if v[field] == "" {
+		return nil
+	}
+	sep := ","
+	if g := mk.p.late[field]; g != nil && g.split != "" {
+		sep = g.split
+	}
+	for tag := range strings.SplitSeq(v[field], sep) {
+		if tag = strings.TrimSpace(tag); tag != "" && len(tags) < 50 {
+			tags = append(tags, tag)
 		}
 	}
-	return p, notes, nil
+	return tags
 }
 
 // dotted writes an IPv4 address that a file gives as one number, with or without

@@ -134,6 +134,7 @@ var sections = map[string]map[string][]knownField{
 			{name: "customer.phone"},
 			{name: "customer.signed_up"},
 			{name: "customer.account_days"},
+			{name: "customer.tags"},
 			{name: "shipping.name"},
 			{name: "shipping.line1"},
 			{name: "shipping.line2"},

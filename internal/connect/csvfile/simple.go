@@ -313,25 +313,12 @@ func (s *simpleRun) place(id string) (catalog.Location, error) {
 	if l.Name == "" {
 		l.Name = id
 	}
-	if id == stock.Opening {
-		return l, reject("a reserved id", "%q is where history is kept", id)
-	}
 	if c := text("country"); c != "" {
 		code, ok := countryCode(c)
 		if !ok {
 			return l, reject("country not known", "%q", short(c))
 		}
 		l.Country = code
-	}
-	if l.CutOff != "" {
-		if _, err := time.Parse("15:04", l.CutOff); err != nil {
-			return l, reject("not a time of day like 15:04", "%q", short(l.CutOff))
-		}
-	}
-	if l.TimeZone != "" {
-		if _, err := time.LoadLocation(l.TimeZone); err != nil {
-			return l, reject("not a time zone", "%q", short(l.TimeZone))
-		}
 	}
 	for _, n := range [...]struct {
 		name string
@@ -345,9 +332,6 @@ func (s *simpleRun) place(id string) (catalog.Location, error) {
 		v, ok, err := f[n.name].integer(ctx)
 		if err != nil {
 			return l, err
-		}
-		if v < 0 || v > 1_000_000_000 {
-			return l, reject("a number is out of range", "%s", f[n.name].label())
 		}
 		if ok {
 			n.to(v)
@@ -365,16 +349,19 @@ func (s *simpleRun) place(id string) (catalog.Location, error) {
 		l.ShipsTo = append(l.ShipsTo, code)
 	}
 	l.Channels = s.list("channels")
-	lat, okLat, err := s.degrees("lat", 90)
+	lat, okLat, err := s.degrees("lat")
 	if err != nil {
 		return l, err
 	}
-	lon, okLon, err := s.degrees("lon", 180)
+	lon, okLon, err := s.degrees("lon")
 	if err != nil {
 		return l, err
 	}
 	if okLat && okLon { // half a point is no point
 		l.Lat, l.Lon = lat, lon
+	}
+	for _, p := range l.Problems() {
+		return l, reject("not fit for a location", "%s %s", strings.TrimPrefix(p.Pointer, "/"), short(p.Message))
 	}
 	return l, nil
 }
@@ -399,7 +386,7 @@ func (s *simpleRun) list(name string) []string {
 }
 
 // degrees reads a coordinate: the one float here, as the catalogue holds degrees.
-func (s *simpleRun) degrees(name string, limit float64) (float64, bool, error) {
+func (s *simpleRun) degrees(name string) (float64, bool, error) {
 	g := s.p.f[name]
 	if g == nil {
 		return 0, false, nil
@@ -409,7 +396,7 @@ func (s *simpleRun) degrees(name string, limit float64) (float64, bool, error) {
 		return 0, false, err
 	}
 	x, err := strconv.ParseFloat(strings.Replace(v, ",", ".", 1), 64)
-	if err != nil || math.IsNaN(x) || math.Abs(x) > limit {
+	if err != nil {
 		return 0, false, reject("not a coordinate", "%s %q", g.label(), short(v))
 	}
 	if g.min != nil && x < g.min.float() || g.max != nil && x > g.max.float() {
