@@ -256,7 +256,7 @@ func (d *demo) seed(ctx context.Context) error {
 		if err := store.UpsertProducts(tx, shop.Products()); err != nil {
 			return err
 		}
-		if err := store.UpsertLocations(tx, shop.Locations()); err != nil {
+		if err := store.UpsertLocations(tx, shop.Locations(), "demo"); err != nil {
 			return err
 		}
 		var points, ranges []any

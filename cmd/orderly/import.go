@@ -239,7 +239,7 @@ func (s importSink) PutLocations(ctx context.Context, ls []catalog.Location) (ch
 		if changed == 0 {
 			return nil
 		}
-		return store.UpsertLocations(tx, put)
+		return store.UpsertLocations(tx, put, "terminal")
 	})
 	return changed, err
 }

@@ -57,7 +57,7 @@ func (s *shop) live(orders int) {
 		if err := store.UpsertProducts(tx, world.Products()); err != nil {
 			return err
 		}
-		return store.UpsertLocations(tx, world.Locations())
+		return store.UpsertLocations(tx, world.Locations(), "test")
 	})
 	if err != nil {
 		s.t.Fatal(err)

@@ -25,7 +25,20 @@ type locationView struct {
 	Can         bool
 	Connections []ui.Option // that take fulfilment requests
 	Zone        string      // the shop's
+	Seen        string      // which change the form was filled from
+	Stale       bool        // somebody else changed the location meanwhile
+	Changes     []locationChange
+	People      map[string]string // names by mail address
 }
+
+// locationChange is one line of a location's history.
+type locationChange struct {
+	store.LocationChange
+	What []string // what it changed; empty for the first that is known
+}
+
+// maxLocationChanges is how much of a location's history its page shows.
+const maxLocationChanges = 30
 
 // location shows one location, or the empty form of a new one.
 func (c *Console) location(w http.ResponseWriter, r *http.Request) error {
@@ -36,7 +49,13 @@ func (c *Console) location(w http.ResponseWriter, r *http.Request) error {
 		return c.showLocation(w, r, http.StatusOK, v)
 	}
 	var l catalog.Location
-	err := c.Read.View(r.Context(), func(tx *store.Tx) (err error) { l, err = locationByID(tx, v.ID); return err })
+	err := c.Read.View(r.Context(), func(tx *store.Tx) (err error) {
+		if l, err = locationByID(tx, v.ID); err != nil {
+			return err
+		}
+		v.Seen, err = lastChange(tx, v.ID)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -53,6 +72,15 @@ func locationByID(tx *store.Tx, id string) (catalog.Location, error) {
 	return l, err
 }
 
+// lastChange names the newest change of a location, for forms that were filled from it.
+func lastChange(tx *store.Tx, id string) (string, error) {
+	cs, err := tx.LocationChanges(id, 1)
+	if err != nil || len(cs) == 0 {
+		return "", err
+	}
+	return strconv.FormatInt(cs[0].Rev, 10), nil
+}
+
 func (c *Console) showLocation(w http.ResponseWriter, r *http.Request, status int, v locationView) error {
 	u, _ := access.UserFrom(r.Context())
 	v.Can, v.Zone = access.Can(u.Role, access.ManageSettings), "UTC"
@@ -60,9 +88,21 @@ func (c *Console) showLocation(w http.ResponseWriter, r *http.Request, status in
 		v.Zone = z.String()
 	}
 	var rows []store.ConnectionRow
-	err := c.Read.View(r.Context(), func(tx *store.Tx) (err error) { rows, err = tx.ConnectionRows(); return err })
+	var changes []store.LocationChange
+	err := c.Read.View(r.Context(), func(tx *store.Tx) (err error) {
+		if rows, err = tx.ConnectionRows(); err != nil || v.New {
+			return err
+		}
+		changes, err = tx.LocationChanges(v.ID, maxLocationChanges+1)
+		return err
+	})
 	if err != nil {
 		return err
+	}
+	if v.Changes = locationHistory(changes); len(v.Changes) > 0 {
+		if v.People, err = c.peopleNames(r); err != nil {
+			return err
+		}
 	}
 	v.Connections = []ui.Option{{Value: "", Label: "as the shop's settings say"}}
 	for _, row := range rows {
@@ -105,20 +145,35 @@ func (c *Console) saveLocation(w http.ResponseWriter, r *http.Request) error {
 	if len(v.Errors) > 0 {
 		return c.showLocation(w, r, http.StatusUnprocessableEntity, v)
 	}
-	taken := false
+	u, _ := access.UserFrom(r.Context())
+	taken, same := false, false
 	err := c.Write.Update(r.Context(), func(tx *store.Tx) error {
+		// Nobody else changes a location between the look at it and the change.
+		if err := tx.HoldPolicy(); err != nil {
+			return err
+		}
 		all, err := tx.AllLocations()
 		if err != nil {
 			return err
 		}
-		_, exists := all[l.ID]
+		old, exists := all[l.ID]
 		if taken = v.New && exists; taken {
 			return nil
 		}
 		if !v.New && !exists {
 			return notFound("location " + strconv.Quote(l.ID))
 		}
-		return store.UpsertLocations(tx, []catalog.Location{l})
+		if !v.New {
+			if v.Seen, err = lastChange(tx, l.ID); err != nil {
+				return err
+			}
+		}
+		v.Stale = !v.New && v.Seen != r.PostFormValue("seen")
+		same = exists && len(locationDiff(old, l)) == 0
+		if v.Stale || same {
+			return nil
+		}
+		return store.UpsertLocations(tx, []catalog.Location{l}, u.Email)
 	})
 	if err != nil {
 		return err
@@ -126,6 +181,12 @@ func (c *Console) saveLocation(w http.ResponseWriter, r *http.Request) error {
 	if taken {
 		v.Errors["id"] = "There is a location of this id already."
 		return c.showLocation(w, r, http.StatusUnprocessableEntity, v)
+	}
+	if v.Stale && !same {
+		return c.showLocation(w, r, http.StatusConflict, v)
+	}
+	if same {
+		return c.back(w, r, "/settings#locations", ui.Flash{Meaning: ui.Neutral, Text: "Nothing was different; the location stays as it is."})
 	}
 	return c.back(w, r, "/settings#locations", ui.Flash{Meaning: ui.Done, Text: "The location " + firstOf(l.Name, l.ID) + " is kept. Orders are routed by it from now on."})
 }
@@ -216,8 +277,61 @@ func shortText(s string) string {
 	return s
 }
 
-func locationField(v locationView, name, label, hint string, required bool) ui.FieldView {
-	return ui.FieldView{Name: name, Label: label, Hint: hint, Required: required, Value: v.Values.Get(name), Error: v.Errors[name], Autocomplete: "off"}
+// locationLabels are what the fields of a location are called, in the order of the form.
+var locationLabels = [...]struct{ field, label string }{
+	{"id", "Id"},
+	{"name", "Name"},
+	{"country", "Country"},
+	{"postal", "Postal code"},
+	{"lat", "Latitude"},
+	{"lon", "Longitude"},
+	{"ships_to", "Ships to"},
+	{"channels", "Channels"},
+	{"capacity", "Parcels a day"},
+	{"safety_stock", "Held back"},
+	{"rank", "Rank"},
+	{"rate_card", "Rate card"},
+	{"cut_off", "Cut-off"},
+	{"time_zone", "Time zone"},
+	{"handling_hours", "Handling hours"},
+	{"connection", "Fulfilment requests go to"},
+	{"closed", "Closed"},
+}
+
+func locationLabel(field string) string {
+	for _, l := range locationLabels {
+		if l.field == field {
+			return l.label
+		}
+	}
+	return field
+}
+
+// locationDiff says in words what differs between two states of a location.
+func locationDiff(before, after catalog.Location) (out []string) {
+	a, b := formOfLocation(before), formOfLocation(after)
+	for _, l := range locationLabels {
+		if x, y := a.Get(l.field), b.Get(l.field); x != y {
+			out = append(out, fmt.Sprintf("%s: %s → %s", l.label, firstOf(x, "empty"), firstOf(y, "empty")))
+		}
+	}
+	return out
+}
+
+// locationHistory compares each change, newest first, with the one before it.
+func locationHistory(cs []store.LocationChange) (out []locationChange) {
+	for i, c := range cs {
+		h := locationChange{LocationChange: c}
+		if i+1 < len(cs) {
+			h.What = locationDiff(cs[i+1].Location, c.Location)
+		}
+		out = append(out, h)
+	}
+	return out[:min(len(out), maxLocationChanges)]
+}
+
+func locationField(v locationView, name, hint string, required bool) ui.FieldView {
+	return ui.FieldView{Name: name, Label: locationLabel(name), Hint: hint, Required: required, Value: v.Values.Get(name), Error: v.Errors[name], Autocomplete: "off"}
 }
 
 // formID is the id in the address of a location's form.

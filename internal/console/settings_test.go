@@ -32,10 +32,10 @@ func TestLocations(t *testing.T) {
 	// What the form shows is what is kept: sending it back changes nothing.
 	for id := range before {
 		form := url.Values{}
-		for _, f := range []string{"name", "country", "postal", "lat", "lon", "ships_to", "channels", "capacity", "safety_stock", "rank", "rate_card", "cut_off", "time_zone", "handling_hours"} {
+		for _, f := range []string{"name", "country", "postal", "lat", "lon", "ships_to", "channels", "capacity", "safety_stock", "rank", "rate_card", "cut_off", "time_zone", "handling_hours", "seen"} {
 			form.Set(f, c.find("/settings/locations/"+id, `name="`+f+`"[^>]* value="([^"]*)"`))
 		}
-		if code, body := c.post("/settings/locations/"+id, form); code != http.StatusOK || !strings.Contains(body, "is kept") {
+		if code, body := c.post("/settings/locations/"+id, form); code != http.StatusOK || !strings.Contains(body, "stays as it is") {
 			t.Fatalf("%s: %d", id, code)
 		}
 	}
@@ -57,6 +57,29 @@ func TestLocations(t *testing.T) {
 		got.Capacity != 40 || got.SafetyStock != 3 || got.Rank != 2 || got.CutOff != "13:30" || !got.Closed {
 		t.Errorf("kept as %+v", got)
 	}
+
+	// What is changed says who changed what; who began before that is asked first.
+	full.Set("seen", c.find("/settings/locations/porto", `name="seen" value="(\d+)"`))
+	full.Set("rank", "5")
+	if code, body := c.post("/settings/locations/porto", full); code != http.StatusOK || !strings.Contains(body, "is kept") {
+		t.Errorf("a change answers %d", code)
+	}
+	full.Set("rank", "7")
+	code, body := c.post("/settings/locations/porto", full)
+	if code != http.StatusConflict || !strings.Contains(body, "somebody else changed") || !strings.Contains(body, "Rank: 2 → 5") || !strings.Contains(body, `value="7"`) || c.locations()["porto"].Rank != 5 {
+		t.Errorf("a form that was opened before another's change answers %d, rank %d", code, c.locations()["porto"].Rank)
+	}
+	err := c.shop.DB.View(t.Context(), func(tx *store.Tx) error {
+		cs, err := tx.LocationChanges("porto", 9)
+		if len(cs) != 2 || cs[0].Author != consoletest.AdminMail || cs[0].At.IsZero() || cs[0].Location.Rank != 5 || cs[1].Location.Rank != 2 {
+			t.Errorf("the changes are %+v", cs)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	full.Del("seen")
 
 	for field, bad := range map[string]string{
 		"id": "two words", "country": "France", "ships_to": "FR, Spain", "capacity": "many", "safety_stock": "-1", "rank": "1.5", "cut_off": "25:00", "time_zone": "Europe/Atlantis", "lat": "91", "lon": "", "handling_hours": "9999999999999999999",

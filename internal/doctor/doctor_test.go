@@ -55,7 +55,7 @@ do:
 		if err := store.UpsertProducts(tx, shop.Products()); err != nil {
 			return err
 		}
-		return store.UpsertLocations(tx, shop.Locations())
+		return store.UpsertLocations(tx, shop.Locations(), "test")
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -33,7 +33,7 @@ func BenchmarkSubmit(b *testing.B) {
 	r.apply(texts...)
 	shop := sim.New(1, "b-")
 	r.products(shop.Products()...)
-	r.update(func(tx *store.Tx) error { return store.UpsertLocations(tx, shop.Locations()) })
+	r.update(func(tx *store.Tx) error { return store.UpsertLocations(tx, shop.Locations(), "test") })
 	var opening []event.Event
 	for i, s := range shop.OpeningStock(1_000_000) {
 		opening = append(opening, event.Event{Source: "b", Key: "o" + strconv.Itoa(i), Data: s})

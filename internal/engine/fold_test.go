@@ -45,7 +45,7 @@ func TestFoldOfHistoryGivesTheSameDecisions(t *testing.T) {
 	policies := map[int64]*decide.Policy{r.eng.Policy().Revision: r.eng.Policy()}
 	shop := sim.New(7, "f-")
 	r.products(shop.Products()...)
-	r.update(func(tx *store.Tx) error { return store.UpsertLocations(tx, shop.Locations()) })
+	r.update(func(tx *store.Tx) error { return store.UpsertLocations(tx, shop.Locations(), "test") })
 	var evs []event.Event
 	add := func(p event.Payload) {
 		evs = append(evs, event.Event{Source: "shop", Key: fmt.Sprintf("f%d", len(evs)), Data: p})

@@ -120,7 +120,7 @@ func newCrashing(t *testing.T, ctx context.Context, url string, seed uint64) *cr
 			for i := range locs {
 				locs[i].Capacity = 0
 			}
-			return store.UpsertLocations(tx, locs)
+			return store.UpsertLocations(tx, locs, "test")
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -170,7 +170,7 @@ func newWorld(t *testing.T, ctx context.Context, url string, seed uint64) *world
 		if err := store.UpsertProducts(tx, w.lifes.shop.Products()); err != nil {
 			return err
 		}
-		return store.UpsertLocations(tx, w.lifes.shop.Locations())
+		return store.UpsertLocations(tx, w.lifes.shop.Locations(), "test")
 	}))
 	for _, p := range w.lifes.shop.Products() {
 		if !p.Kit() {

@@ -143,6 +143,24 @@ func (tx *Tx) LocationList() ([]catalog.Location, error) {
 	return out, err
 }
 
+// LocationChanges returns the newest n changes of a location, newest first.
+func (tx *Tx) LocationChanges(id string, n int) ([]LocationChange, error) {
+	var out []LocationChange
+	err := readEach(tx, func(scan func(...any) error) error {
+		var c LocationChange
+		var at int64
+		var doc string
+		if err := scan(&c.Rev, &at, &c.Author, &doc); err != nil {
+			return err
+		}
+		c.At = fromMicros(at)
+		err := readDoc("location", doc, &c.Location)
+		out = append(out, c)
+		return err
+	}, "SELECT rev, at, author, doc FROM location_change WHERE location = $1 ORDER BY rev DESC LIMIT "+strconv.Itoa(n), id)
+	return out, err
+}
+
 // SavedFilters returns the filters a person keeps for a page, by name.
 func (tx *Tx) SavedFilters(page, userID string) ([]SavedFilter, error) {
 	var out []SavedFilter

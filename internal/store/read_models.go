@@ -3,6 +3,7 @@ package store
 import (
 	"time"
 
+	"orderly.example/orderly/internal/catalog"
 	"orderly.example/orderly/internal/effect"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/money"
@@ -225,6 +226,15 @@ type ConnectionRow struct {
 	Updated    time.Time
 	Waiting    Capped // effects that wait for it
 	Dead       Capped // effects it refused for good
+}
+
+// LocationChange is a location as one change left it. What stood before changes were
+// kept has neither author nor time.
+type LocationChange struct {
+	Rev      int64 // grows with every change of any location
+	At       time.Time
+	Author   string // mail address of a user, or the way it came: terminal
+	Location catalog.Location
 }
 
 // SavedFilter is a query a person keeps.

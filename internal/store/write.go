@@ -269,17 +269,22 @@ func SetLow(tx *Tx, low map[string]bool) error {
 	return nil
 }
 
-// UpsertLocations writes locations whole and lets every node reload them.
-func UpsertLocations(tx *Tx, locations []catalog.Location) error {
-	flat := make([]any, 0, len(locations)*2)
+// UpsertLocations writes locations whole, keeps who changed them (a user's mail address,
+// or the way it came), and lets every node reload them.
+func UpsertLocations(tx *Tx, locations []catalog.Location, author string) error {
+	var rev int64
+	if err := tx.QueryRow("UPDATE policy_current SET locations = locations + 1 WHERE one = 1 RETURNING locations").Scan(&rev); err != nil {
+		return err
+	}
+	flat, changes := make([]any, 0, len(locations)*2), make([]any, 0, len(locations)*5)
 	for _, l := range locations {
-		flat = append(flat, l.ID, encode(l))
+		doc := encode(l)
+		flat, changes = append(flat, l.ID, doc), append(changes, l.ID, rev, micros(tx.now), author, doc)
 	}
 	if err := tx.bulkFlat("INSERT INTO location (id, doc)", 2, "ON CONFLICT (id) DO UPDATE SET doc = excluded.doc", flat); err != nil {
 		return err
 	}
-	_, err := tx.Exec("UPDATE policy_current SET locations = locations + 1 WHERE one = 1")
-	return err
+	return tx.bulkFlat("INSERT INTO location_change (location, rev, at, author, doc)", 5, "", changes)
 }
 
 // AddLocationDays adds the parcels given to locations.

@@ -60,7 +60,7 @@ func Prepare(ctx context.Context, db *store.DB, eng *engine.Engine, seed uint64)
 		if err := store.UpsertProducts(tx, shop.Products()); err != nil {
 			return err
 		}
-		if err := store.UpsertLocations(tx, shop.Locations()); err != nil {
+		if err := store.UpsertLocations(tx, shop.Locations(), "bench"); err != nil {
 			return err
 		}
 		var flat []any

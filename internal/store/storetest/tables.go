@@ -127,11 +127,14 @@ func products(t *testing.T, open Opener) {
 		return err
 	})
 	update(t, db, func(tx *store.Tx) error {
-		return store.UpsertLocations(tx, []catalog.Location{{ID: "lyon", Name: "Lyon", Country: "FR", Lat: 45.76, Lon: 4.84}})
+		return store.UpsertLocations(tx, []catalog.Location{{ID: "lyon", Name: "Lyon", Country: "FR", Lat: 45.76, Lon: 4.84}}, "test")
 	})
 	view(t, db, func(tx *store.Tx) error {
 		locs, err := tx.AllLocations()
 		_, changes, err2 := tx.CurrentPolicy()
+		if cs, err := tx.LocationChanges("lyon", 5); err != nil || len(cs) != 1 || cs[0].Author != "test" || cs[0].Location.Name != "Lyon" || !cs[0].At.Equal(tx.Now()) && cs[0].At.IsZero() {
+			t.Errorf("changes %+v %v", cs, err)
+		}
 		if len(locs) != 1 || locs["lyon"].Lat != 45.76 || changes != 1 {
 			t.Errorf("locations %v, changes %d", locs, changes)
 		}
