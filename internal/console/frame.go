@@ -158,9 +158,13 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case fault.Unavailable:
 		status, heading, next = http.StatusServiceUnavailable, "Not available at the moment", "Nothing was changed. Try again in a moment."
 	default:
-		if !errors.Is(err, context.Canceled) {
-			c.Log.Error("console", slog.String("path", r.URL.Path), slog.Any("error", err))
+		if r.Context().Err() != nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+			// Whoever asked is gone, or it took too long: nothing went wrong.
+			status, heading, next = http.StatusServiceUnavailable, "This took too long", "Nothing was changed. Try again in a moment."
+			err = fault.Wrap(err, fault.Unavailable, "console", "the page was given up before it was ready")
+			break
 		}
+		c.Log.Error("console", slog.String("path", r.URL.Path), slog.Any("error", err))
 	}
 	msg := fault.Message(err)
 	if strings.Contains(r.Header.Get("Accept"), "application/json") {
@@ -177,7 +181,7 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if ferr != nil { // the store is what is broken
 		p = c.bareFrame(w, r, heading)
 	}
-	_ = c.show(w, r, status, errorPage(p, heading, msg, next, problems))
+	_ = c.show(w, r, status, errorPage(p, heading, capital(msg)+".", next, problems))
 }
 
 func answerJSON(w http.ResponseWriter, status int, v any) {

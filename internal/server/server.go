@@ -260,6 +260,9 @@ func (s *Server) finish(rec *recorder, r *http.Request, start time.Time) {
 	if status == 0 {
 		status = http.StatusOK
 	}
+	if status >= 500 && errors.Is(r.Context().Err(), context.Canceled) {
+		status = statusGone
+	}
 	door := doorOf(r.URL.Path)
 	s.opts.Metrics.InFlight.Dec()
 	s.opts.Metrics.Requests.WithLabelValues(door, statusClass(status)).Inc()
@@ -283,6 +286,10 @@ func (s *Server) finish(rec *recorder, r *http.Request, start time.Time) {
 		panic(p)
 	}
 }
+
+// statusGone stands in logs and counts for an answer that nobody waited for: the client
+// closed the connection, which is nobody's failure. It is never sent.
+const statusGone = 499
 
 func statusClass(status int) string {
 	switch status / 100 {

@@ -103,6 +103,18 @@ func TestErrorsAreProblemsOrPages(t *testing.T) {
 	}
 }
 
+// TestReaderGone: an answer that nobody waits for is no failure of ours.
+func TestReaderGone(t *testing.T) {
+	o, log := options(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { Fail(w, r, r.Context().Err()) }))
+	s := New(o)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	s.Handler().ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodGet, "/orders", nil))
+	if !strings.Contains(log.String(), `"status":499`) && !strings.Contains(log.String(), "status=499") || strings.Contains(log.String(), "WARN") || strings.Contains(log.String(), "ERROR") {
+		t.Errorf("the log says %s", log)
+	}
+}
+
 func TestPanicIsAnswered(t *testing.T) {
 	o, log := options(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/late" {
