@@ -263,6 +263,12 @@ func (c consoleEngine) PreviewEffects(ctx context.Context, ids []string) ([]cons
 	return out, err
 }
 
+// DecideAgain implements console.Replayer.
+func (c consoleEngine) DecideAgain(ctx context.Context, eventID string) (console.Outcome, error) {
+	o, err := c.e.ReplayEvent(ctx, eventID)
+	return console.Outcome{EventID: o.EventID, Status: string(o.Status), Reason: o.Reason}, err
+}
+
 // Edit implements console.PolicyEditor.
 func (c consoleEngine) Edit(ctx context.Context, e console.PolicyEdit, author, reason string) (console.PolicySaved, error) {
 	a, err := c.e.Edit(ctx, engine.Edit{Kind: engine.KindAutomation, Name: e.Name, Was: e.Was, Text: e.Text, Failing: e.Failing}, author, reason)
@@ -317,7 +323,10 @@ func (p *program) console(r *running, web *access.Web) *console.Console {
 		Backtest: r.backtest,
 		Shop: func() console.Shop {
 			s := r.engine.Policy().Settings
-			return console.Shop{Name: s.Name, Zone: s.TimeZone, Currency: s.Currency, BaseURL: r.base}
+			return console.Shop{
+				Name: s.Name, Zone: s.TimeZone, Currency: s.Currency, BaseURL: r.base,
+				FulfilOn: s.FulfilOn, ReviewSLA: s.ReviewSLA, OpsOwner: s.OpsOwner, Mail: s.Mail, Fulfilment: s.Fulfilment, Alert: s.Alert,
+			}
 		},
 		Now: p.now, Log: r.log,
 	})

@@ -123,6 +123,7 @@ var routes = map[string]Need{
 	"POST /suggestions/{key}/accept":             {Act: ApplyAutomation, Audit: "suggestion.accept"},
 	"POST /suggestions/{key}/refuse":             {Act: ApplyAutomation, Audit: "suggestion.refuse"},
 	"POST /effects/replay":                       {Act: ReplayEffect, Audit: "effects.replay", Keep: []string{"id"}, Shown: true},
+	"POST /effects/decide":                       {Act: ReplayEffect, Audit: "events.decide", Keep: []string{"id"}, Shown: true},
 	"POST /settings/locations/{id}":              {Act: ManageSettings, Audit: "location.save"},
 	"POST /settings/connections/{name}":          {Act: ManageConnect, Audit: "connection.save", Keep: []string{"name", "kind"}},
 	"POST /settings/connections/{name}/{action}": {Act: ManageConnect, Audit: "connection.change", Keep: []string{"action"}},

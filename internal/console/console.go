@@ -135,6 +135,9 @@ type Replayer interface {
 	ReplayCause(ctx context.Context, cause string, by store.Replay) (ReplayOutcome, error)
 	// PreviewEffects writes what effects would send if they left now.
 	PreviewEffects(ctx context.Context, ids []string) ([]Letter, error)
+	// DecideAgain decides a quarantined event under today's policy. An event that is not in
+	// quarantine any more is a Conflict.
+	DecideAgain(ctx context.Context, eventID string) (Outcome, error)
 }
 
 // ReplayOutcome is what became of a replay.
@@ -228,6 +231,11 @@ type Shop struct {
 	Zone     *time.Location
 	Currency string
 	BaseURL  string // how commands in help texts name this server
+
+	FulfilOn                string // what a fulfilment waits for: authorized or paid
+	ReviewSLA               time.Duration
+	OpsOwner                string // is told of incidents that nobody else owns
+	Mail, Fulfilment, Alert string // connections that carry what leaves; "" = none
 }
 
 // Deps is what the console is built on. Postal, Backtest, Live, Modes, Why, Replay and Connect may be
@@ -355,6 +363,7 @@ func (c *Console) routes() {
 		{"POST /effects/replay", c.replay},
 		{"GET /map", c.systemMap},
 		{"GET /map.svg", c.mapSVG},
+		{"POST /effects/decide", c.decideAgain},
 		{"GET /settings", c.settings},
 		{"GET /settings/locations/{id}", c.location},
 		{"POST /settings/locations/{id}", c.saveLocation},

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"context"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"orderly.example/orderly/internal/console"
 	"orderly.example/orderly/internal/console/consoletest"
 	"orderly.example/orderly/internal/event"
+	"orderly.example/orderly/internal/store"
 )
 
 // client is a browser without scripts.
@@ -291,6 +293,9 @@ func TestStockForms(t *testing.T) {
 		{"count", url.Values{"location": {"leipzig"}, "qty": {"80"}}, 200, "Booked the count of 80"},
 		{"transfer", url.Values{"from": {"leipzig"}, "to": {"leipzig"}, "qty": {"1"}}, 422, "must differ"},
 		{"transfer", url.Values{"from": {"leipzig"}, "to": {"lyon"}, "qty": {"1"}}, 200, "Moved 1 unit"},
+		{"receive", url.Values{"location": {"nowhere"}, "qty": {"3"}}, 422, "There is no location"},
+		{"receive", url.Values{"location": {"leipzig"}, "qty": {"99999999999999999999"}}, 422, "whole number"},
+		{"transfer", url.Values{"from": {"leipzig"}, "to": {"\u202enoyl"}, "qty": {"1"}}, 422, "There is no location"},
 		{"burn", url.Values{"qty": {"1"}}, 404, ""},
 	} {
 		s.form.Set("key", fmt.Sprint("k", i))
@@ -396,6 +401,66 @@ func TestReplay(t *testing.T) {
 	if _, body := c.get(page); strings.Contains(body, `value="`+id+`"`) {
 		t.Error("the effect is still dead")
 	}
+}
+
+// TestQuarantine has a quarantined event decided again: asked first, told what became of it, nothing done twice.
+func TestQuarantine(t *testing.T) {
+	c := newClient(t, 120).admin()
+	list := "/effects?tab=quarantine"
+	id := c.find(list, `name="id" value="([0-9a-f-]{36})"`)
+	if code, body := c.post("/effects/decide", url.Values{}); code != http.StatusOK || !strings.Contains(body, "Select events first") {
+		t.Errorf("without a selection it answers %d", code)
+	}
+	if code, body := c.post("/effects/decide", url.Values{"id": {id}}); code != http.StatusOK || !strings.Contains(body, "Decide 1 event again?") {
+		t.Errorf("the question answers %d", code)
+	}
+	if code, body := c.post("/effects/decide", url.Values{"id": {id}, "confirm": {"yes"}}); code != http.StatusOK || !strings.Contains(body, "0 of 1 event decided") || !strings.Contains(body, "Still in quarantine") {
+		t.Errorf("an event that fails again answers %d", code)
+	}
+	err := c.shop.DB.Update(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.Exec("UPDATE event SET type = 'order.cancelled' WHERE id = $1", id) // the stand-in decides these
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Decided", "it was decided before"} {
+		if code, body := c.post("/effects/decide", url.Values{"id": {id, id}, "confirm": {"yes"}}); code != http.StatusOK || !strings.Contains(body, "1 of 1 event decided") || !strings.Contains(body, want) {
+			t.Errorf("deciding answers %d and must say %q", code, want)
+		}
+	}
+	if _, body := c.get(list); strings.Contains(body, `value="`+id+`"`) {
+		t.Error("the event is still listed")
+	}
+	if code, _ := c.post("/effects/decide", url.Values{"id": {"nonsense"}, "confirm": {"yes"}}); code != http.StatusNotFound {
+		t.Errorf("an event that does not exist answers %d", code)
+	}
+}
+
+// TestReaderGoneIsNoFailure asks for pages and leaves: nothing is logged as an error.
+func TestReaderGoneIsNoFailure(t *testing.T) {
+	c := newClient(t, 20).admin()
+	cookies := c.http.Jar.Cookies(must(url.Parse(c.base)))
+	for _, path := range []string{"/", "/orders", "/stock", "/effects"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		r := httptest.NewRequestWithContext(ctx, http.MethodGet, path, nil)
+		for _, k := range cookies {
+			r.AddCookie(k)
+		}
+		w := httptest.NewRecorder()
+		c.shop.Handler.ServeHTTP(w, r)
+		if w.Code == http.StatusInternalServerError {
+			t.Errorf("%s answers %d when its reader went away: %s", path, w.Code, w.Body)
+		}
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 func TestTokens(t *testing.T) {

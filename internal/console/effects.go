@@ -25,6 +25,7 @@ func (c *Console) showEffects(w http.ResponseWriter, r *http.Request, v effectsV
 	u, _ := access.UserFrom(r.Context())
 	v.First, v.CanAct, v.CanReplay = after == "", access.Can(u.Role, access.ReplayEffect) && c.Replay != nil, c.Replay != nil
 	var n store.Counts
+	var orders []string
 	err := c.Read.View(r.Context(), func(tx *store.Tx) (err error) {
 		if n, err = tx.Counts(c.Now()); err != nil {
 			return err
@@ -33,7 +34,10 @@ func (c *Console) showEffects(w http.ResponseWriter, r *http.Request, v effectsV
 		case "waiting":
 			v.Rows, v.Next, err = tx.LiveEffects(after, 50)
 		case "quarantine":
-			v.Quarant, err = tx.QuarantinedEvents(100)
+			v.Quarant, err = tx.QuarantinedEvents(maxQuarantined)
+			for _, e := range v.Quarant {
+				orders = append(orders, eventOrder(e))
+			}
 		default:
 			v.Tab = "dead"
 			if v.Groups, v.GroupsMore, err = tx.DeadGroups(); err != nil || cause == "" {
@@ -44,6 +48,13 @@ func (c *Console) showEffects(w http.ResponseWriter, r *http.Request, v effectsV
 				v.Rows, err = tx.DeadOf(cause, deadShown)
 			}
 		}
+		if err != nil {
+			return err
+		}
+		for _, e := range v.Rows {
+			orders = append(orders, e.OrderID)
+		}
+		v.Numbers, err = orderNumbers(tx, orders)
 		return err
 	})
 	if err != nil {
@@ -65,6 +76,55 @@ func (c *Console) showEffects(w http.ResponseWriter, r *http.Request, v effectsV
 
 // lettersShown is how many letters a preview writes out.
 const lettersShown = 3
+
+// maxQuarantined is how many quarantined events the page lists.
+const maxQuarantined = 100
+
+// decideAgain shows the quarantined events that would be decided again; with confirm it
+// decides them, the oldest first, and says what became of each.
+func (c *Console) decideAgain(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return fault.Wrap(err, fault.Invalid, "console.decideAgain", "the form could not be read")
+	}
+	if c.Replay == nil {
+		return fault.New(fault.Unavailable, "console.decideAgain", "events cannot be decided again on this server")
+	}
+	ids := slices.Compact(slices.Sorted(slices.Values(r.PostForm["id"]))) // they were minted in the order of their arrival
+	if len(ids) == 0 {
+		return c.back(w, r, "/effects?tab=quarantine", ui.Flash{Meaning: ui.Attention, Text: "Select events first."})
+	}
+	if len(ids) > maxQuarantined {
+		return fault.New(fault.Invalid, "console.decideAgain", "at most %d events are decided again at once", maxQuarantined)
+	}
+	v := effectsView{Tab: "quarantine", Again: &againView{}}
+	err := c.Read.View(r.Context(), func(tx *store.Tx) error {
+		for _, id := range ids {
+			e, err := tx.EventByID(id)
+			if err != nil {
+				return err
+			}
+			v.Again.Rows = append(v.Again.Rows, e)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if r.PostFormValue("confirm") == "yes" {
+		v.Again.Done = make(map[string]Outcome, len(ids))
+		for _, id := range ids {
+			out, err := c.Replay.DecideAgain(r.Context(), id)
+			if fault.KindOf(err) == fault.Conflict {
+				out, err = Outcome{EventID: id, Status: "duplicate", Reason: "it was decided before"}, nil
+			}
+			if err != nil {
+				return err
+			}
+			v.Again.Done[id] = out
+		}
+	}
+	return c.showEffects(w, r, v, "")
+}
 
 // replay shows what would be tried again; with confirm it does it.
 func (c *Console) replay(w http.ResponseWriter, r *http.Request) error {

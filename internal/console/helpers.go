@@ -14,6 +14,7 @@ import (
 
 	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/console/ui"
+	"orderly.example/orderly/internal/customer"
 	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/money"
@@ -403,6 +404,34 @@ func sellable(ls []store.StockLevel) []store.StockLevel {
 	return slices.DeleteFunc(slices.Clone(ls), func(l store.StockLevel) bool { return l.Location == stock.Opening })
 }
 
+// zoneOf names the zone of the shop's times.
+func zoneOf(s Shop) string {
+	if s.Zone == nil {
+		return "UTC"
+	}
+	return s.Zone.String()
+}
+
+// listEnd is what follows the i-th of n things told in a row.
+func listEnd(i, n int) string {
+	if i < n-1 {
+		return ","
+	}
+	return "."
+}
+
+// pastOrders says how a customer's orders ended.
+func pastOrders(c *customer.Customer) string {
+	var ends []string
+	if c.Cancelled > 0 {
+		ends = append(ends, ui.Number(c.Cancelled)+" cancelled")
+	}
+	if c.Returns > 0 {
+		ends = append(ends, ui.Number(c.Returns)+" returned")
+	}
+	return strings.Join(ends, ", ")
+}
+
 // automations
 
 // modeNow is the mode of an automation, or that it is stopped.
@@ -436,9 +465,17 @@ func firedName(r firedRow) string {
 	return ui.ShortID(firstOf(r.Ev.Subject, r.Ev.ID))
 }
 
+// eventOrder is the order that an event is about, or "".
+func eventOrder(e store.EventRow) string {
+	if strings.HasPrefix(e.Subject, "ord_") {
+		return e.Subject
+	}
+	return ""
+}
+
 func eventHref(e store.EventRow) string {
 	switch {
-	case strings.HasPrefix(e.Subject, "ord_"):
+	case eventOrder(e) != "":
 		return "/orders/" + e.Subject
 	case strings.HasPrefix(e.Type, "stock."):
 		return "/stock/" + pathEscape(e.Subject)

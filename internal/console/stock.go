@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -84,11 +85,22 @@ func (c *Console) showLedger(w http.ResponseWriter, r *http.Request, status int,
 			return err
 		}
 		v.Rows, v.Next = page.Rows, page.Next
-		if v.Orders, err = orderNumbers(tx, page.Rows); err != nil {
+		var orders []string
+		for _, row := range page.Rows {
+			orders = append(orders, row.OrderID)
+		}
+		if v.Orders, err = orderNumbers(tx, orders); err != nil {
 			return err
 		}
-		v.Options, v.Names, err = locationOptions(tx)
-		return err
+		if v.Options, v.Names, err = locationOptions(tx); err != nil {
+			return err
+		}
+		for _, l := range sellable(v.Row.Levels) { // stock may stand where no location was ever described
+			if _, known := v.Names[l.Location]; !known {
+				v.Options = append(v.Options, ui.Option{Value: l.Location, Label: l.Location})
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return err
@@ -129,6 +141,11 @@ func (c *Console) actOnStock(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return notFound("such step")
 	}
+	if problem == "" {
+		if problem, err = c.unknownPlace(r, sku, r.PostForm["location"], r.PostForm["from"], r.PostForm["to"]); err != nil {
+			return err
+		}
+	}
 	if problem != "" {
 		return c.showLedger(w, r, http.StatusUnprocessableEntity, verb, problem, r.PostForm)
 	}
@@ -148,14 +165,30 @@ func (c *Console) actOnStock(w http.ResponseWriter, r *http.Request) error {
 	return c.back(w, r, "/stock/"+pathEscape(sku), ui.Flash{Meaning: ui.Done, Text: done})
 }
 
-func orderNumbers(tx *store.Tx, rows []store.LedgerRow) (map[string]string, error) {
-	out := map[string]string{}
-	var ids []string
-	for _, r := range rows {
-		if r.OrderID != "" {
-			ids = append(ids, r.OrderID)
+// unknownPlace says which of the places that a form names the shop does not have; "" when it has all.
+func (c *Console) unknownPlace(r *http.Request, sku string, named ...[]string) (problem string, err error) {
+	err = c.Read.View(r.Context(), func(tx *store.Tx) error {
+		all, err := tx.AllLocations()
+		if err != nil {
+			return err
 		}
-	}
+		row, err := tx.StockOf(sku)
+		for _, place := range slices.Concat(named...) {
+			_, known := all[place]
+			if !known && !slices.ContainsFunc(sellable(row.Levels), func(l store.StockLevel) bool { return l.Location == place }) {
+				problem = "There is no location " + strconv.Quote(shortText(place)) + ". Choose one of the list."
+			}
+		}
+		return err
+	})
+	return problem, err
+}
+
+// orderNumbers returns the numbers of orders by id, of those there are; "" stands for no order.
+func orderNumbers(tx *store.Tx, ids []string) (map[string]string, error) {
+	out := map[string]string{}
+	slices.Sort(ids)
+	ids = slices.DeleteFunc(slices.Compact(ids), func(id string) bool { return id == "" })
 	os, err := tx.OrderRows(ids)
 	for _, o := range os {
 		out[o.ID] = o.Number

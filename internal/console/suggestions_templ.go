@@ -903,7 +903,7 @@ func suggestionCard(s *suggest.Suggestion, v suggestionsView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 62, "\"><summary>The automation it would be</summary><pre class=\"code lined\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 62, "\"><summary>The automation it would be</summary><pre class=\"code lined\" tabindex=\"0\" role=\"region\" aria-label=\"Text\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

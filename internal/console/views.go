@@ -324,12 +324,30 @@ type effectsView struct {
 	Key     string
 	CanAct  bool
 	Preview *replayPreview
+	Numbers map[string]string // of orders, by id
 	Quarant []store.EventRow
+	Again   *againView
 
 	Groups     []*store.DeadGroup
 	GroupsMore bool             // there are older dead letters that were not grouped
 	Group      *store.DeadGroup // the one that is looked at
 	CanReplay  bool             // there is somebody who does it
+}
+
+// againView is what becomes, or became, of quarantined events that are decided again.
+type againView struct {
+	Rows []store.EventRow
+	Done map[string]Outcome // by event id; nil before it is confirmed
+}
+
+// decided counts the events that were decided, now or meanwhile.
+func (v *againView) decided() (n int64) {
+	for _, o := range v.Done {
+		if o.Status != "quarantined" {
+			n++
+		}
+	}
+	return n
 }
 
 // replayPreview is what a replay would do.

@@ -247,6 +247,14 @@ func (e *Engine) dedupe(tx *store.Tx, items []*item, b *batch) error {
 	}
 	for i, it := range items {
 		if it.p.again {
+			// Two people asked at once: the first decided it.
+			row, err := tx.EventByID(it.p.ev.ID)
+			if err != nil {
+				return err
+			}
+			if row.State != store.EventQuarantined || slices.ContainsFunc(items[:i], func(o *item) bool { return o.p.again && o.p.ev.ID == it.p.ev.ID }) {
+				it.skip, it.out = true, Outcome{EventID: it.p.ev.ID, Status: Duplicate, Subject: it.p.ev.Subject, Reason: "it was decided meanwhile"}
+			}
 			continue
 		}
 		have, ok := known[pairs[i]]

@@ -14,6 +14,7 @@ import (
 	"orderly.example/orderly/internal/doctor"
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/event"
+	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/order"
 	"orderly.example/orderly/internal/pgtest"
@@ -334,6 +335,29 @@ func testQuarantinedEventIsReplayed(t *testing.T, url string) {
 	if o := r.order("1"); o.State != order.Shipped {
 		t.Fatal(o.State)
 	}
+
+	// Several people ask at once: it is decided once, and none of them sees an error of ours.
+	count := r.do(&event.StockAdjusted{SKU: "MUG", Location: "a", Delta: -50, Reason: "lost"})
+	if count.Status != engine.Quarantined {
+		t.Fatal(count)
+	}
+	r.decided(&event.StockReceived{SKU: "MUG", Location: "a", Qty: 60})
+	var g sync.WaitGroup
+	for range 8 {
+		g.Go(func() {
+			if out, err := r.eng.ReplayEvent(t.Context(), count.EventID); err == nil && out.Status == engine.Quarantined || err != nil && fault.KindOf(err) != fault.Conflict {
+				t.Error(out, err)
+			}
+		})
+	}
+	g.Wait()
+	r.view(func(tx *store.Tx) error {
+		row, err := tx.StockOf("MUG")
+		if row.OnHand != 5-2+60-50 {
+			t.Errorf("on hand %d", row.OnHand)
+		}
+		return err
+	})
 	if _, err := r.eng.ReplayEvent(t.Context(), early.EventID); err == nil {
 		t.Fatal("a decided event was replayed")
 	}

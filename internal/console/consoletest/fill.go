@@ -269,7 +269,7 @@ func (f *filler) write(tx *store.Tx, texts []store.Text) error {
 		func() error { return store.InsertEventKeys(tx, f.evKeys) },
 		func() error { return store.UpsertProducts(tx, products) },
 		func() error { return store.SetLow(tx, f.low) },
-		func() error { return store.UpsertLocations(tx, locations) },
+		func() error { return store.UpsertLocations(tx, locations, AdminMail) },
 		func() error { return store.UpsertCustomers(tx, f.customers, f.custKeys) },
 		func() error { return store.InsertSearchTerms(tx, f.terms) },
 		func() error { return store.UpsertOrders(tx, f.orders, f.sealed) },

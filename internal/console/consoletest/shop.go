@@ -296,10 +296,12 @@ func Open(ctx context.Context, dir string, n int) (*Shop, error) {
 	}
 	tries := &backtest.Runner{DB: db, Keys: keys, Policies: policies, Now: Now, Log: slog.New(slog.DiscardHandler)}
 	c := console.New(console.Deps{
-		Read: db, Write: db, Keys: keys, Submit: eng, Sessions: web, People: svc, Why: Explainer{db}, Replay: Replays{policies}, Suggest: Suggester{db}, Live: eng, Check: Checks{db, policies}, Map: policies, Policy: Policies{policies}, Postal: Postal{}, Backtest: tries,
+		Read: db, Write: db, Keys: keys, Submit: eng, Sessions: web, People: svc, Why: Explainer{db}, Replay: Replays{policies, db}, Suggest: Suggester{db}, Live: eng, Check: Checks{db, policies}, Map: policies, Policy: Policies{policies}, Postal: Postal{}, Backtest: tries,
 		Privacy: &privacy.Office{DB: db, Keys: keys, Audit: svc},
-		Shop:    func() console.Shop { return console.Shop{Name: "Sample Shop", Zone: Zone(), Currency: "EUR"} },
-		Now:     Now,
+		Shop: func() console.Shop {
+			return console.Shop{Name: "Sample Shop", Zone: Zone(), Currency: "EUR", Mail: "mail", Fulfilment: "warehouse"}
+		},
+		Now: Now,
 	})
 	return &Shop{Handler: web.Handler(c), Engine: eng, Access: svc, DB: db, Policies: Policies{policies}, tries: tries}, nil
 }
