@@ -55,7 +55,7 @@ func twoHouses(t *testing.T, s *shop) {
 		return store.UpsertLocations(tx, []catalog.Location{
 			{ID: "near", Name: "Near", Country: "DE", Postal: "10115", Lat: 52.5, Lon: 13.4, RateCard: "dear"},
 			{ID: "far", Name: "Far", Country: "DE", Postal: "80331", Lat: 48.1, Lon: 11.6, RateCard: "cheap"},
-		})
+		}, "test")
 	})
 	if err != nil {
 		t.Fatal(err)
