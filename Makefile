@@ -79,8 +79,8 @@ bench: ## Run the Go benchmarks and the order benchmark
 
 SEEDS ?= 20
 .PHONY: crash
-crash: ## Kill servers under load 50 times (ORDERLY_CRASHES), then let everything around them fail for SEEDS schedules (default 20), and check every law
-	@ORDERLY_CRASHES=$${ORDERLY_CRASHES:-50} ORDERLY_FAULT_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 240m -run 'TestKillNine|TestFaults|TestFailover' -v ./internal/sim
+crash: ## Kill servers under load 50 times (ORDERLY_CRASHES), then let everything around them fail for SEEDS schedules (default 20), and check every law; upgrade under load
+	@ORDERLY_CRASHES=$${ORDERLY_CRASHES:-50} ORDERLY_FAULT_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 240m -run 'TestKillNine|TestFaults|TestFailover|TestRollingUpgrade' -v ./internal/sim ./cmd/orderly
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (default 5s)

@@ -45,3 +45,8 @@ find_cc() {
   done
   return 1
 }
+
+# find_pgbouncer prints PgBouncer's program.
+find_pgbouncer() {
+  command -v pgbouncer || { [ -x /usr/sbin/pgbouncer ] && echo /usr/sbin/pgbouncer; }
+}

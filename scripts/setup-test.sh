@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Finds what the tests need beside Go (a C compiler for the race detector, PostgreSQL, Chromium) and installs what is
+# Finds what the tests need beside Go (a C compiler for the race detector, PostgreSQL, PgBouncer, Chromium) and installs what is
 # missing with apt on Debian and Ubuntu. Says nothing when everything is there; run it as often as you like.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 packages=()
 find_cc >/dev/null || packages+=(gcc libc6-dev)
 find_postgres >/dev/null || packages+=(postgresql)
+find_pgbouncer >/dev/null || packages+=(pgbouncer)
 find_chromium >/dev/null || packages+=(chromium fonts-dejavu-core)
 [ ${#packages[@]} -eq 0 ] && exit 0
 
@@ -19,9 +20,9 @@ advise() {
     echo "Install them and run this again:"
     echo "  Debian, Ubuntu  sudo apt-get install ${packages[*]}"
     echo "                  (where Ubuntu offers Chromium as a snap only: Google's google-chrome-stable package)"
-    echo "  Fedora          sudo dnf install gcc postgresql-server chromium"
-    echo "  Arch            sudo pacman -S gcc postgresql chromium"
-    echo "  macOS           xcode-select --install; brew install postgresql@15 (and put its bin folder into PATH);"
+    echo "  Fedora          sudo dnf install gcc postgresql-server pgbouncer chromium"
+    echo "  Arch            sudo pacman -S gcc postgresql pgbouncer chromium"
+    echo "  macOS           xcode-select --install; brew install pgbouncer postgresql@15 (and put its bin folder into PATH);"
     echo "                  brew install --cask chromium (and name its program in CHROMIUM)"
     echo "Or set ORDERLY_TEST_PG to the postgres:// URL of a server whose superuser may make databases."
     echo "Without them: make test-short"
@@ -63,6 +64,7 @@ fi
 packages=()
 find_cc >/dev/null || packages+=(gcc)
 find_postgres >/dev/null || packages+=(postgresql)
+find_pgbouncer >/dev/null || packages+=(pgbouncer)
 find_chromium >/dev/null || packages+=(chromium fonts-dejavu-core)
 if [ ${#packages[@]} -ne 0 ]; then
   echo "Installed, but still not found." >&2

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderly.example/orderly/internal/archive"
 	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/backtest"
 	"orderly.example/orderly/internal/engine"
@@ -60,7 +61,12 @@ func (p *program) backtestCommand() *cobra.Command {
 				if err := s.candidates(cmd.Context(), e, args, &o); err != nil {
 					return err
 				}
-				o.DB, o.Keys, o.Policies = s.db, s.keys, e
+				old, err := archive.Open(s.cfg.ArchiveDir)
+				if err != nil {
+					return err
+				}
+				defer old.Close()
+				o.DB, o.Old, o.Keys, o.Policies = s.db, old, s.keys, e
 				if !quiet && terminal(p.stderr) {
 					o.Progress = p.progress("events")
 				}

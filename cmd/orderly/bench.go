@@ -69,6 +69,7 @@ type benchOrders struct {
 	rates   []float64
 	conns   int
 	stored  int
+	nodes   int
 	profile string
 }
 
@@ -91,7 +92,7 @@ and shares the machine. In turn:
 
 Other work on the machine changes every figure: compare figures of one run.`,
 		Example: examples("orderly bench orders", "orderly bench orders --duration 20s --json",
-			"orderly bench orders --db postgres://orderly@localhost/orderly_bench"),
+			"orderly bench orders --db postgres://orderly@localhost/orderly_bench --nodes 2"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for r := range strings.SplitSeq(rates, ",") {
 				f, err := strconv.ParseFloat(strings.TrimSpace(r), 64)
@@ -102,6 +103,9 @@ Other work on the machine changes every figure: compare figures of one run.`,
 			}
 			if b.each < 100*time.Millisecond || b.conns < 1 || b.stored < 0 || b.stored > 2500 {
 				return usagef("--duration wants at least 100ms, --connections at least 1, --stored 0 to 2500")
+			}
+			if b.nodes < 1 || b.nodes > 1 && b.db == "" {
+				return usagef("--nodes wants a number of nodes, and with more than one a PostgreSQL in --db")
 			}
 			rep, err := p.benchOrders(cmd.Context(), b)
 			if err != nil {
@@ -118,6 +122,7 @@ Other work on the machine changes every figure: compare figures of one run.`,
 	c.Flags().DurationVar(&b.each, "duration", 10*time.Second, "`TIME` of each measurement")
 	c.Flags().Uint64Var(&b.seed, "seed", 1, "`NUMBER` that makes the same orders again")
 	c.Flags().StringVar(&b.db, "db", "", "an empty PostgreSQL database as `URL` (default: a SQLite file in a temporary folder)")
+	c.Flags().IntVar(&b.nodes, "nodes", 1, "`NUMBER` of servers on the one database")
 	c.Flags().StringVar(&rates, "rates", "300,1000", "`ORDERS` a second at which answer times are measured")
 	c.Flags().IntVar(&b.conns, "connections", 256, "`NUMBER` of connections that deliver at once")
 	c.Flags().IntVar(&b.stored, "stored", 1000, "`BYTES` of the 4 KB that are attributes kept with the order")
@@ -135,7 +140,7 @@ func (p *program) benchOrders(ctx context.Context, b benchOrders) (rep bench.Rep
 	defer os.RemoveAll(dir)
 	rep = bench.Report{
 		P50: map[string]float64{}, P99: map[string]float64{}, Achieved: map[string]float64{}, Conns: b.conns, CPUs: runtime.NumCPU(),
-		StoredBytes: b.stored, Seconds: b.each.Seconds(), Seed: b.seed, Engine: "sqlite",
+		StoredBytes: b.stored, Seconds: b.each.Seconds(), Seed: b.seed, Engine: "sqlite", Nodes: b.nodes,
 	}
 	if b.db != "" {
 		rep.Engine = "postgres"
@@ -156,7 +161,7 @@ func (p *program) benchSustained(ctx context.Context, b benchOrders, dir string,
 	if b.profile != "" {
 		args = append(args, "--profile", b.profile)
 	}
-	s, err := p.startBenchServer(ctx, b, filepath.Join(dir, "sustained"), args...)
+	s, err := p.startBenchServers(ctx, b, filepath.Join(dir, "sustained"), args...)
 	if err != nil {
 		return err
 	}
@@ -165,7 +170,7 @@ func (p *program) benchSustained(ctx context.Context, b benchOrders, dir string,
 	if err != nil {
 		return err
 	}
-	load := bench.Load{Target: s.target, Bodies: bodies, First: 1e6, Conns: b.conns, Duration: b.warm}
+	load := bench.Load{Targets: s.targets(), Bodies: bodies, First: 1e6, Conns: b.conns, Duration: b.warm}
 	p.notef("warming up …\n")
 	if _, err := load.Run(ctx); err != nil {
 		return err
@@ -245,7 +250,7 @@ func (p *program) benchDrained(ctx context.Context, b benchOrders, dir string, r
 	if b.profile != "" {
 		args = append(args, "--profile", b.profile+".drained")
 	}
-	s, err := p.startBenchServer(ctx, b, filepath.Join(dir, "drained"), args...)
+	s, err := p.startBenchServers(ctx, b, filepath.Join(dir, "drained"), args...)
 	if err != nil {
 		return err
 	}
@@ -254,7 +259,7 @@ func (p *program) benchDrained(ctx context.Context, b benchOrders, dir string, r
 	if err != nil {
 		return err
 	}
-	load := bench.Load{Target: s.target, Bodies: bodies, First: 1e6, Conns: b.conns, Duration: b.warm}
+	load := bench.Load{Targets: s.targets(), Bodies: bodies, First: 1e6, Conns: b.conns, Duration: b.warm}
 	if _, err := load.Run(ctx); err != nil {
 		return err
 	}
@@ -287,6 +292,55 @@ func (p *program) benchDrained(ctx context.Context, b benchOrders, dir string, r
 	}
 	u, err := s.usage()
 	rep.RSS = max(rep.RSS, u.MaxRSS)
+	return err
+}
+
+// benchServers are the nodes of one shop.
+type benchServers []*benchServer
+
+// startBenchServers starts the nodes, one after the other: the first makes the shop.
+func (p *program) startBenchServers(ctx context.Context, b benchOrders, dir string, args ...string) (all benchServers, err error) {
+	for i := range b.nodes {
+		more := args
+		if i > 0 {
+			more = append([]string{"--join"}, args...)
+		}
+		s, err := p.startBenchServer(ctx, b, dir, more...)
+		if err != nil {
+			return nil, errors.Join(err, all.end())
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+func (all benchServers) targets() (out []bench.Target) {
+	for _, s := range all {
+		out = append(out, s.target)
+	}
+	return out
+}
+
+// usage is that of all nodes together.
+func (all benchServers) usage() (sum benchUsage, err error) {
+	for _, s := range all {
+		u, err := s.usage()
+		if err != nil {
+			return sum, err
+		}
+		sum.CPUMicros += u.CPUMicros
+		sum.MaxRSS += u.MaxRSS
+		sum.Groups += u.Groups
+		sum.Events += u.Events
+		sum.Pending = u.Pending // of the one database
+	}
+	return sum, nil
+}
+
+func (all benchServers) end() (err error) {
+	for _, s := range all {
+		err = errors.Join(err, s.end())
+	}
 	return err
 }
 
@@ -351,11 +405,11 @@ func (s *benchServer) usage() (u benchUsage, err error) {
 }
 
 // drained waits until every effect has been taken.
-func (s *benchServer) drained(ctx context.Context) error {
+func (all benchServers) drained(ctx context.Context) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		u, err := s.usage()
+		u, err := all.usage()
 		if err != nil || !u.Pending {
 			return err
 		}

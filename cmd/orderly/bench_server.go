@@ -15,6 +15,7 @@ import (
 
 	"orderly.example/orderly/internal/api"
 	"orderly.example/orderly/internal/config"
+	"orderly.example/orderly/internal/connect"
 	"orderly.example/orderly/internal/connect/hook"
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/observe"
@@ -37,7 +38,7 @@ type benchUsage struct {
 // own so that its memory and processor time are the server's alone. It says
 // where it listens as one line of JSON, answers "usage" with another, and ends with its input.
 func (p *program) benchServerCommand() *cobra.Command {
-	var deliver bool
+	var deliver, join bool
 	var seed uint64
 	var profile string
 	c := &cobra.Command{
@@ -47,17 +48,18 @@ func (p *program) benchServerCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.benchServer(cmd.Context(), cfg, seed, deliver, profile)
+			return p.benchServer(cmd.Context(), cfg, seed, deliver, join, profile)
 		},
 	}
 	c.Flags().BoolVar(&deliver, "deliver", false, "deliver effects to a stub")
+	c.Flags().BoolVar(&join, "join", false, "the shop is there already")
 	c.Flags().Uint64Var(&seed, "seed", 1, "`NUMBER` of the sample shop")
 	c.Flags().StringVar(&profile, "profile", "", "write a processor profile to `FILE`")
 	bindCommon(c.Flags())
 	return c
 }
 
-func (p *program) benchServer(ctx context.Context, cfg *config.Config, seed uint64, deliver bool, profile string) (err error) {
+func (p *program) benchServer(ctx context.Context, cfg *config.Config, seed uint64, deliver, join bool, profile string) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	s, err := p.openShop(ctx, cfg, true)
@@ -77,11 +79,20 @@ func (p *program) benchServer(ctx context.Context, cfg *config.Config, seed uint
 			err = errors.Join(err, <-ran)
 		}
 	}()
-	if err := bench.Prepare(ctx, s.db, eng, seed); err != nil {
-		return err
-	}
 	secret := hook.NewSecret()
+	if !join {
+		if err := bench.Prepare(ctx, s.db, eng, seed); err != nil {
+			return err
+		}
+	}
 	err = s.db.Update(ctx, func(tx *store.Tx) error {
+		if join {
+			_, _, have, err := s.openConnection(tx, bench.Hook)
+			if err == nil && len(have.Secrets) > 0 {
+				secret = connect.Secret(have.Secrets[0])
+			}
+			return err
+		}
 		row, err := writeConnection(s.keys, bench.Hook, kindInbound, connectionConfig{}, connectionSecrets{Secrets: []string{secret.Reveal()}}, tx.Now())
 		if err != nil {
 			return err

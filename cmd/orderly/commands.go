@@ -9,6 +9,6 @@ func (p *program) commands() []*cobra.Command {
 		p.automationsCommand(), p.templatesCommand(), p.runsCommand(), p.effectsCommand(), p.eventsCommand(),
 		p.suggestCommand(), p.mapCommand(),
 		p.tokenCommand(), p.userCommand(), p.auditCommand(), p.customerCommand(), p.connectionCommand(),
-		p.backupCommand(), p.restoreCommand(), p.migrateCommand(), p.doctorCommand(), p.benchCommand(), p.versionCommand(),
+		p.backupCommand(), p.restoreCommand(), p.migrateCommand(), p.archiveCommand(), p.doctorCommand(), p.benchCommand(), p.versionCommand(),
 	}
 }

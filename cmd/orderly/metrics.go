@@ -99,3 +99,28 @@ func (m shopMetrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(metricLate, float64(c.LateTasks))
 	gauge(metricLow, float64(c.LowStock.N))
 }
+
+// replicaMetrics tells Prometheus about the replica that lists are read from.
+type replicaMetrics struct{ r *store.Replica }
+
+var (
+	metricReplicaUsed = prometheus.NewDesc("orderly_read_replica_used", "1 while lists and figures are read from the replica, 0 while from the primary.", nil, nil)
+	metricReplicaLag  = prometheus.NewDesc("orderly_read_replica_lag_seconds", "How far the replica lags behind, in seconds.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (m replicaMetrics) Describe(ch chan<- *prometheus.Desc) {
+	ch <- metricReplicaUsed
+	ch <- metricReplicaLag
+}
+
+// Collect implements prometheus.Collector.
+func (m replicaMetrics) Collect(ch chan<- prometheus.Metric) {
+	lag, why := m.r.State()
+	used := 0.0
+	if why == "" {
+		used = 1
+	}
+	ch <- prometheus.MustNewConstMetric(metricReplicaUsed, prometheus.GaugeValue, used)
+	ch <- prometheus.MustNewConstMetric(metricReplicaLag, prometheus.GaugeValue, lag.Seconds())
+}

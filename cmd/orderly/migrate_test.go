@@ -70,8 +70,8 @@ func TestShopMovesToPostgreSQLAndBack(t *testing.T) {
 		t.Errorf("a second shop is moved over the first: %s", errs)
 	}
 
-	// It goes on: a token of before is known, the next order is decided.
-	s = start(t, dir, "serve", "--db", pg)
+	// It goes on, here behind a pooler: a token of before is known, the next order is decided.
+	s = start(t, dir, "serve", "--db", pgtest.Pooler(t, pg), "--db-pooler", "true")
 	const order = `{"source":"shop","id":"moved-1","type":"order.placed","data":{"channel":"web","number":"MOVED-1","currency":"EUR",
 		"lines":[{"sku":"MUG-BLUE","qty":1,"unit_price":"9.50 EUR"}],"shipping":{"postal":"69001","country":"FR"},"payment":{"status":"paid"}}}`
 	if code, body, _ := s.do("POST", "/v1/events", order, "Authorization", "Bearer "+token, "Content-Type", "application/json"); code != 200 || !strings.Contains(body, "decided") {

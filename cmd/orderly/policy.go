@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderly.example/orderly/internal/archive"
 	"orderly.example/orderly/internal/engine"
 )
 
@@ -14,7 +15,12 @@ import (
 func (p *program) withEngine(cmd *cobra.Command, create bool, fn func(*shop, *engine.Engine) error) error {
 	return p.withShop(cmd, create, func(s *shop) error {
 		ctx := cmd.Context()
-		e, err := engine.New(ctx, engine.Options{DB: s.db, Keyring: s.keys, Now: p.now, Logger: s.log, BaseURL: s.cfg.BaseURL})
+		old, err := archive.Open(s.cfg.ArchiveDir)
+		if err != nil {
+			return err
+		}
+		defer old.Close()
+		e, err := engine.New(ctx, engine.Options{DB: s.db, Old: old, Keyring: s.keys, Now: p.now, Logger: s.log, BaseURL: s.cfg.BaseURL})
 		if err != nil {
 			return err
 		}

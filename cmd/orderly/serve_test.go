@@ -71,6 +71,12 @@ type served struct {
 // start runs a command that listens on a free port.
 func start(t *testing.T, dir string, args ...string) *served {
 	t.Helper()
+	return startWith(t, dir, nil, args...)
+}
+
+// startWith is start with an environment.
+func startWith(t *testing.T, dir string, environ []string, args ...string) *served {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -79,7 +85,7 @@ func start(t *testing.T, dir string, args ...string) *served {
 	s := &served{out: newOutput(), errs: newOutput(), dir: dir, end: cancel, code: make(chan int, 1), t: t}
 	s.client = &http.Client{Jar: jar, Transport: &http.Transport{}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	args = append(args, "--listen", "127.0.0.1:0", "--data-dir", dir)
-	go func() { s.code <- Main(ctx, args, strings.NewReader(""), s.out, s.errs, nil) }()
+	go func() { s.code <- Main(ctx, args, strings.NewReader(""), s.out, s.errs, environ) }()
 	t.Cleanup(func() { s.stop() })
 	s.base = s.out.wait(t, `(http://127\.0\.0\.1:\d+)`)
 	return s

@@ -16,6 +16,7 @@ import (
 
 	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/api"
+	"orderly.example/orderly/internal/archive"
 	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/backtest"
 	"orderly.example/orderly/internal/config"
@@ -80,7 +81,7 @@ func (p *program) openShop(ctx context.Context, cfg *config.Config, create bool)
 			return nil, err
 		}
 	}
-	db, err := store.Open(ctx, cfg.DB, store.Options{Now: p.now, Logger: log, Keyring: keys})
+	db, err := store.Open(ctx, cfg.DB, store.Options{Now: p.now, Logger: log, Keyring: keys, Pooled: cfg.DBPooler})
 	if err != nil {
 		inUse.Release()
 		return nil, err
@@ -317,7 +318,7 @@ func (c consoleEngine) Lookup(country, code string) (lat, lon float64, ok bool) 
 func (p *program) console(r *running, web *access.Web) *console.Console {
 	eng := consoleEngine{r.engine}
 	return console.New(console.Deps{
-		Read: r.db, Write: r.db, Keys: r.keys, Submit: eng, Sessions: web, People: r.access, Why: eng, Replay: eng, Suggest: eng, Live: eng, Modes: eng, Check: r.engine, Map: r.engine, Policy: eng, Postal: eng,
+		Read: r.db, Lists: r.lists(), Write: r.db, Keys: r.keys, Submit: eng, Sessions: web, People: r.access, Why: eng, Replay: eng, Suggest: eng, Live: eng, Modes: eng, Check: r.engine, Map: r.engine, Policy: eng, Postal: eng,
 		Connect:  consoleConnections{r.shop, r.ports},
 		Privacy:  r.privacy(),
 		Backtest: r.backtest,
@@ -337,6 +338,9 @@ type running struct {
 	*shop
 	engine   *engine.Engine
 	backtest *backtest.Runner
+	replica  *store.Replica // nil: none
+	old      *archive.Dir
+	tracer   *observe.Tracer // nil: no traces
 	ports    *ports
 	metrics  *observe.Metrics
 	server   *server.Server
@@ -366,8 +370,28 @@ func (p *program) start(ctx context.Context, s *shop) (_ *running, err error) {
 		}
 		r.base = scheme + shown(r.ln.Addr())
 	}
+	if s.cfg.ReadDB != "" {
+		r.replica, err = store.OpenReplica(ctx, s.db, s.cfg.ReadDB, s.cfg.ReadDBLag, store.Options{Pooled: s.cfg.DBPooler})
+		if err != nil {
+			return nil, err
+		}
+		defer func() {
+			if err != nil {
+				r.replica.Close()
+			}
+		}()
+		if err := r.metrics.Registry.Register(replicaMetrics{r.replica}); err != nil {
+			return nil, err
+		}
+	}
 	r.ports = newPorts(s.db, s.keys, p.now)
-	r.engine, err = engine.New(ctx, engine.Options{DB: s.db, Keyring: s.keys, Now: p.now, Logger: s.log, Ports: outPorts{r.ports}, BaseURL: r.base})
+	if r.old, err = archive.Open(s.cfg.ArchiveDir); err != nil {
+		return nil, err
+	}
+	if r.tracer, err = observe.NewTracer(ctx, p.env, buildVersion(), s.log); err != nil {
+		return nil, fault.Wrap(err, fault.Invalid, "serve", "traces: %v", err)
+	}
+	r.engine, err = engine.New(ctx, engine.Options{DB: s.db, Old: r.old, Tracer: r.tracer, Keyring: s.keys, Now: p.now, Logger: s.log, Ports: outPorts{r.ports}, BaseURL: r.base})
 	if err != nil {
 		return nil, err
 	}
@@ -399,7 +423,7 @@ func (p *program) start(ctx context.Context, s *shop) (_ *running, err error) {
 	}
 	mux := http.NewServeMux()
 	r.web, r.mux = web, mux
-	r.backtest = &backtest.Runner{DB: s.db, Keys: s.keys, Policies: r.engine, Now: p.now, Log: s.log}
+	r.backtest = &backtest.Runner{DB: s.db, Old: r.old, Read: r.lists(), Keys: s.keys, Policies: r.engine, Now: p.now, Log: s.log}
 	doors.Mount(mux)
 	pages := p.console(r, web)
 	mux.Handle("/", web.Handler(pages))
@@ -410,7 +434,7 @@ func (p *program) start(ctx context.Context, s *shop) (_ *running, err error) {
 		}
 	}
 	r.server = server.New(server.Options{
-		Handler: mux, Log: s.log, Metrics: r.metrics, AdminToken: doors.AdminToken,
+		Handler: mux, Log: s.log, Metrics: r.metrics, Tracer: r.tracer, AdminToken: doors.AdminToken,
 		Ready:          readyOf(s.db, p.now).check,
 		TrustedProxies: s.cfg.TrustedProxies, TLSCert: s.cfg.TLSCert, TLSKey: s.cfg.TLSKey,
 		HeaderTimeout: s.cfg.HeaderTimeout, ReadTimeout: s.cfg.ReadTimeout, WriteTimeout: s.cfg.WriteTimeout,
@@ -433,6 +457,7 @@ func (r *running) serve(ctx context.Context) error {
 			r.log.Error("housekeeping ended", "error", err)
 		}
 	})
+	wg.Go(func() { r.archiveDaily(inside) })
 	wg.Go(func() {
 		if err := r.engine.Run(inside); err != nil {
 			fail(err)
@@ -449,7 +474,20 @@ func (r *running) serve(ctx context.Context) error {
 	stop()
 	wg.Wait()
 	r.ports.close()
+	r.old.Close()
+	r.tracer.Close()
+	if r.replica != nil {
+		r.replica.Close()
+	}
 	return err
+}
+
+// lists is what lists, figures and backtests are read from.
+func (r *running) lists() console.Reader {
+	if r.replica != nil {
+		return r.replica
+	}
+	return r.db
 }
 
 // shown returns an address that a person can open: a wildcard is this machine.

@@ -218,8 +218,9 @@ func (tr *tree) file(p string) *file {
 
 // onDemand lists test functions that run only when asked for, with the reason.
 var onDemand = map[string]string{
-	"TestShots":         "draws the pages into a folder for people to look at; it checks nothing",
-	"TestMillionOrders": "measures lists over a million orders for a minute; asked for with ORDERLY_LARGE=1",
+	"TestShots":          "draws the pages into a folder for people to look at; it checks nothing",
+	"TestMillionOrders":  "measures lists over a million orders for a minute; asked for with ORDERLY_LARGE=1",
+	"TestRollingUpgrade": "builds a version of the past for minutes; asked for with make crash",
 }
 
 // TestSkipsFailUnderCI: a test that is skipped where it must run proves

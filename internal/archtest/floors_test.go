@@ -31,6 +31,7 @@ var floors = map[string]float64{
 	"decide":   6,
 	"proof":    6.1,
 	"doctor":   6.2,
+	"archive":  6.1,
 	"backtest": 6.3,
 
 	"engine":   7,

@@ -36,7 +36,7 @@ type said struct {
 // asker asks the candidates about entries.
 type asker struct {
 	policies Policies
-	db       *store.DB
+	db       Reader
 	set      *automation.Set
 	afresh   bool
 	products map[string]decide.Product
@@ -44,7 +44,7 @@ type asker struct {
 	thens    map[int64]*then   // loaded by the fold, which is alone
 }
 
-func newAsker(db *store.DB, policies Policies, set *automation.Set) *asker {
+func newAsker(db Reader, policies Policies, set *automation.Set) *asker {
 	k := &asker{policies: policies, db: db, set: set, plain: map[string][]said{}, thens: map[int64]*then{}}
 	for typ := range lightEvents {
 		if on := set.On(typ); len(on) > 0 && len(set.Fields(typ)) == 0 {

@@ -40,7 +40,7 @@ func Cases(ctx context.Context, o Options, want decide.Wanted, fn func(*Entry, *
 	need.add(placed, "", want.Fields)
 	need.count(want.Velocities)
 	k := newAsker(o.DB, o.Policies, automation.NewSet(nil))
-	h := &History{DB: o.DB, Keys: o.Keys, Email: need.email, Types: lightTypes, brief: true}
+	h := &History{DB: o.DB, Old: o.Old, Keys: o.Keys, Email: need.email, Types: lightTypes, brief: true}
 	c := newCounts(need, want.Velocities)
 	c.all = true
 	return h.walk(ctx, stages{

@@ -3,6 +3,7 @@ package backtest
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -16,13 +17,25 @@ import (
 	"orderly.example/orderly/internal/store"
 )
 
+// Reader is the read side of a store: the database, or a replica of it.
+type Reader interface {
+	View(ctx context.Context, fn func(*store.Tx) error) error
+}
+
+// Archive has the facts and traces of old events, which are no longer in the database; archive.Dir implements it.
+type Archive interface {
+	// Fill completes rows of one file, in their order.
+	Fill(name string, rows []*store.HistoryRow) error
+}
+
 // History reads the recorded decisions again, in the order they were made. It
 // holds a few thousand rows at a time and no transaction for long.
 type History struct {
-	DB    *store.DB
+	DB    Reader
 	Keys  *store.Keyring
 	Email bool                  // open the sealed personal data, for conditions on customer.email
 	Types func(typ string) bool // whose events are decoded; nil = all
+	Old   Archive               // has the reasons of archived events; nil: there is none
 
 	bare  bool // rows only
 	brief bool // nobody keeps an entry, or a text of it, longer than its chunk is looked at
@@ -227,7 +240,29 @@ func (h *History) read(ctx context.Context, c *chunk, lo, last int64) (next int6
 		}
 		return err
 	})
+	if err == nil {
+		err = h.complete(c.rows)
+	}
 	return next, err
+}
+
+// complete gives archived events their reasons back.
+func (h *History) complete(rows []store.HistoryRow) error {
+	files := map[string][]*store.HistoryRow{}
+	for i := range rows {
+		if r := &rows[i]; r.Archive != "" {
+			files[r.Archive] = append(files[r.Archive], r)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if h.Old == nil {
+			return fault.New(fault.NotFound, "backtest", "the reasons of events of %s are in an archive; name its folder with --archive-dir", name)
+		}
+		if err := h.Old.Fill(name, files[name]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // decode makes the entries of a chunk.

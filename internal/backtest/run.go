@@ -19,7 +19,8 @@ type Policies interface {
 
 // Options of a backtest. DB, Keys and Policies are required, and candidates of one kind.
 type Options struct {
-	DB       *store.DB
+	DB       Reader
+	Old      Archive // has the reasons of archived events; nil: there is none
 	Keys     *store.Keyring
 	Policies Policies
 
@@ -52,7 +53,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	need := needsOf(set)
 	k := newAsker(o.DB, o.Policies, set)
 	k.afresh, r.whole = o.Afresh, k.whole
-	h := &History{DB: o.DB, Keys: o.Keys, Email: need.email}
+	h := &History{DB: o.DB, Old: o.Old, Keys: o.Keys, Email: need.email}
 	start := time.Now()
 	switch {
 	case o.Routing != nil:

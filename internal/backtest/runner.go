@@ -16,6 +16,8 @@ import (
 // on a node. The latest result of each automation is kept.
 type Runner struct {
 	DB       *store.DB
+	Old      Archive // has the reasons of archived events; nil: there is none
+	Read     Reader  // the history is read from it; nil: from DB
 	Keys     *store.Keyring
 	Policies Policies
 	Now      func() time.Time
@@ -99,8 +101,12 @@ func (r *Runner) begin(ctx context.Context, a *automation.Automation, setting, b
 	if !until.IsZero() {
 		res.Until = until.Format(time.DateOnly)
 	}
+	var read Reader = r.DB
+	if r.Read != nil {
+		read = r.Read
+	}
 	o := Options{
-		DB: r.DB, Keys: r.Keys, Policies: r.Policies, Candidates: []*automation.Automation{a}, Since: since, Until: until, Capacity: capacity,
+		DB: read, Old: r.Old, Keys: r.Keys, Policies: r.Policies, Candidates: []*automation.Automation{a}, Since: since, Until: until, Capacity: capacity,
 		Progress: func(done, total int64) {
 			r.mu.Lock()
 			defer r.mu.Unlock()

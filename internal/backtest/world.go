@@ -57,7 +57,7 @@ func NewWorld(products map[string]decide.Product, window time.Duration) *World {
 func (w *World) Close() error { return w.orders.close() }
 
 // Products reads the catalogue as it is today: it has no history.
-func Products(ctx context.Context, db *store.DB) (map[string]decide.Product, error) {
+func Products(ctx context.Context, db Reader) (map[string]decide.Product, error) {
 	out := map[string]decide.Product{}
 	err := db.View(ctx, func(tx *store.Tx) error {
 		return tx.EachProduct(func(p catalog.Product) { out[p.SKU] = decide.Product{Product: p} })

@@ -32,6 +32,11 @@ import (
 // Config is every setting, validated.
 type Config struct {
 	DB             string // "sqlite:PATH" or "postgres://…"
+	DBPooler       bool   // DB is reached through a pooler that shares sessions between transactions
+	ReadDB         string // URL of a streaming replica that pages read from; "" = none
+	ReadDBLag      time.Duration
+	ArchiveDir     string // where old events are archived
+	ArchiveAfter   int    // days after which they are, by a running node; 0 = never
 	Listen         string // host:port; port 0 takes a free one
 	BaseURL        string // how browsers reach the program; "" = from Listen
 	DataDir        string
@@ -67,6 +72,11 @@ type setting struct {
 // settings is the table that flags, environment, file and help are made from.
 var settings = []setting{
 	{"db", "", "URL", "database: a path or sqlite:PATH, or postgres://user@host/name (default: orderly.db in the data directory)", setDB},
+	{"db_pooler", "false", "BOOL", "the database is reached through PgBouncer or the like in transaction mode: keep nothing in a session, and poll for work", yesNo(func(c *Config) *bool { return &c.DBPooler })},
+	{"read_db", "", "URL", "postgres:// URL of a streaming replica that lists, figures and backtests are read from", setReadDB},
+	{"read_db_lag", "10s", "TIME", "how far the replica may lag behind before the primary is read instead", span(func(c *Config) *time.Duration { return &c.ReadDBLag })},
+	{"archive_dir", "", "DIR", "folder of archived events; one for all nodes (default: archive in the data directory)", text(func(c *Config) *string { return &c.ArchiveDir })},
+	{"archive_after", "0", "DAYS", "archive months that ended so many days ago, once a day; 0 = never", setArchiveAfter},
 	{"data_dir", "orderly-data", "DIR", "directory for the database, the key and backups", text(func(c *Config) *string { return &c.DataDir })},
 	{"key_file", "", "FILE", "key that seals secrets and personal data; keep a copy apart from backups (default: orderly.key in the data directory)", text(func(c *Config) *string { return &c.KeyFile })},
 	{"log_level", "info", "LEVEL", "debug, info, warn or error", oneOf(func(c *Config) *string { return &c.LogLevel }, "debug", "info", "warn", "error")},
@@ -91,7 +101,7 @@ var settings = []setting{
 }
 
 // Common are the settings that every command with a database takes.
-var Common = []string{"db", "data_dir", "key_file", "log_level", "log_format"}
+var Common = []string{"db", "db_pooler", "archive_dir", "data_dir", "key_file", "log_level", "log_format"}
 
 // Keys lists every setting's name as in the file.
 func Keys() []string {
@@ -300,6 +310,9 @@ func (l *loader) finish() {
 	if c.KeyFile == "" {
 		c.KeyFile = filepath.Join(c.DataDir, "orderly.key")
 	}
+	if c.ArchiveDir == "" {
+		c.ArchiveDir = filepath.Join(c.DataDir, "archive")
+	}
 	switch {
 	case c.TLSCert != "" && c.TLSKey == "":
 		l.problem(l.where["tls_cert"], "tls_cert needs tls_key as well")
@@ -311,6 +324,11 @@ func (l *loader) finish() {
 		l.problem(l.where["oidc_issuer"], "oidc_issuer needs oidc_client_id as well")
 	case c.OIDCIssuer != "" && c.BaseURL == "":
 		l.problem(l.where["oidc_issuer"], "oidc_issuer needs base_url as well: where the service sends people back to")
+	}
+	for _, key := range []string{"db_pooler", "read_db"} {
+		if !c.Postgres() && (key == "db_pooler" && c.DBPooler || key == "read_db" && c.ReadDB != "") {
+			l.problem(l.where[key], "%s is for PostgreSQL; the database is a SQLite file", key)
+		}
 	}
 	if c.MaxBatchBytes < c.MaxEventBytes {
 		l.problem(l.where["max_batch_bytes"], "max_batch_bytes must not be smaller than max_event_bytes")
@@ -354,6 +372,22 @@ func Database(v string) (string, error) {
 		return "sqlite:" + v, nil
 	}
 	return v, nil
+}
+
+func setReadDB(c *Config, v string) (err error) {
+	if c.ReadDB, err = Database(v); err != nil || strings.HasPrefix(c.ReadDB, "sqlite:") {
+		return fmt.Errorf("must be like postgres://user@host/name")
+	}
+	return nil
+}
+
+func setArchiveAfter(c *Config, v string) error {
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 0 || n > 0 && n < 31 {
+		return fmt.Errorf("must be a number of days, at least 31, or 0 for never, got %q", v)
+	}
+	c.ArchiveAfter = n
+	return nil
 }
 
 func setListen(c *Config, v string) error {
@@ -405,6 +439,17 @@ func setProxies(c *Config, v string) error {
 func text(at func(*Config) *string) func(*Config, string) error {
 	return func(c *Config, v string) error {
 		*at(c) = v
+		return nil
+	}
+}
+
+func yesNo(at func(*Config) *bool) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		b, err := strconv.ParseBool(v)
+		if err != nil {
+			return fmt.Errorf("must be true or false, got %q", v)
+		}
+		*at(c) = b
 		return nil
 	}
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -67,10 +68,16 @@ func TestEverySettingHasOneNameEverywhere(t *testing.T) {
 			value = "10.0.0.0/8"
 		case s.key == "listen":
 			value = "0.0.0.0:99"
+		case s.key == "read_db":
+			value = "postgres://a@replica/x"
+		case s.key == "archive_after":
+			value = "400"
+		case s.key == "db":
+			value = "postgres://a@b/x"
 		case s.def == "":
 			value = "x"
 		}
-		more := []string{"ORDERLY_TLS_CERT=a", "ORDERLY_TLS_KEY=b", "ORDERLY_MAX_BATCH_BYTES=64MiB", "ORDERLY_BASE_URL=https://other.example", "ORDERLY_OIDC_CLIENT_ID=c"}
+		more := []string{"ORDERLY_TLS_CERT=a", "ORDERLY_TLS_KEY=b", "ORDERLY_MAX_BATCH_BYTES=64MiB", "ORDERLY_BASE_URL=https://other.example", "ORDERLY_OIDC_CLIENT_ID=c", "ORDERLY_DB=postgres://a@b/x"}
 		byFile, err1 := load(t, s.key+": "+value, drop(more, Env(s.key)))
 		byEnv, err2 := load(t, "", append([]string{Env(s.key) + "=" + value}, drop(more, Env(s.key))...))
 		byFlag, err3 := load(t, "", drop(more, Env(s.key)), "--"+Flag(s.key), value)
@@ -101,7 +108,7 @@ func show(c *Config) string {
 	d := *c
 	d.TrustedProxies = nil
 	return b.String() + strings.Join([]string{d.DB, d.Listen, d.BaseURL, d.DataDir, d.KeyFile, d.LogLevel, d.LogFormat, d.TLSCert, d.TLSKey,
-		d.OIDCIssuer, d.OIDCClient, d.OIDCSecret, d.OIDCName, d.OIDCRole}, "|") +
+		d.OIDCIssuer, d.OIDCClient, d.OIDCSecret, d.OIDCName, d.OIDCRole, d.ReadDB, d.ArchiveDir, strconv.Itoa(d.ArchiveAfter), strconv.FormatBool(d.DBPooler), d.ReadDBLag.String()}, "|") +
 		time.Duration(d.MaxEventBytes).String() + time.Duration(d.MaxBatchBytes).String() +
 		d.HeaderTimeout.String() + d.ReadTimeout.String() + d.WriteTimeout.String() + d.IdleTimeout.String() + d.DrainTimeout.String()
 }

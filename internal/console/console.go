@@ -242,6 +242,7 @@ type Shop struct {
 // nil: their parts of the pages then say that they are not available.
 type Deps struct {
 	Read     Reader
+	Lists    Reader // lists and figures are read from it: a replica, which may be some seconds old; nil: Read
 	Write    Writer
 	Keys     Keys
 	Submit   Submitter
@@ -292,7 +293,30 @@ func New(d Deps) *Console {
 // ServeHTTP implements http.Handler.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Security-Policy", CSP)
+	if r.Method != http.MethodGet && c.Lists != nil {
+		http.SetCookie(w, &http.Cookie{
+			Name: wroteCookie, Value: "1", Path: "/", MaxAge: int(wroteFor / time.Second), HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		})
+	}
 	c.mux.ServeHTTP(w, r)
+}
+
+// Who has just changed something sees it in every list, whatever a replica lags behind: for
+// so long after a change, that person's lists are read from the database itself.
+const (
+	wroteCookie = "orderly_wrote"
+	wroteFor    = time.Minute
+)
+
+// forLists is where the lists and figures of a page are read from.
+func (c *Console) forLists(r *http.Request) Reader {
+	if c.Lists == nil {
+		return c.Read
+	}
+	if _, err := r.Cookie(wroteCookie); err == nil {
+		return c.Read
+	}
+	return c.Lists
 }
 
 // page is a handler that may fail; fail writes its error page.

@@ -95,7 +95,7 @@ func (c *Console) orders(w http.ResponseWriter, r *http.Request) error {
 	u, _ := access.UserFrom(r.Context())
 	v.CanAct = access.Can(u.Role, access.ChangeOrder)
 	var n store.Counts
-	err = c.Read.View(r.Context(), func(tx *store.Tx) error {
+	err = c.forLists(r).View(r.Context(), func(tx *store.Tx) error {
 		page, err := tx.OrdersPage(f)
 		if err != nil {
 			return err
@@ -162,7 +162,7 @@ func (c *Console) ordersCSV(w http.ResponseWriter, r *http.Request) error {
 	written := 0
 	for {
 		var page store.OrderPage
-		if err := c.Read.View(r.Context(), func(tx *store.Tx) (err error) { page, err = tx.OrdersPage(f); return err }); err != nil {
+		if err := c.forLists(r).View(r.Context(), func(tx *store.Tx) (err error) { page, err = tx.OrdersPage(f); return err }); err != nil {
 			return err // before the first row: an error page; afterwards the file ends short
 		}
 		if personal {

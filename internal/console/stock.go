@@ -18,7 +18,7 @@ func (c *Console) stock(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	v := stockView{Search: strings.TrimSpace(q.Get("q")), Location: q.Get("location"), LowOnly: q.Get("low") != "", First: q.Get("after") == ""}
 	var n store.Counts
-	err := c.Read.View(r.Context(), func(tx *store.Tx) error {
+	err := c.forLists(r).View(r.Context(), func(tx *store.Tx) error {
 		page, err := tx.StockPage(store.StockFilter{Search: v.Search, Location: v.Location, LowOnly: v.LowOnly, Cursor: q.Get("after")})
 		if err != nil {
 			return err

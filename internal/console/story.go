@@ -121,6 +121,9 @@ func eventStep(e store.EventRow, names map[string]string) step {
 	if !e.Received.Equal(e.At) {
 		s.Facts = append(s.Facts, fact{Name: "Received", Value: e.Received.UTC().Format("2006-01-02 15:04:05.000 UTC")})
 	}
+	if e.Archive != "" {
+		s.Facts = append(s.Facts, fact{Name: "Reasons", Value: "in the archive's file of " + e.Archive})
+	}
 	if e.Policy > 0 {
 		s.Facts = append(s.Facts, fact{Name: "Policy", Value: fmt.Sprintf("revision %d", e.Policy)})
 	}

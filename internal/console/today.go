@@ -29,7 +29,7 @@ func (c *Console) today(w http.ResponseWriter, r *http.Request) error {
 	var fig, past store.DayFigures
 	var n store.Counts
 	v := todayView{Page: p, Day: now}
-	err = c.Read.View(r.Context(), func(tx *store.Tx) (err error) {
+	err = c.forLists(r).View(r.Context(), func(tx *store.Tx) (err error) {
 		if fig, err = tx.DayFigures(day, day.AddDate(0, 0, 1)); err != nil {
 			return err
 		}

@@ -38,6 +38,7 @@ type batch struct {
 	timers     []decide.Timer
 	timerCause map[string]string
 	timersDone []string
+	traces     []store.EventTrace
 	runs       map[string]*automation.Run
 	counts     map[store.CountKey]store.Count
 	guards     map[string]*automation.Guard
@@ -90,6 +91,9 @@ func (b *batch) add(p *prepared, d *decide.Decision, outside bool) {
 	if outside {
 		// Derived events come from us, once; only what comes through a door can come twice.
 		b.key(ev, p.again)
+		if p.parent != "" {
+			b.traces = append(b.traces, store.EventTrace{EventID: ev.ID, Parent: p.parent})
+		}
 		b.personal(p)
 		if ev.Source == timerSource {
 			b.timersDone = append(b.timersDone, ev.Key)

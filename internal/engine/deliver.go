@@ -126,8 +126,14 @@ func (e *Engine) attemptAll(ctx context.Context, until time.Time, round []*attem
 
 func (e *Engine) byMail(f effect.Effect) bool { return f.Payload.Recipient != "" }
 
-// attempt calls the destination once.
+// attempt calls the destination once, in the trace of the request that caused the effect.
 func (e *Engine) attempt(ctx context.Context, a *attempt, docs *documents) {
+	ctx, span := e.spanOf(ctx, a.effect, docs)
+	e.call(ctx, a, docs)
+	span.End(a.err)
+}
+
+func (e *Engine) call(ctx context.Context, a *attempt, docs *documents) {
 	if e.byMail(a.effect) {
 		m, err := e.message(a.effect, docs)
 		if err != nil {
@@ -284,7 +290,7 @@ func (o *outcome) becomes(id string, p event.Payload, f effect.Effect, now time.
 func (e *Engine) tell(as []*attempt, dead int) {
 	for _, a := range as {
 		if a.err != nil {
-			e.log.Warn("an attempt failed", "effect", a.effect.ID, "destination", a.effect.Destination, "attempt", a.effect.Attempts, "err", connect.Reason(a.err))
+			e.log.Warn("an attempt failed", "effect", a.effect.ID, "event", a.effect.EventID, "destination", a.effect.Destination, "attempt", a.effect.Attempts, "err", connect.Reason(a.err))
 		}
 	}
 	e.stats.EffectsDone.Add(int64(len(as) - dead))
@@ -342,6 +348,7 @@ type documents struct {
 	personal map[string]customer.Personal
 	reports  map[string]dayReport
 	shadows  map[string]notify.Report // by effect
+	parents  map[string]string        // traceparent by event; nil when nothing is traced
 }
 
 // documents reads what the effects of a job need in one View, and says how many are attempted at once.
@@ -367,6 +374,11 @@ func (e *Engine) documents(ctx context.Context, ids []string) (docs *documents, 
 		keys, err := store.Customers(tx, uniq(customers))
 		if err != nil {
 			return err
+		}
+		if e.opts.Tracer != nil {
+			if docs.parents, err = parents(tx, effects); err != nil {
+				return err
+			}
 		}
 		for id, r := range rows {
 			docs.orders[id] = r.Order

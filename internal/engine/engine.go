@@ -12,6 +12,7 @@ import (
 	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/observe"
 	"orderly.example/orderly/internal/store"
 )
 
@@ -46,7 +47,14 @@ type Options struct {
 	Schedule *connect.Schedule // of delivery attempts; nil = connect.Default
 	// StallAfter is the age of the oldest waiting effect at which an incident opens; 0 = 15 min.
 	StallAfter time.Duration
-	BaseURL    string // of the console, for links in messages
+	BaseURL    string          // of the console, for links in messages
+	Tracer     *observe.Tracer // nil: no traces
+	Old        Reasons         // of archived events; nil: there are none
+}
+
+// Reasons has the facts and the traces of events that were archived; archive.Dir implements it.
+type Reasons interface {
+	Reasons(file string, seq int64, id string) (facts, trace string, err error)
 }
 
 // Engine decides events and delivers effects. Make it with New, stop it with Close.
@@ -160,6 +168,9 @@ func (e *Engine) Submit(ctx context.Context, evs []event.Event) ([]Outcome, erro
 		if err := e.prepare(&evs[i], &s.evs[i]); err != nil {
 			return nil, err
 		}
+	}
+	if e.opts.Tracer != nil {
+		return e.traced(ctx, s)
 	}
 	return e.enqueue(ctx, s)
 }

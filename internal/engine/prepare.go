@@ -20,6 +20,7 @@ type prepared struct {
 	hasPD    bool
 	customer string // whose key seals it
 	failed   error  // why its decision failed
+	parent   string // traceparent of the request that brought it; "" when nothing is traced
 	again    bool   // it was quarantined and is decided again: its identity is known
 }
 

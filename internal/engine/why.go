@@ -56,6 +56,12 @@ func (e *Engine) Why(ctx context.Context, orderID, name string) ([]Explanation, 
 				set = then.Automations
 				sets[ev.Policy] = set
 			}
+			if ev.Archive != "" && e.opts.Old != nil {
+				if ev.Facts, ev.Trace, err = e.opts.Old.Reasons(ev.Archive, ev.Seq, ev.ID); err != nil {
+					e.log.Warn("the reasons of an archived event cannot be read", "event", ev.ID, "err", err)
+					continue
+				}
+			}
 			xs, err := e.explain(tx, ev, set, name)
 			if err != nil {
 				return err

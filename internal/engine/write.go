@@ -37,6 +37,7 @@ func (b *batch) write(tx *store.Tx, e *Engine) error {
 		func() error { return store.InsertEventConflicts(tx, b.conflicts) },
 		func() error { return store.DropQuarantined(tx, b.replayed) },
 		func() error { return store.InsertEvents(tx, b.events) },
+		func() error { return store.InsertEventTraces(tx, b.traces) },
 		func() error { return store.UpsertOrders(tx, b.orders, b.sealed) },
 		func() error { return store.UpsertCustomers(tx, b.customers, b.keys) },
 		func() error { return store.InsertSearchTerms(tx, b.search) },

@@ -19,6 +19,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,6 +34,7 @@ type Options struct {
 	Handler http.Handler
 	Log     *slog.Logger
 	Metrics *observe.Metrics
+	Tracer  *observe.Tracer // nil: no traces
 	// Ready says whether the program can do its work, for /readyz; nil: always.
 	Ready func(context.Context) error
 	// AdminToken reports whether a request carries a token that may read /metrics
@@ -214,6 +216,11 @@ func (s *Server) shell(next http.Handler) http.Handler {
 		q := &request{id: s.ids.next(), server: s}
 		q.addr, q.https = s.client(r)
 		ctx := observe.WithRequest(context.WithValue(r.Context(), requestKey{}, q), q.id)
+		var span *observe.Span
+		if door := doorOf(r.URL.Path); s.opts.Tracer != nil && door != "health" && door != "assets" && door != "live" {
+			ctx, span = s.opts.Tracer.Start(observe.ContextWithParent(ctx, r.Header.Get("Traceparent")), observe.Server, r.Method+" "+door,
+				observe.Attr{Key: "http.request.method", Value: r.Method}, observe.Attr{Key: "orderly.request.id", Value: q.id})
+		}
 		r = r.WithContext(ctx)
 
 		h := w.Header()
@@ -229,8 +236,21 @@ func (s *Server) shell(next http.Handler) http.Handler {
 		rec := &recorder{ResponseWriter: w}
 		s.opts.Metrics.InFlight.Inc()
 		defer s.finish(rec, r, start)
+		if span != nil {
+			defer endSpan(span, rec)
+		}
 		next.ServeHTTP(rec, r)
 	})
+}
+
+// endSpan ends a request's span. A panic on its way counts as failed; finish, which runs after it, answers it.
+func endSpan(span *observe.Span, rec *recorder) {
+	var err error
+	if rec.status >= 500 || rec.status == 0 && rec.bytes == 0 {
+		err = errors.New("not answered")
+	}
+	span.Set(observe.Attr{Key: "http.response.status_code", Value: strconv.Itoa(rec.status)})
+	span.End(err)
 }
 
 // Shared header values: the hot doors answer thousands of times a second.

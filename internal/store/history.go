@@ -20,6 +20,7 @@ type HistoryRow struct {
 	Mode                 event.Mode
 	Data, Facts, Gist    string
 	Trace                string
+	Archive              string // the file that has Facts and Trace; "" = they are here
 	at                   int64
 }
 
@@ -36,7 +37,7 @@ func (tx *Tx) HistoryAfter(seq int64) (next int64, ok bool, err error) {
 }
 
 // historyColumns are those of a HistoryRow in the order of [HistoryRow.texts], behind five numbers and words.
-const historyColumns = "seq, policy, depth, at, mode, type, order_id, customer_id, source, key, id, subject, actor, gist, data, facts, trace"
+const historyColumns = "seq, policy, depth, at, mode, type, order_id, customer_id, source, key, id, subject, actor, gist, data, facts, archive, trace"
 
 // unitSeparator stands between the columns of a row. JSON cannot contain it, and other texts hardly ever do.
 const unitSeparator = "\x1f"
@@ -92,9 +93,9 @@ func (r *HistoryRow) split(text string) bool {
 }
 
 // texts are the columns that are texts.
-func (r *HistoryRow) texts() [12]*string {
+func (r *HistoryRow) texts() [13]*string {
 	return [...]*string{
-		&r.Type, &r.OrderID, &r.CustomerID, &r.Source, &r.Key, &r.ID, &r.Subject, &r.Actor, &r.Gist, &r.Data, &r.Facts, &r.Trace,
+		&r.Type, &r.OrderID, &r.CustomerID, &r.Source, &r.Key, &r.ID, &r.Subject, &r.Actor, &r.Gist, &r.Data, &r.Facts, &r.Archive, &r.Trace,
 	}
 }
 

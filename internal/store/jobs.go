@@ -226,6 +226,10 @@ func (db *DB) StartWorkers(ctx context.Context, h Handlers, o WorkerOptions) (st
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &deliverWorker{do: h.Deliver, running: map[string]int{}, most: max(1, o.Deliveries/2)})
 	river.AddWorker(workers, &wakeWorker{do: h.Wake})
+	poll := time.Second // the insert notifies; this is for the notification that was lost
+	if db.pg.pooled {
+		poll = 100 * time.Millisecond // no session to be notified in
+	}
 	c, err := river.NewClient(riverpgxv5.New(db.pg.pool), &river.Config{
 		Logger:               quiet(db.log),
 		Workers:              workers,
@@ -235,7 +239,8 @@ func (db *DB) StartWorkers(ctx context.Context, h Handlers, o WorkerOptions) (st
 		// of its hand-over, and nobody could say whether it left.
 		SoftStopTimeout:   o.Timeout,
 		FetchCooldown:     20 * time.Millisecond,
-		FetchPollInterval: time.Second, // the insert notifies; this is for the notification that was lost
+		FetchPollInterval: poll,
+		PollOnly:          db.pg.pooled,
 		Queues: map[string]river.QueueConfig{
 			deliverQueue: {MaxWorkers: o.Deliveries},
 			wakeQueue:    {MaxWorkers: 1},

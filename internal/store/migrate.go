@@ -118,17 +118,18 @@ func migrateLite(ctx context.Context, path string) error {
 const migrationLock = 0x6f726465726c79
 
 func migratePG(ctx context.Context, db *pgDB, log *slog.Logger) error {
-	guard, err := db.pool.Acquire(ctx)
+	// A transaction holds the lock, not a session: behind a pooler nobody has a session for long.
+	guard, err := db.pool.Begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer guard.Release()
-	if _, err := guard.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(migrationLock)); err != nil {
+	defer func() { _ = guard.Rollback(context.WithoutCancel(ctx)) }() // it wrote nothing
+	if _, err := guard.Exec(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0"); err != nil {
 		return err
 	}
-	defer func() {
-		_, _ = guard.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(migrationLock))
-	}()
+	if _, err := guard.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(migrationLock)); err != nil {
+		return err
+	}
 	std := stdlib.OpenDBFromPool(db.pool)
 	defer std.Close()
 	if err := migrate(ctx, goose.DialectPostgres, "postgres", std); err != nil {

@@ -21,11 +21,14 @@ import (
 
 // pgDB is a PostgreSQL database behind a pool of native connections.
 type pgDB struct {
-	pool  *pgxpool.Pool
-	river *river.Client[pgx.Tx] // inserts jobs; the client that works them is made by StartWorkers
+	pool    *pgxpool.Pool
+	river   *river.Client[pgx.Tx] // inserts jobs; the client that works them is made by StartWorkers
+	pooled  bool                  // a pooler stands between, which gives a session for a transaction only
+	prelude string                // said at the beginning of every transaction
 }
 
-func openPG(ctx context.Context, url string, conns int, log *slog.Logger) (*pgDB, error) {
+// dialPG makes the pool. It reaches for no server yet.
+func dialPG(ctx context.Context, url string, conns int, pooled bool) (*pgDB, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Invalid, "store.Open", "the postgres:// URL cannot be read; write it like postgres://user:password@host:5432/database")
@@ -41,28 +44,43 @@ func openPG(ctx context.Context, url string, conns int, log *slog.Logger) (*pgDB
 			cfg.ConnConfig.RuntimeParams[name] = value
 		}
 	}
+	db := &pgDB{pooled: pooled}
 	set("application_name", "orderly")
 	// A node that hangs between two statements must not hold its locks for ever,
 	// and the server must notice one that is gone.
-	set("idle_in_transaction_session_timeout", "30000")
-	set("tcp_keepalives_idle", "30")
-	set("tcp_keepalives_interval", "10")
-	set("tcp_keepalives_count", "3")
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
-	if err != nil {
+	if pooled {
+		// Two transactions of ours may run in two sessions, so nothing is left in one: no prepared statement, only its
+		// description here; and what a pooler does not let through when a session begins is said in each transaction.
+		cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+		db.prelude = "; SET LOCAL idle_in_transaction_session_timeout = 30000"
+	} else {
+		set("idle_in_transaction_session_timeout", "30000")
+		set("tcp_keepalives_idle", "30")
+		set("tcp_keepalives_interval", "10")
+		set("tcp_keepalives_count", "3")
+	}
+	if db.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, fault.Wrap(err, fault.Unavailable, "store.Open", "PostgreSQL cannot be reached")
 	}
-	db := &pgDB{pool: pool}
-	if err := pool.Ping(ctx); err != nil {
-		pool.Close()
-		return nil, fault.Wrap(err, fault.Unavailable, "store.Open", "PostgreSQL cannot be reached at %s:%d", cfg.ConnConfig.Host, cfg.ConnConfig.Port)
-	}
-	if err := migratePG(ctx, db, log); err != nil {
-		pool.Close()
+	return db, nil
+}
+
+func openPG(ctx context.Context, url string, o Options, log *slog.Logger) (*pgDB, error) {
+	db, err := dialPG(ctx, url, o.ReadConns, o.Pooled)
+	if err != nil {
 		return nil, err
 	}
-	if db.river, err = riverClient(pool, log); err != nil {
-		pool.Close()
+	to := db.pool.Config().ConnConfig
+	if err := db.pool.Ping(ctx); err != nil {
+		db.pool.Close()
+		return nil, fault.Wrap(err, fault.Unavailable, "store.Open", "PostgreSQL cannot be reached at %s:%d", to.Host, to.Port)
+	}
+	if err := migratePG(ctx, db, log); err != nil {
+		db.pool.Close()
+		return nil, err
+	}
+	if db.river, err = riverClient(db.pool, log); err != nil {
+		db.pool.Close()
 		return nil, err
 	}
 	return db, nil
@@ -72,9 +90,9 @@ func openPG(ctx context.Context, url string, conns int, log *slog.Logger) (*pgDB
 // at each statement, after the locks it took: under a snapshot from before the
 // lock it would decide on what another node has since changed.
 func (db *pgDB) run(ctx context.Context, d *DB, write bool, fn func(*Tx) error) error {
-	opts := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	opts := pgx.TxOptions{BeginQuery: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" + db.prelude}
 	if write {
-		opts = pgx.TxOptions{IsoLevel: pgx.ReadCommitted}
+		opts = pgx.TxOptions{BeginQuery: "BEGIN ISOLATION LEVEL READ COMMITTED" + db.prelude}
 	}
 	ptx, err := db.begin(ctx, opts)
 	if err != nil {

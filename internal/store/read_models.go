@@ -120,6 +120,7 @@ type EventRow struct {
 	Policy                     int64
 	Data, Facts, Trace, Sealed string // JSON; Sealed personal data
 	CustomerID                 string
+	Archive                    string // the file that has Facts and Trace; "" = they are here
 }
 
 // EffectRow is one effect of a list.

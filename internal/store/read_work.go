@@ -63,12 +63,12 @@ func (tx *Tx) Counts(now time.Time) (Counts, error) {
 	return c, nil
 }
 
-const eventCols = "seq, id, source, key, type, subject, at, received, mode, state, reason, actor, cause, policy, data, trace, customer_id, facts, sealed"
+const eventCols = "seq, id, source, key, type, subject, at, received, mode, state, reason, actor, cause, policy, data, trace, customer_id, facts, sealed, archive"
 
 func scanEventRow(scan func(...any) error) (EventRow, error) {
 	var e EventRow
 	var at, rec int64
-	err := scan(&e.Seq, &e.ID, &e.Source, &e.Key, &e.Type, &e.Subject, &at, &rec, &e.Mode, &e.State, &e.Reason, &e.Actor, &e.Cause, &e.Policy, &e.Data, &e.Trace, &e.CustomerID, &e.Facts, &e.Sealed)
+	err := scan(&e.Seq, &e.ID, &e.Source, &e.Key, &e.Type, &e.Subject, &at, &rec, &e.Mode, &e.State, &e.Reason, &e.Actor, &e.Cause, &e.Policy, &e.Data, &e.Trace, &e.CustomerID, &e.Facts, &e.Sealed, &e.Archive)
 	e.At, e.Received = readTime(at), readTime(rec)
 	return e, err
 }

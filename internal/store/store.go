@@ -16,6 +16,7 @@ type Options struct {
 	Logger    *slog.Logger     // nil = silent
 	Keyring   *Keyring         // seals personal data and secrets; nil = functions that need it fail
 	ReadConns int              // SQLite: readers beside the writer, 0 = 4. PostgreSQL: connections, 0 = 16
+	Pooled    bool             // PostgreSQL is reached through a pooler that shares sessions between transactions
 }
 
 // DB is an open store. It is safe for concurrent use.
@@ -44,7 +45,7 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 	case url == "":
 		return nil, fault.New(fault.Invalid, "store.Open", "no database is named; give a file path or a postgres:// URL")
 	case ok && (scheme == "postgres" || scheme == "postgresql"):
-		db.pg, err = openPG(ctx, url, o.ReadConns, db.log)
+		db.pg, err = openPG(ctx, url, o, db.log)
 	case ok && scheme == "sqlite":
 		db.lite, err = openOneByOne(ctx, rest, o.ReadConns)
 	case strings.Contains(url, "://"):

@@ -45,3 +45,20 @@ func postgres(t testing.TB) string {
 		return db.Close()
 	})
 }
+
+// TestBehindAPooler holds the store to its contract where no session lasts longer than a transaction.
+func TestBehindAPooler(t *testing.T) {
+	t.Parallel() // it mostly waits
+	storetest.Run(t, func(t testing.TB, now func() time.Time) *store.DB {
+		db, err := store.Open(context.Background(), pgtest.Pooler(t, postgres(t)), store.Options{Now: now, Pooled: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := db.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		return db
+	})
+}

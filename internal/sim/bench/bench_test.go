@@ -84,7 +84,7 @@ func bodies(t *testing.T) *Bodies {
 
 func TestClosedLoopCountsWhatCameBack(t *testing.T) {
 	target, n := door(t, func() {})
-	r, err := Load{Target: target, Bodies: bodies(t), Conns: 4, Duration: 100 * time.Millisecond}.Run(t.Context())
+	r, err := Load{Targets: []Target{target}, Bodies: bodies(t), Conns: 4, Duration: 100 * time.Millisecond}.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestASlowAnswerCountsForThoseWhoWaited(t *testing.T) {
 			<-time.After(150 * time.Millisecond)
 		}
 	})
-	r, err := Load{Target: target, Bodies: bodies(t), Conns: 1, Duration: 200 * time.Millisecond, Rate: 100}.Run(t.Context())
+	r, err := Load{Targets: []Target{target}, Bodies: bodies(t), Conns: 1, Duration: 200 * time.Millisecond, Rate: 100}.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestASlowAnswerCountsForThoseWhoWaited(t *testing.T) {
 func TestAnotherAnswerEndsTheRun(t *testing.T) {
 	target, _ := door(t, func() {})
 	target.Secret = hook.NewSecret()
-	_, err := Load{Target: target, Bodies: bodies(t), Conns: 2, Duration: time.Second}.Run(t.Context())
+	_, err := Load{Targets: []Target{target}, Bodies: bodies(t), Conns: 2, Duration: time.Second}.Run(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "answered 401") {
 		t.Error(err)
 	}

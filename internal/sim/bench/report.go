@@ -20,10 +20,11 @@ type Report struct {
 	GroupSize     float64            `json:"group_size"`           // events outside a commit group held on average
 	P50           map[string]float64 `json:"p50_ms"`               // by rate a second
 	P99           map[string]float64 `json:"p99_ms"`
-	Achieved      map[string]float64 `json:"achieved_per_s"`         // by rate: what came back
-	CPUMicros     float64            `json:"cpu_us_per_order"`       // of the server
-	CPUMicrosAll  float64            `json:"cpu_us_per_order_all"`   // with the load generator
-	RSS           float64            `json:"rss_mb"`                 // largest resident set of the server
+	Achieved      map[string]float64 `json:"achieved_per_s"`       // by rate: what came back
+	CPUMicros     float64            `json:"cpu_us_per_order"`     // of the server
+	CPUMicrosAll  float64            `json:"cpu_us_per_order_all"` // with the load generator
+	RSS           float64            `json:"rss_mb"`               // largest resident set of the server
+	Nodes         int                `json:"nodes"`
 	Conns         int                `json:"connections"`            // of the closed loop
 	RowsPerOrder  float64            `json:"rows_per_order"`         // of a real group
 	TextPerOrder  float64            `json:"text_bytes_per_order"`   // of text in them
@@ -50,7 +51,7 @@ func (r Report) String() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
-	row("sustained, decided and durable", "%.0f orders/s over %d connections (p50 %.1f ms, p99 %.1f ms)", r.OrdersPerS, r.Conns, r.Closed.P50, r.Closed.P99)
+	row("sustained, decided and durable", "%.0f orders/s on %d node(s) over %d connections (p50 %.1f ms, p99 %.1f ms)", r.OrdersPerS, r.Nodes, r.Conns, r.Closed.P50, r.Closed.P99)
 	row("raw limit of the database", "%.0f orders/s, the same rows in groups of %.0f (%.1f rows, %.0f bytes of text an order)", r.RawOrdersPerS, r.GroupSize, r.RowsPerOrder, r.TextPerOrder)
 	row("share of the raw limit", "%.0f %%", 100*r.Ratio)
 	row("with every effect delivered", "%.0f orders/s", r.DrainedPerS)

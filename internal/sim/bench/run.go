@@ -12,7 +12,7 @@ import (
 
 // Load is one run of deliveries.
 type Load struct {
-	Target   Target
+	Targets  []Target // one a node; connections are spread over them
 	Bodies   *Bodies
 	First    int64 // number of the first order
 	Conns    int
@@ -44,7 +44,7 @@ func (l Load) Run(ctx context.Context) (Result, error) {
 	defer cancel(nil)
 	conns := make([]*Conn, l.Conns)
 	for i := range conns {
-		c, err := Dial(ctx, l.Target)
+		c, err := Dial(ctx, l.Targets[i%len(l.Targets)])
 		if err != nil {
 			return Result{}, err
 		}
