@@ -32,7 +32,7 @@ var audited = map[string]string{
 	"templates list": "", "templates show": "", "templates use": "",
 	"runs":         "",
 	"effects list": "", "effects replay": "cli.effects_replay", "events quarantined": "", "events replay": "cli.events_replay",
-	"map": "", "doctor": "", "migrate": "cli.migrate", "backup": "", "restore": "", "bench backtest": "", "bench orders": "", "bench routing": "", "bench server": "", "demo": "", "serve": "", "version": "",
+	"map": "", "doctor": "", "migrate": "cli.migrate", "archive": "cli.archive", "backup": "", "restore": "", "bench backtest": "", "bench orders": "", "bench routing": "", "bench server": "", "demo": "", "serve": "", "version": "",
 }
 
 // commandLine is who acts at a terminal: whoever the machine says they are.

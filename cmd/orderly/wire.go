@@ -482,12 +482,12 @@ func (r *running) serve(ctx context.Context) error {
 	return err
 }
 
-// lists is what lists, figures and backtests are read from.
+// lists is what lists, figures and backtests are read from; nil: from the database itself.
 func (r *running) lists() console.Reader {
-	if r.replica != nil {
-		return r.replica
+	if r.replica == nil {
+		return nil
 	}
-	return r.db
+	return r.replica
 }
 
 // shown returns an address that a person can open: a wildcard is this machine.
