@@ -231,7 +231,7 @@ func unwatched(m *Map) (out []Gap) {
 func notThere(m *Map) (out []Gap) {
 	for _, n := range m.Nodes {
 		switch {
-		case n.Kind != System || n.Key == systemKey("clock"):
+		case n.Kind != System || n.Key == systemKey("clock") || n.Key == systemKey(People):
 		case n.Receives && !n.Set && !n.Sends:
 			out = append(out, Gap{
 				Kind: Unreachable, Warning: true, Nodes: []string{n.Key}, Message: fmt.Sprintf("things are sent to %s, which is not set up", n.Name),

@@ -236,6 +236,15 @@ func moneyWords(as []money.Amount) string {
 	return strings.Join(parts, ", ")
 }
 
+// touches says which orders the dead letters of a cause are about.
+func touches(g *store.DeadGroup) string {
+	s := ui.Plural(g.Orders, "order", "orders")
+	if len(g.Money) > 0 {
+		s += ", worth " + moneyWords(g.Money)
+	}
+	return s
+}
+
 func causeHref(g *store.DeadGroup) string { return "/effects?tab=dead&cause=" + queryEscape(g.Cause) }
 
 func purposes(g *store.DeadGroup) string {
