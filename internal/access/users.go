@@ -190,7 +190,7 @@ type Session struct {
 	Seen    time.Time // within sessionTouch
 	From    string    // address at the sign-in
 	Browser string
-	How     string // password, passkey or the name of a sign-in service
+	How     string // password, or the name of a sign-in service
 }
 
 // UserSessions lists the sessions of a user that are good, newest first.

@@ -24,16 +24,6 @@ CREATE TABLE identity (
     PRIMARY KEY (issuer, subject)
 ) /*sqlite: WITHOUT ROWID */;
 
-CREATE TABLE passkey (
-    id        TEXT PRIMARY KEY,           -- credential id, base64
-    user_id   TEXT NOT NULL,
-    name      TEXT NOT NULL,
-    created   BIGINT NOT NULL,
-    last_used BIGINT NOT NULL DEFAULT 0,
-    doc       TEXT NOT NULL               -- public key and counter; nothing secret
-);
-CREATE INDEX passkey_user ON passkey (user_id);
-
 -- Who did what to what, when, from where, with which result. Rows are added, never changed.
 CREATE TABLE audit (
     id      TEXT PRIMARY KEY,             -- UUIDv7
@@ -83,7 +73,6 @@ DROP TABLE audit_chain;
 DROP TABLE audit_open;
 DROP TABLE audit;
 /*postgres: DROP FUNCTION audit_keep(); */
-DROP TABLE passkey;
 DROP TABLE identity;
 DROP TABLE invite;
 DELETE FROM setting WHERE name = 'audit.head';
