@@ -533,6 +533,9 @@ func typeProblem(se *json.SemanticError) string {
 	if t == reflect.TypeFor[money.Amount]() && se.Err != nil && se.JSONKind == '"' {
 		return want + "; " + echo(se.Err.Error())
 	}
+	if t == reflect.TypeFor[time.Time]() && se.JSONKind == '"' {
+		return want + "; this text is none"
+	}
 	return want + ", got " + got
 }
 

@@ -55,7 +55,16 @@ func (c *checker) id(pointer, s string) {
 		c.add(pointer, "is longer than %d bytes", MaxID)
 	default:
 		c.text(pointer, s)
+		if i := strings.IndexFunc(s, turns); i >= 0 {
+			c.add(pointer, "contains the invisible mark %U, which changes the direction of what is read", []rune(s[i:])[0])
+		}
 	}
+}
+
+// turns reports whether a rune changes the direction of the text around it. In a name it
+// may be honest writing; in an identifier it makes one order look like another.
+func turns(r rune) bool {
+	return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0x200e || r == 0x200f || r == 0x061c
 }
 
 // text checks an optional text: bounded, no control characters (they would
@@ -118,7 +127,7 @@ func (c *checker) amount(pointer string, a money.Amount, currency string, requir
 		}
 		return
 	}
-	if a.Currency != currency {
+	if a.Currency != currency && currency != "" { // an order without one is told so by itself
 		c.add(pointer, "is in %s but the order is in %s", a.Currency, currency)
 	}
 	if a.Minor < 0 {

@@ -71,6 +71,7 @@ func TestValidateNamesEachProblem(t *testing.T) {
 		"/customer/email":     func(p *OrderPlaced) { p.Customer.Email = "a@example.com\r\nBcc: b@example.com" },
 		"/payment/status":     func(p *OrderPlaced) { p.Payment.Status = "yes" },
 		"/note":               func(p *OrderPlaced) { p.Note = "a\x00b" },
+		"/customer/tags/1":    func(p *OrderPlaced) { p.Customer.Tags = []string{"vip", "a\x1bb"} },
 	} {
 		p := placed()
 		if ps := p.Validate(); len(ps) != 0 {
@@ -79,6 +80,22 @@ func TestValidateNamesEachProblem(t *testing.T) {
 		breakIt(p)
 		if !slices.ContainsFunc(p.Validate(), func(pr fault.Problem) bool { return pr.Pointer == pointer }) {
 			t.Errorf("nothing is said about %s: %v", pointer, p.Validate())
+		}
+	}
+}
+
+// TestIdentifiersReadAsTheyAre: marks that turn the direction make one order look like another.
+// Names may be written with them.
+func TestIdentifiersReadAsTheyAre(t *testing.T) {
+	for _, mark := range []string{"\u202e", "\u2066", "\u200f"} {
+		p := placed()
+		p.Shipping.Name = "Sample" + mark
+		if ps := p.Validate(); len(ps) != 0 {
+			t.Errorf("%q in a name: %v", mark, ps)
+		}
+		p.Number, p.Lines[0].SKU = "10"+mark+"01", mark+"MUG"
+		if ps := p.Validate(); len(ps) != 2 || ps[0].Pointer != "/number" || ps[1].Pointer != "/lines/0/sku" {
+			t.Errorf("%q in a number and a SKU: %v", mark, ps)
 		}
 	}
 }
