@@ -30,8 +30,10 @@ type memorySession struct {
 
 // NewMemory returns an empty Store in memory.
 func NewMemory() *Memory {
-	return &Memory{users: map[string]User{}, tokens: map[string]APIToken{}, sessions: map[string]memorySession{}, settings: map[string]string{},
-		invites: map[string]Invite{}, ids: map[string]string{}, open: map[string]bool{}}
+	return &Memory{
+		users: map[string]User{}, tokens: map[string]APIToken{}, sessions: map[string]memorySession{}, settings: map[string]string{},
+		invites: map[string]Invite{}, ids: map[string]string{}, open: map[string]bool{},
+	}
 }
 
 // View implements Store.

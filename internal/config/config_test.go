@@ -107,8 +107,10 @@ func show(c *Config) string {
 	}
 	d := *c
 	d.TrustedProxies = nil
-	return b.String() + strings.Join([]string{d.DB, d.Listen, d.BaseURL, d.DataDir, d.KeyFile, d.LogLevel, d.LogFormat, d.TLSCert, d.TLSKey,
-		d.OIDCIssuer, d.OIDCClient, d.OIDCSecret, d.OIDCName, d.OIDCRole, d.ReadDB, d.ArchiveDir, strconv.Itoa(d.ArchiveAfter), strconv.FormatBool(d.DBPooler), d.ReadDBLag.String()}, "|") +
+	return b.String() + strings.Join([]string{
+		d.DB, d.Listen, d.BaseURL, d.DataDir, d.KeyFile, d.LogLevel, d.LogFormat, d.TLSCert, d.TLSKey,
+		d.OIDCIssuer, d.OIDCClient, d.OIDCSecret, d.OIDCName, d.OIDCRole, d.ReadDB, d.ArchiveDir, strconv.Itoa(d.ArchiveAfter), strconv.FormatBool(d.DBPooler), d.ReadDBLag.String(),
+	}, "|") +
 		time.Duration(d.MaxEventBytes).String() + time.Duration(d.MaxBatchBytes).String() +
 		d.HeaderTimeout.String() + d.ReadTimeout.String() + d.WriteTimeout.String() + d.IdleTimeout.String() + d.DrainTimeout.String()
 }

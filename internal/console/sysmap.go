@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"orderly.example/orderly/internal/access"
+
 	"github.com/a-h/templ"
 
 	"orderly.example/orderly/internal/atlas"
@@ -46,6 +48,7 @@ type mapPanel struct {
 	From    []*atlas.Edge // what flows to it
 	To      []*atlas.Edge // what flows from it
 	Gaps    []atlas.Gap
+	Open    string // its page; "" when there is none for this person
 }
 
 func (c *Console) systemMap(w http.ResponseWriter, r *http.Request) error {
@@ -82,7 +85,19 @@ func (c *Console) systemMap(w http.ResponseWriter, r *http.Request) error {
 	if v.Page, err = c.frame(w, r, "Map", "Map"); err != nil {
 		return err
 	}
+	if v.Panel != nil {
+		v.Panel.Open = c.pageOf(r, v.Panel.Node)
+	}
 	return c.show(w, r, http.StatusOK, mapPage(v))
+}
+
+// pageOf is the page of a thing on the map, for those who may open it.
+func (c *Console) pageOf(r *http.Request, n *atlas.Node) string {
+	u, _ := access.UserFrom(r.Context())
+	if strings.HasPrefix(n.Href, "/settings/connections/") && (c.Connect == nil || !access.Can(u.Role, access.ManageConnect)) {
+		return ""
+	}
+	return n.Href
 }
 
 // look finds what was asked for: a thing on the map, or a person.
