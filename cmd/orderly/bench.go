@@ -29,7 +29,7 @@ temporary shop of its own.`
 
 func (p *program) benchCommand() *cobra.Command {
 	return group(&cobra.Command{Use: "bench", Short: "Measure Orderly on this machine", Long: benchHelp},
-		p.benchOrdersCommand(), p.benchRoutingCommand(), p.benchBacktestCommand(), p.benchServerCommand())
+		p.benchOrdersCommand(), p.benchRoutingCommand(), p.benchBacktestCommand(), p.benchSilenceCommand(), p.benchServerCommand())
 }
 
 func (p *program) benchRoutingCommand() *cobra.Command {

@@ -15,10 +15,13 @@ import (
 
 	"orderly.example/orderly/internal/api"
 	"orderly.example/orderly/internal/connect"
+	"orderly.example/orderly/internal/connect/alert"
 	"orderly.example/orderly/internal/connect/hook"
 	"orderly.example/orderly/internal/console"
+	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/store"
+	"orderly.example/orderly/internal/watch"
 )
 
 // What "orderly connection" and the console's settings do to connections: one code path for both.
@@ -68,8 +71,8 @@ func (s *shop) setConnection(ctx context.Context, ch connectionChange) (made, ki
 				return err
 			}
 		}
-		if !slices.Contains([]string{kindInbound, kindWebhook, kindSMTP}, kind) {
-			return connectionProblem("kind", "is inbound, webhook or smtp, got %q", kind)
+		if !slices.Contains(connectionKinds, kind) {
+			return connectionProblem("kind", "is one of %s, got %q", strings.Join(connectionKinds, ", "), kind)
 		}
 		if err := ch.config(kind, &c); err != nil {
 			return err
@@ -96,7 +99,7 @@ func unusable(kind string, err error) error {
 	if _, ok := errors.AsType[*fault.Error](err); ok {
 		return err
 	}
-	if kind == kindWebhook {
+	if slices.Contains(postingKinds, kind) {
 		return connectionProblem("url", "%s", err)
 	}
 	return fault.New(fault.Invalid, "connection", "%s", err)
@@ -112,7 +115,10 @@ func completeConnection(kind string, ch connectionChange, c *connectionConfig, s
 				return "", connectionProblem("event_type", "%s", fault.Message(err))
 			}
 		}
-	case kindWebhook:
+	case kindWebhook, kindChat, kindOnCall, kindHeartbeat:
+		if ch.url == "" && kind == kindOnCall && sec.URL == "" {
+			ch.url = alert.PagerDuty
+		}
 		if ch.url != "" {
 			u, err := url.Parse(ch.url)
 			if err != nil || u.Host == "" {
@@ -121,7 +127,16 @@ func completeConnection(kind string, ch connectionChange, c *connectionConfig, s
 			sec.URL, c.Address = ch.url, u.Scheme+"://"+u.Host
 		}
 		if sec.URL == "" {
-			return "", connectionProblem("url", "a webhook needs one")
+			return "", connectionProblem("url", "a connection of kind %s needs one", kind)
+		}
+		if kind == kindOnCall && ch.secret != "" {
+			sec.Password = ch.secret
+		}
+		if kind == kindOnCall && sec.Password == "" {
+			return "", connectionProblem("secret", "an on-call connection needs the integration key of the service")
+		}
+		if kind != kindWebhook {
+			return "", nil
 		}
 	case kindSMTP:
 		if ch.secret != "" {
@@ -154,7 +169,7 @@ func (s *shop) rotateConnection(ctx context.Context, name string, finish bool) (
 			return err
 		}
 		switch {
-		case row.Kind == kindSMTP:
+		case row.Kind != kindInbound && row.Kind != kindWebhook:
 			return fault.New(fault.Invalid, "connection", "a mail connection has no signing secret; set its password anew")
 		case finish && len(sec.Secrets) < 2:
 			return fault.New(fault.Conflict, "connection", "the connection %s has one secret; nothing to finish", name)
@@ -241,7 +256,7 @@ func (k consoleConnections) SetConnection(ctx context.Context, f console.Connect
 		switch kind {
 		case kindInbound:
 			*c = connectionConfig{EventType: f.EventType}
-		case kindWebhook:
+		case kindWebhook, kindChat, kindOnCall, kindHeartbeat:
 			*c = connectionConfig{Address: address, AllowPrivate: f.AllowPrivate, AllowHTTP: f.AllowHTTP}
 		case kindSMTP:
 			*c = connectionConfig{Host: f.Host, Port: f.Port, TLS: f.TLS, User: f.User, From: f.From, ReplyTo: f.ReplyTo}
@@ -282,12 +297,17 @@ func (k consoleConnections) TestConnection(ctx context.Context, name, to string)
 			return "", merr
 		}
 		r, err = m.Send(ctx, connect.Message{ID: id, To: to, Subject: "A test from Orderly", Text: "This mail was sent by hand from the settings of the connection " + name + ". It works.\n"})
-	case kindWebhook:
+	case kindHeartbeat:
+		err = k.ports.heartbeat(ctx, name)
+		r.Text = "the heartbeat was heard"
+	case kindWebhook, kindChat, kindOnCall:
 		h, herr := outPorts{k.ports}.Hook(ctx, name)
 		if herr != nil {
 			return "", herr
 		}
-		body, _ := json.Marshal(map[string]any{"type": "test", "connection": name, "id": id}) // strings only
+		body, _ := json.Marshal(map[string]any{"type": "test", "connection": name, "id": id, "data": map[string]string{ // strings only
+			"action": decide.AlertTest, "title": "A test from Orderly", "detail": "This was sent by hand from the settings of the connection " + name + ". It works.", "incident": id,
+		}})
 		r, err = h.Post(ctx, connect.Delivery{ID: id, Body: body})
 	default:
 		return "", fault.New(fault.Invalid, "connection", "nothing leaves by an inbound connection, so there is nothing to test; let the other side deliver")
@@ -296,4 +316,30 @@ func (k consoleConnections) TestConnection(ctx context.Context, name, to string)
 		err = fault.Wrap(ce, fault.Unavailable, "connection", "%s", ce.Message)
 	}
 	return r.Text, err
+}
+
+// rotateWithin is how long two signing secrets may be good beside each other.
+const rotateWithin = 7 * 24 * time.Hour
+
+// rotations expects that a signing secret which is being replaced is forgotten in the end.
+func (s *shop) rotations() watch.State {
+	return watch.State{
+		Name: "secrets", Title: "A secret that is being replaced is forgotten within 7 days", About: "Two signing secrets of a connection are good beside each other.",
+		Look: func(tx *store.Tx, ask watch.Ask) ([]watch.Breach, error) {
+			rows, err := tx.Connections()
+			var out []watch.Breach
+			for _, row := range rows {
+				_, sec, err := readConnection(s.keys, row)
+				if err != nil || len(sec.Secrets) < 2 || ask.Now.Sub(row.Updated) < rotateWithin {
+					continue // one that cannot be read fails where it is used
+				}
+				out = append(out, watch.Breach{
+					Subject: "secrets:" + row.Name, Title: "Two secrets of " + row.Name + " are good", Since: row.Updated.Add(rotateWithin),
+					Detail: "A second signing secret was made on " + row.Updated.UTC().Format(time.DateOnly) + ", and the old one was never forgotten",
+					Next:   "When the other side uses the new one, forget the old one: orderly connection rotate " + row.Name + " --finish",
+				})
+			}
+			return out, err
+		},
+	}
 }

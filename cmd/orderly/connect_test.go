@@ -91,7 +91,7 @@ func TestConnectionsInTheConsole(t *testing.T) {
 
 	// What is refused changes nothing; what is unknown is not found.
 	post("new", 422, "is none of", url.Values{"kind": {"inbound"}, "name": {"console"}})
-	post("new", 422, "inbound, webhook or smtp", url.Values{"kind": {"pigeon"}, "name": {"x"}})
+	post("new", 422, "inbound, webhook, smtp, chat, on-call or heartbeat", url.Values{"kind": {"pigeon"}, "name": {"x"}})
 	post("nowhere/test", 404, "", nil)
 	post("counts/explode", 404, "", nil)
 	post("wms/delete", 303, "", nil)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,23 +39,25 @@ func (p *program) connectionCommand() *cobra.Command {
 			"orderly connection set web-shop --kind inbound",
 			"orderly connection set counts --kind inbound --event-type stock.counted",
 			"orderly connection set warehouse --kind webhook --url https://wms.example.com/orders",
-			"orderly connection set mail --kind smtp --host smtp.example.com --user shop --from 'Shop <orders@shop.example>' --secret-stdin < password.txt"),
+			"orderly connection set mail --kind smtp --host smtp.example.com --user shop --from 'Shop <orders@shop.example>' --secret-stdin < password.txt",
+			"ORDERLY_CONNECTION_URL=https://hooks.slack.com/services/… orderly connection set team-chat --kind chat",
+			"orderly connection set on-call --kind on-call --secret-stdin < integration-key.txt"),
 		RunE: func(cmd *cobra.Command, args []string) error { return p.setConnection(cmd, args[0], f) },
 	}
 	fs := set.Flags()
 	fs.SortFlags = false
-	fs.StringVar(&f.kind, "kind", "", "`KIND`: inbound, webhook or smtp (required for a new one)")
+	fs.StringVar(&f.kind, "kind", "", "`KIND`: inbound, webhook, smtp, chat, on-call or heartbeat (required for a new one)")
 	fs.StringVar(&f.c.EventType, "event-type", "", "inbound: every body is the data of this `TYPE`, like stock.counted")
-	fs.StringVar(&f.url, "url", "", "webhook: `URL` to post to; if it holds a key, put it into ORDERLY_CONNECTION_URL instead")
-	fs.BoolVar(&f.c.AllowPrivate, "allow-private", false, "webhook: the URL may lie on this machine or in a private network")
-	fs.BoolVar(&f.c.AllowHTTP, "allow-http", false, "webhook: plain http to a public address")
+	fs.StringVar(&f.url, "url", "", "all but inbound and smtp: `URL` to call; if it holds a key, put it into ORDERLY_CONNECTION_URL instead")
+	fs.BoolVar(&f.c.AllowPrivate, "allow-private", false, "with --url: it may lie on this machine or in a private network")
+	fs.BoolVar(&f.c.AllowHTTP, "allow-http", false, "with --url: plain http to a public address")
 	fs.StringVar(&f.c.Host, "host", "", "smtp: `HOST` of the mail server")
 	fs.IntVar(&f.c.Port, "port", 0, "smtp: `PORT` (default 587, 465 with --tls tls, 25 with --tls none)")
 	fs.StringVar(&f.c.TLS, "tls", "", "smtp: `MODE`: starttls (default), tls or none")
 	fs.StringVar(&f.c.User, "user", "", "smtp: `NAME` to sign in with; the password comes from standard input or ORDERLY_SECRET")
 	fs.StringVar(&f.c.From, "from", "", "smtp: `ADDRESS` that mails come from, like 'Shop <orders@shop.example>'")
 	fs.StringVar(&f.c.ReplyTo, "reply-to", "", "smtp: `ADDRESS` that answers go to")
-	fs.BoolVar(&f.secretStdin, "secret-stdin", false, "read the password or signing secret from the first line of standard input")
+	fs.BoolVar(&f.secretStdin, "secret-stdin", false, "read the password, signing secret or integration key from the first line of standard input")
 
 	list := &cobra.Command{
 		Use: "list", Short: "List the connections, without secrets", Args: cobra.NoArgs, Example: examples("orderly connection list"),
@@ -150,16 +153,20 @@ func flagError(err error) error {
 
 // applyFlags puts the flags that were given into a connection.
 func applyFlags(cmd *cobra.Command, kind string, f *connectionFlags, c *connectionConfig) error {
+	url := []string{"url", "allow-private", "allow-http"}
 	allowed := map[string][]string{
-		kindInbound: {"event-type"},
-		kindWebhook: {"url", "allow-private", "allow-http"},
-		kindSMTP:    {"host", "port", "tls", "user", "from", "reply-to"},
+		kindInbound: {"event-type"}, kindWebhook: url, kindChat: url, kindOnCall: url, kindHeartbeat: url,
+		kindSMTP: {"host", "port", "tls", "user", "from", "reply-to"},
 	}
-	for k, names := range allowed {
-		for _, n := range names {
-			if k != kind && cmd.Flags().Changed(n) {
-				return usagef("--%s is for a connection of kind %s, not %s", n, k, kind)
+	for _, n := range slices.Concat([]string{"event-type"}, url, allowed[kindSMTP]) {
+		if cmd.Flags().Changed(n) && !slices.Contains(allowed[kind], n) {
+			var fits []string
+			for _, k := range connectionKinds {
+				if slices.Contains(allowed[k], n) {
+					fits = append(fits, k)
+				}
 			}
+			return usagef("--%s is for a connection of kind %s, not %s", n, strings.Join(fits, " or "), kind)
 		}
 	}
 	for name, take := range map[string]func(){
@@ -209,7 +216,7 @@ func (p *program) listConnections(cmd *cobra.Command, asJSON bool) error {
 			lines = append(lines, connectionLine{row.Name, row.Kind, c, len(sec.Secrets), row.Updated})
 			what := c.EventType
 			switch row.Kind {
-			case kindWebhook:
+			case kindWebhook, kindChat, kindOnCall, kindHeartbeat:
 				what = c.Address
 			case kindSMTP:
 				what = c.Host + " from " + c.From

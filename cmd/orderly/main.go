@@ -28,7 +28,7 @@ const (
 	exitOK       = 0
 	exitFailure  = 1
 	exitUsage    = 2 // the command line or the settings are wrong
-	exitOffender = 3 // doctor found a law broken
+	exitOffender = 3 // doctor found a law broken, watch something silent
 )
 
 func main() {

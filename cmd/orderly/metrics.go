@@ -8,15 +8,17 @@ import (
 
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/store"
+	"orderly.example/orderly/internal/watch"
 )
 
 // shopMetrics tells Prometheus about the engine and about what waits for
 // somebody. The figures of the database are read when they are asked for, each
 // from an index and up to a bound.
 type shopMetrics struct {
-	eng *engine.Engine
-	db  *store.DB
-	now func() time.Time
+	eng   *engine.Engine
+	watch *watch.Watcher
+	db    *store.DB
+	now   func() time.Time
 }
 
 var (
@@ -32,6 +34,8 @@ var (
 	metricTasks       = prometheus.NewDesc("orderly_tasks_open", "Open tasks (counted up to a bound).", nil, nil)
 	metricLate        = prometheus.NewDesc("orderly_tasks_late", "Open tasks past their deadline.", nil, nil)
 	metricUnsealed    = prometheus.NewDesc("orderly_audit_unsealed_seconds", "Age of the oldest record of the audit log that is not sealed yet, in seconds.", nil, nil)
+	metricWatch       = prometheus.NewDesc("orderly_watch_age_seconds", "How long ago the last look at all expectations came to its end; absent before the first.", nil, nil)
+	metricSilent      = prometheus.NewDesc("orderly_expectations_silent", "Expectations that are not kept.", nil, nil)
 	metricLow         = prometheus.NewDesc("orderly_products_low", "Products whose stock is low (counted up to a bound).", nil, nil)
 )
 
@@ -39,7 +43,7 @@ var (
 func (m shopMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		metricGroups, metricDecided, metricQuarantined, metricEffects, metricWaiting, metricDead, metricOldest, metricKept,
-		metricOrders, metricTasks, metricLate, metricLow, metricUnsealed,
+		metricOrders, metricTasks, metricLate, metricLow, metricUnsealed, metricWatch, metricSilent,
 	} {
 		ch <- d
 	}
@@ -53,12 +57,12 @@ func (m shopMetrics) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	st := m.eng.Stats()
-	count(metricGroups, st.Groups.Load())
-	count(metricDecided, st.Events.Load())
-	count(metricQuarantined, st.Quarantined.Load())
-	count(metricEffects, st.EffectsDone.Load(), "done")
-	count(metricEffects, st.EffectsFailed.Load(), "failed")
+	stats := m.eng.Stats()
+	count(metricGroups, stats.Groups.Load())
+	count(metricDecided, stats.Events.Load())
+	count(metricQuarantined, stats.Quarantined.Load())
+	count(metricEffects, stats.EffectsDone.Load(), "done")
+	count(metricEffects, stats.EffectsFailed.Load(), "failed")
 
 	// A collector is given no context; the bound keeps a slow database from holding a scrape.
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
@@ -98,6 +102,15 @@ func (m shopMetrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(metricTasks, float64(c.Tasks.N))
 	gauge(metricLate, float64(c.LateTasks))
 	gauge(metricLow, float64(c.LowStock.N))
+	st, err := m.watch.Pulse(ctx)
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(metricWatch, err)
+		return
+	}
+	if age, ok := st.Age(); ok {
+		gauge(metricWatch, age.Seconds())
+	}
+	gauge(metricSilent, float64(st.Silent))
 }
 
 // replicaMetrics tells Prometheus about the replica that lists are read from.

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"orderly.example/orderly/internal/api"
 	"orderly.example/orderly/internal/connect"
+	"orderly.example/orderly/internal/connect/alert"
 	"orderly.example/orderly/internal/connect/hook"
 	"orderly.example/orderly/internal/connect/smtp"
 	"orderly.example/orderly/internal/fault"
@@ -20,6 +22,16 @@ const (
 	kindInbound = "inbound" // signed events come in
 	kindWebhook = "webhook" // signed documents go out
 	kindSMTP    = "smtp"    // mail goes out
+
+	kindChat      = "chat"      // incidents go to a channel
+	kindOnCall    = "on-call"   // incidents go to a service that wakes people
+	kindHeartbeat = "heartbeat" // an outside address is called while the shop is well
+)
+
+// connectionKinds are all of them, posting those whose URL is called.
+var (
+	connectionKinds = []string{kindInbound, kindWebhook, kindSMTP, kindChat, kindOnCall, kindHeartbeat}
+	postingKinds    = []string{kindWebhook, kindChat, kindOnCall, kindHeartbeat}
 )
 
 // connectionConfig is what a connection's row says in the open. Only the part
@@ -41,7 +53,7 @@ type connectionConfig struct {
 type connectionSecrets struct {
 	Secrets  []string `json:"secrets,omitempty"` // signing secrets, the newer first
 	URL      string   `json:"url,omitempty"`
-	Password string   `json:"password,omitempty"`
+	Password string   `json:"password,omitempty"` // of smtp; the integration key of on-call
 }
 
 // readConnection opens a row.
@@ -107,6 +119,7 @@ type port struct {
 	err      error
 	mailer   connect.Mailer
 	poster   connect.Hook
+	heart    alert.Heart
 	inbound  api.Hook
 	closeAll func()
 }
@@ -115,14 +128,14 @@ func newPorts(db *store.DB, keys *store.Keyring, now func() time.Time) *ports {
 	return &ports{db: db, keys: keys, now: now, byName: map[string]*port{}, missed: map[string]time.Time{}}
 }
 
-// get returns a connection of a kind with its adapter made.
-func (ps *ports) get(ctx context.Context, name, kind string) (*port, error) {
+// get returns a connection of one of the kinds with its adapter made.
+func (ps *ports) get(ctx context.Context, name string, kinds ...string) (*port, error) {
 	p, err := ps.lookUp(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	if p == nil || p.row.Kind != kind {
-		return nil, fault.New(fault.NotFound, "connection", "there is no %s connection named %q", kind, name)
+	if p == nil || !slices.Contains(kinds, p.row.Kind) {
+		return nil, fault.New(fault.NotFound, "connection", "there is no %s connection named %q", kinds[0], name)
 	}
 	p.once.Do(func() { p.err = p.make(ps) })
 	return p, p.err
@@ -212,10 +225,46 @@ func (p *port) make(ps *ports) error {
 			return err
 		}
 		p.mailer, p.closeAll = m, func() { _ = m.Close() } // idle connections only
+	case kindChat, kindOnCall, kindHeartbeat:
+		return p.makeAlert(s, connect.Guard{AllowPrivate: c.AllowPrivate, AllowHTTP: c.AllowHTTP})
 	default:
 		return fault.New(fault.Invalid, "connection", "the connection %s is of the unknown kind %q", p.row.Name, p.row.Kind)
 	}
 	return nil
+}
+
+// makeAlert makes the adapter of a way by which incidents are told.
+func (p *port) makeAlert(s connectionSecrets, g connect.Guard) error {
+	switch p.row.Kind {
+	case kindChat:
+		h, err := alert.NewChat(s.URL, g)
+		if err != nil {
+			return err
+		}
+		p.poster, p.closeAll = h, func() { _ = h.Close() } // idle connections only
+	case kindOnCall:
+		h, err := alert.NewOnCall(s.URL, connect.Secret(s.Password), g)
+		if err != nil {
+			return err
+		}
+		p.poster, p.closeAll = h, func() { _ = h.Close() } // idle connections only
+	case kindHeartbeat:
+		h, err := alert.NewHeart(s.URL, g)
+		if err != nil {
+			return err
+		}
+		p.heart, p.closeAll = h, func() { _ = h.Close() } // idle connections only
+	}
+	return nil
+}
+
+// heartbeat calls the outside address of a connection.
+func (ps *ports) heartbeat(ctx context.Context, connection string) error {
+	p, err := ps.get(ctx, connection, kindHeartbeat)
+	if err != nil {
+		return err
+	}
+	return p.heart.Beat(ctx)
 }
 
 func (p *port) close() {
@@ -265,7 +314,7 @@ type outPorts struct{ *ports }
 
 // Hook implements engine.Ports.
 func (o outPorts) Hook(ctx context.Context, connection string) (connect.Hook, error) {
-	p, err := o.get(ctx, connection, kindWebhook)
+	p, err := o.get(ctx, connection, kindWebhook, kindChat, kindOnCall)
 	if err != nil {
 		return nil, permanent(err)
 	}

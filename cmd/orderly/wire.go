@@ -28,6 +28,7 @@ import (
 	"orderly.example/orderly/internal/server"
 	"orderly.example/orderly/internal/store"
 	"orderly.example/orderly/internal/suggest"
+	"orderly.example/orderly/internal/watch"
 )
 
 // shop is an open database with the key that opens what is sealed in it.
@@ -321,7 +322,7 @@ func (p *program) console(r *running, web *access.Web) *console.Console {
 		Read: r.db, Lists: r.lists(), Write: r.db, Keys: r.keys, Submit: eng, Sessions: web, People: r.access, Why: eng, Replay: eng, Suggest: eng, Live: eng, Modes: eng, Check: r.engine, Map: r.engine, Policy: eng, Postal: eng,
 		Connect:  consoleConnections{r.shop, r.ports},
 		Privacy:  r.privacy(),
-		Backtest: r.backtest,
+		Backtest: r.backtest, Watch: r.watch,
 		Shop: func() console.Shop {
 			s := r.engine.Policy().Settings
 			return console.Shop{
@@ -342,6 +343,7 @@ type running struct {
 	old      *archive.Dir
 	tracer   *observe.Tracer // nil: no traces
 	ports    *ports
+	watch    *watch.Watcher
 	metrics  *observe.Metrics
 	server   *server.Server
 	web      *access.Web
@@ -400,7 +402,8 @@ func (p *program) start(ctx context.Context, s *shop) (_ *running, err error) {
 			err = errors.Join(err, r.engine.Close(context.WithoutCancel(ctx)))
 		}
 	}()
-	if err := r.metrics.Registry.Register(shopMetrics{r.engine, s.db, p.now}); err != nil {
+	r.watch = p.watcher(s, r.engine, r.ports)
+	if err := r.metrics.Registry.Register(shopMetrics{r.engine, r.watch, s.db, p.now}); err != nil {
 		return nil, err
 	}
 	web, err := access.NewWeb(s.access, access.WebOptions{Secure: server.HTTPS, Address: server.Address, Error: server.Fail, BaseURL: s.cfg.BaseURL})
@@ -463,6 +466,7 @@ func (r *running) serve(ctx context.Context) error {
 			fail(err)
 		}
 	})
+	wg.Go(func() { r.watch.Run(inside) })
 	err := r.server.Serve(ctx, r.ln)
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		err = errors.Join(cause, err)

@@ -137,11 +137,12 @@ func (a *API) Mount(mux *http.ServeMux) {
 
 // clerks are the event types that carry a person's judgement: a channel's token
 // must not be able to wave a held order through.
-var clerks = []string{"order.release_requested", "task.assigned", "task.decided", "automation.stopped", "automation.resumed"}
+var clerks = []string{"order.release_requested", "task.assigned", "task.decided", "automation.stopped", "automation.resumed", "incident.acknowledged", "incident.snoozed"}
 
 // derived are the event types that only Orderly itself makes.
 var derived = []string{
-	"order.accepted", "order.ready", "order.unfillable", "stock.low", "task.overdue", "effect.failed", "incident.raised", "day.ended",
+	"order.accepted", "order.ready", "order.unfillable", "stock.low", "task.overdue", "effect.failed", "day.ended",
+	"incident.raised", "incident.recovered", "incident.unanswered", "alerts.tested",
 	"schedule.due", "absence.due", "run.due", "call.answered",
 	"automation.changed", "automation.reported",
 }

@@ -300,6 +300,8 @@ var typeDoc = map[string]string{
 	"stock.transferred":       "Units moved between two locations.",
 	"task.assigned":           "A task was given to a person. Needs the scope admin.",
 	"task.decided":            "A person decided. Needs the scope admin.",
+	"incident.acknowledged":   "A person looks after an incident. Needs the scope admin.",
+	"incident.snoozed":        "A person puts an incident off. Needs the scope admin.",
 	"automation.stopped":      "A person stops an automation: it does nothing until it is resumed, and what it would have done is recorded. Needs the scope admin.",
 	"automation.resumed":      "A person lets a stopped automation act again; its limits count anew. Needs the scope admin.",
 }

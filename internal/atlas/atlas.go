@@ -203,8 +203,9 @@ type Input struct {
 	Shop     string
 	Currency string
 	OpsOwner string
-	// Mail, Fulfilment and Alert are the connections of shop.yaml.
-	Mail, Fulfilment, Alert string
+	// Mail, Fulfilment and Alerts are the connections of shop.yaml.
+	Mail, Fulfilment string
+	Alerts           []string
 	RoutingOwner            string
 	Automations             []*automation.Automation
 	Connections             []Connection

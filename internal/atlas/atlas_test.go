@@ -39,7 +39,7 @@ func sample(t testing.TB) *Input {
 		return Flow{Ago: 1, Out: out, System: system, What: what, Via: via, N: n, Orders: n, Minor: minor, Last: noon.Add(-24 * time.Hour)}
 	}
 	return &Input{
-		At: noon, Shop: "Sample", Currency: "EUR", OpsOwner: "ops@shop.example", Mail: "mail", Fulfilment: "warehouse", Alert: "alerts",
+		At: noon, Shop: "Sample", Currency: "EUR", OpsOwner: "ops@shop.example", Mail: "mail", Fulfilment: "warehouse", Alerts: []string{"alerts"},
 		Automations: []*automation.Automation{
 			rule(t, "hold-large", "order.placed", "when: order.total > money(\"400\", \"EUR\") && customer.orders == 0\ndo:\n  - hold: { queue: risk, reason: large }\n"),
 			rule(t, "confirm", "order.accepted", "do:\n  - message: { template: order-confirmation, to: customer }\n"),

@@ -377,7 +377,9 @@ func (b *builder) core() {
 	for _, l := range b.in.Locations {
 		to("document", l.Connection, "fulfilment")
 	}
-	to("alert", b.in.Alert, "alert")
+	for _, name := range b.in.Alerts {
+		to("alert", name, "alert")
+	}
 	if b.in.OpsOwner != "" {
 		to("alert", b.in.Mail, "alert")
 	}

@@ -168,7 +168,8 @@ func TestEveryProblemIsReported(t *testing.T) {
 // used by anybody, and one that does not exist would never fire.
 func TestSchemaKnowsTheEvents(t *testing.T) {
 	inner := map[string]bool{ // from the program to itself and to owners
-		"incident.raised": true, "automation.stopped": true, "automation.resumed": true, "automation.changed": true, "automation.reported": true,
+		"incident.raised": true, "incident.recovered": true, "incident.acknowledged": true, "incident.snoozed": true, "incident.unanswered": true, "alerts.tested": true,
+		"automation.stopped": true, "automation.resumed": true, "automation.changed": true, "automation.reported": true,
 		"run.due": true, "call.answered": true, // between its parts
 	}
 	for _, typ := range schema.Events() {

@@ -35,6 +35,11 @@ type Mailer interface {
 	Send(ctx context.Context, m Message) (Receipt, error)
 }
 
+// Tester is a mailer that can try its way without a message: it connects and signs in.
+type Tester interface {
+	Check(ctx context.Context) error
+}
+
 // Message is one mail to one recipient. It is the adapter's to refuse (ClassPermanent) line
 // breaks in ID, To and Subject: nobody writes a header through a field.
 type Message struct {

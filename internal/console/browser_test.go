@@ -229,7 +229,7 @@ func (b *browser) pagePaths() map[string]string {
 	return map[string]string{
 		"today": "/", "orders": "/orders", "order-held": b.first("/orders?state=held", "#orders-list td a.lead"),
 		"order-shipped": b.first("/orders?state=shipped", "#orders-list td a.lead"), "order-unfillable": b.first("/orders?state=unfillable", "#orders-list td a.lead"),
-		"review": "/review", "incident": "/review?kind=incident", "stock": "/stock", "ledger": b.first("/stock", "#stock-list td a.lead"), "automations": "/automations",
+		"review": "/review", "incident": "/review?kind=incident", "incidents": "/incidents", "silence": b.first("/incidents", "[data-rows] td a.lead"), "expectations": "/expectations", "expectation": "/expectations/event:order.placed", "stock": "/stock", "ledger": b.first("/stock", "#stock-list td a.lead"), "automations": "/automations",
 		"automation": b.first("/automations", "#automations td a.lead"), "editor": "/editor?on=order.placed", "suggestions": "/suggestions", "effects": "/effects", "cause": b.first("/effects", "#effects-list td a.lead"), "quarantine": "/effects?tab=quarantine", "settings": "/settings", "people": "/settings/people", "profile": "/profile", "audit": "/audit",
 		"location": b.first("/settings", "#locations td a.lead"), "location-new": "/settings/locations/new",
 		"map": "/map", "map-datum": "/map?node=stock+level", "map-unowned": "/map?unowned=1", "map-since": "/map?since=2026-01-01",

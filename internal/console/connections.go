@@ -30,6 +30,9 @@ var kinds = []ui.Option{
 	{Value: "smtp", Label: "Mail server: Orderly sends mail"},
 	{Value: "webhook", Label: "Webhook out: Orderly posts signed documents, such as fulfilment requests"},
 	{Value: "inbound", Label: "Webhook in: another system delivers signed events"},
+	{Value: "chat", Label: "Chat: incidents go to a channel by an incoming webhook (Slack, Mattermost)"},
+	{Value: "on-call", Label: "On-call: incidents wake people by a service (PagerDuty Events API v2)"},
+	{Value: "heartbeat", Label: "Heartbeat: an outside address is called every minute, so that others notice when Orderly is gone"},
 }
 
 func (c *Console) connection(w http.ResponseWriter, r *http.Request) error {
@@ -89,7 +92,7 @@ func (c *Console) saveConnection(w http.ResponseWriter, r *http.Request) error {
 		v.F = f
 	}
 	if kindLabel(v.F.Kind) == "" {
-		return fault.New(fault.Invalid, "console.saveConnection", "a connection is of the kind inbound, webhook or smtp")
+		return fault.New(fault.Invalid, "console.saveConnection", "a connection is of the kind inbound, webhook, smtp, chat, on-call or heartbeat")
 	}
 	f := &v.F
 	f.EventType, f.URL, f.Host, f.TLS, f.User, f.From, f.ReplyTo = text("event_type"), text("url"), text("host"), text("tls"), text("user"), text("from"), text("reply_to")
@@ -211,4 +214,20 @@ func secretHint(v connectionView) string {
 		return "empty keeps the one it has"
 	}
 	return "kept sealed, never shown again"
+}
+
+// signs reports whether documents of a kind of connection are signed.
+func signs(kind string) bool { return kind == "webhook" || kind == "inbound" }
+
+// urlLike is an address of a kind of connection.
+func urlLike(kind string) string {
+	switch kind {
+	case "chat":
+		return "https://hooks.slack.com/services/…"
+	case "on-call":
+		return "https://events.pagerduty.com/v2/enqueue"
+	case "heartbeat":
+		return "https://hc-ping.com/…"
+	}
+	return "https://wms.example.com/orders"
 }

@@ -259,6 +259,7 @@ type Deps struct {
 	Policy   PolicyEditor
 	Privacy  PrivacyOffice
 	Postal   Postal
+	Watch    Watch // nil: incidents only
 	Backtest Backtester
 	Shop     func() Shop
 	Now      func() time.Time
@@ -356,6 +357,11 @@ func (c *Console) routes() {
 		{"POST /review/{id}", c.decide},
 		{"POST /review/{id}/assign", c.assign},
 		{"POST /proposals/{id}", c.second},
+		{"GET /incidents", c.incidents},
+		{"GET /incidents/{id}", c.incident},
+		{"POST /incidents/{id}/{action}", c.actOnIncident},
+		{"GET /expectations", c.expectations},
+		{"GET /expectations/{name}", c.expectation},
 		{"GET /stock", c.stock},
 		{"GET /stock/{sku}", c.ledger},
 		{"POST /stock/{sku}/{action}", c.actOnStock},

@@ -111,7 +111,7 @@ func (c *client) order(state string) string {
 func TestPolicyOfPages(t *testing.T) {
 	c := newClient(t, 120).admin()
 	inline := regexp.MustCompile(`(?i)<[^>]+\sstyle=|<style|<script(?:\s[^>]*)?>[^<]|\son[a-z]+="`)
-	pages := []string{"/", "/orders", "/orders/" + c.order("held"), "/orders/" + c.order("shipped"), "/review", "/stock", "/stock/MUG-BLU-01", "/automations", "/effects", "/effects?tab=waiting", "/settings", "/settings/people", "/profile", "/audit", "/nothing", "/frame?at=Orders"}
+	pages := []string{"/", "/orders", "/orders/" + c.order("held"), "/orders/" + c.order("shipped"), "/review", "/stock", "/stock/MUG-BLU-01", "/automations", "/effects", "/effects?tab=waiting", "/settings", "/settings/people", "/profile", "/audit", "/incidents", "/incidents?state=over", "/expectations", "/expectations/country:FR", "/expectations/orders-ready", "/nothing", "/frame?at=Orders"}
 	for _, p := range pages {
 		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, c.base+p, nil)
 		res, err := c.http.Do(r)
@@ -166,7 +166,7 @@ func TestLinksLead(t *testing.T) {
 func TestStrangersAreSentToTheDoor(t *testing.T) {
 	c := newClient(t, 0)
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	for _, p := range []string{"/", "/orders", "/orders.csv", "/review", "/stock", "/automations", "/effects", "/settings", "/anything"} {
+	for _, p := range []string{"/", "/orders", "/orders.csv", "/review", "/stock", "/automations", "/effects", "/incidents", "/expectations", "/settings", "/anything"} {
 		if code, _ := c.get(p); code != http.StatusSeeOther {
 			t.Errorf("%s answers a stranger %d", p, code)
 		}

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,7 +44,9 @@ func (c *Console) frame(w http.ResponseWriter, r *http.Request, title, current s
 		if n, err = tx.Counts(c.Now()); err != nil {
 			return err
 		}
-		incidents, err = tx.Incidents(6)
+		if incidents, err = tx.Incidents(100); err == nil { // what somebody looks after is no news
+			incidents = slices.DeleteFunc(incidents, func(t store.TaskRow) bool { return t.Task.Alarm.Quiet(c.Now()) })
+		}
 		return err
 	})
 	if err != nil {
@@ -52,6 +56,7 @@ func (c *Console) frame(w http.ResponseWriter, r *http.Request, title, current s
 		{Icon: "today", Label: "Today", Href: "/", Key: "t"},
 		{Icon: "orders", Label: "Orders", Href: "/orders", Key: "o"},
 		{Icon: "review", Label: "Review", Href: "/review", Key: "r", Count: count(n.Tasks), Meaning: ui.Held},
+		{Icon: "warn", Label: "Incidents", Href: "/incidents", Key: "i", Count: incidentCount(incidents), Meaning: ui.Danger},
 		{Icon: "stock", Label: "Stock", Href: "/stock", Key: "s"},
 		{Icon: "auto", Label: "Automations", Href: "/automations", Key: "a"},
 		{Icon: "effects", Label: "Effects", Href: "/effects", Key: "e", Count: count(n.DeadEffects), Meaning: ui.Danger},
@@ -63,7 +68,7 @@ func (c *Console) frame(w http.ResponseWriter, r *http.Request, title, current s
 	}
 	for i, t := range incidents {
 		if i == 5 {
-			p.More = 1
+			p.More = len(incidents) - 5
 			break
 		}
 		doc := t.Task
@@ -71,7 +76,7 @@ func (c *Console) frame(w http.ResponseWriter, r *http.Request, title, current s
 		if detail == doc.Title {
 			detail = ""
 		}
-		p.Problems = append(p.Problems, ui.Problem{Title: doc.Title, Detail: detail, Href: "/review/" + t.ID})
+		p.Problems = append(p.Problems, ui.Problem{Title: doc.Title, Detail: detail, Href: "/incidents/" + t.ID})
 	}
 	return p, nil
 }
@@ -278,4 +283,15 @@ func (c *Console) nameIDs(ctx context.Context, text string) string {
 		}
 		return id
 	})
+}
+
+func incidentCount(open []store.TaskRow) string {
+	switch n := len(open); {
+	case n == 0:
+		return ""
+	case n > 99:
+		return "99+"
+	default:
+		return strconv.Itoa(n)
+	}
 }

@@ -75,10 +75,16 @@ type Settings struct {
 	OpsOwner   string        // mail address that is told of incidents nobody else owns
 	Fulfilment string        // connection that takes fulfilment requests unless a location names its own; "" = none
 	Mail       string        // connection that sends mail; "" = none
-	Alert      string        // connection that takes alerts as webhooks; "" = none
 	// SecondAbove: a task that gives back more money than this is decided by two people; the zero amount is off.
 	SecondAbove     money.Amount
-	SecondActivates bool // an automation begins to act when a second person has confirmed it
+	SecondActivates bool     // an automation begins to act when a second person has confirmed it
+	Alerts          []string // connections that take alerts besides mail: webhook, chat, on-call
+
+	Escalate      []string      // mail addresses that are told in turn while nobody acknowledges an incident
+	EscalateAfter time.Duration // between two of them
+	Heartbeat     string        // connection that is called while Orderly is well; "" = none
+	// Closed are local dates, 2006-01-02, on which nothing is expected.
+	Closed map[string]bool
 }
 
 // Decision is everything an event led to. Applied in one transaction, or not at all.
@@ -267,6 +273,16 @@ func (d *decider) dispatch() error {
 		return d.effectFailed(p)
 	case *event.IncidentRaised:
 		return d.incidentRaised(p)
+	case *event.IncidentRecovered:
+		return d.incidentRecovered(p)
+	case *event.IncidentAcknowledged:
+		return d.incidentAcknowledged(p)
+	case *event.IncidentSnoozed:
+		return d.incidentSnoozed(p)
+	case *event.IncidentUnanswered:
+		return d.incidentUnanswered(p)
+	case *event.AlertsTested:
+		return d.alertsTested(p)
 	case *event.AutomationStopped:
 		return d.automationStopped(p)
 	case *event.AutomationResumed:

@@ -231,6 +231,7 @@ func (d *decider) automationResumed(p *event.AutomationResumed) error {
 	if have := d.openTaskOf(event.AutomationSubject(p.Automation), task.Incident); have != nil {
 		t := d.changeTask(have)
 		t.State, t.Outcome, t.Note, t.By, t.DoneAt = task.Decided, "resolved", p.Reason, d.ev.Actor, d.at
+		d.incidentOver(t)
 	}
 	return nil
 }

@@ -60,6 +60,14 @@ func NeedsFirst(ev event.Event, pol *Policy, at time.Time) First {
 		n.Subjects = append(n.Subjects, "effect:"+p.Destination+":"+p.Purpose)
 	case *event.IncidentRaised:
 		n.Subjects = append(n.Subjects, p.Subject)
+	case *event.IncidentRecovered:
+		n.Subjects = append(n.Subjects, p.Subject)
+	case *event.IncidentAcknowledged:
+		n.Tasks = append(n.Tasks, p.Task)
+	case *event.IncidentSnoozed:
+		n.Tasks = append(n.Tasks, p.Task)
+	case *event.IncidentUnanswered:
+		n.Tasks = append(n.Tasks, p.Task)
 	case *event.RunDue:
 		if orderID = p.Order; orderID == "" {
 			n.Runs = append(n.Runs, p.Run)

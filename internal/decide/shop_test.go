@@ -51,7 +51,7 @@ func newShop(t testing.TB, automations ...string) *shop {
 		t: t, snap: decide.NewSnapshot(), now: noon, effects: map[string]effect.Effect{},
 		pol: &decide.Policy{
 			Revision: 1, Automations: automation.NewSet(as), Routing: routing.DefaultPolicy(),
-			Settings:  decide.Settings{Name: "Sample", Mail: "mail", Fulfilment: "warehouse", Alert: "pager", OpsOwner: "ops@shop.example", Currency: "EUR"},
+			Settings:  decide.Settings{Name: "Sample", Mail: "mail", Fulfilment: "warehouse", Alerts: []string{"pager"}, OpsOwner: "ops@shop.example", Currency: "EUR"},
 			Locations: map[string]catalog.Location{"a": {ID: "a", Name: "A", Rank: 1}, "b": {ID: "b", Name: "B", Rank: 2}},
 		},
 	}

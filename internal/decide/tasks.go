@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"orderly.example/orderly/internal/effect"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/money"
@@ -143,6 +142,9 @@ func (d *decider) taskDecided(p *event.TaskDecided) error {
 	}
 	t := d.changeTask(was)
 	t.Outcome, t.Note, t.By, t.DoneAt, t.State = p.Outcome, p.Note, d.ev.Actor, d.at, task.Decided
+	if t.Kind == task.Incident {
+		d.incidentOver(t)
+	}
 	d.note("%s decided %q: %s", d.ev.Actor, t.Title, p.Outcome)
 	if t.OrderID == "" {
 		d.runAutomations()
@@ -256,71 +258,4 @@ func (d *decider) taskOverdue(p *event.TaskOverdue) error {
 	d.loadOrder(t.OrderID)
 	d.runAutomations()
 	return nil
-}
-
-// effectFailed opens an incident for a dead letter; one per destination and purpose while it is open.
-func (d *decider) effectFailed(p *event.EffectFailed) error {
-	d.incident("effect:"+p.Destination+":"+p.Purpose, "Sending "+p.Purpose+" to "+p.Destination+" failed for good", p.Error)
-	d.loadOrder(p.Order)
-	d.failedOf(p.Automation)
-	d.runAutomations()
-	return nil
-}
-
-// incidentRaised opens an incident that the engine noticed.
-func (d *decider) incidentRaised(p *event.IncidentRaised) error {
-	d.incidentOf(incident{subject: p.Subject, order: p.Order, title: p.Title, detail: p.Detail, automations: p.Automations})
-	return nil
-}
-
-// incident is something that failed for good, fell silent or ran wild.
-type incident struct {
-	subject, order, title, detail string
-	automations                   []string // concerned; the owner of the first is told
-}
-
-func (d *decider) incident(subject, title, detail string) {
-	d.incidentOf(incident{subject: subject, title: title, detail: detail})
-}
-
-// incidentOf opens an incident, once while it is open, and tells its owner by mail and by the alert webhook.
-func (d *decider) incidentOf(i incident) {
-	if have := d.openTaskOf(i.subject, task.Incident); have != nil {
-		d.note("incident %q is open already", have.Title)
-		return
-	}
-	owner := d.pol.Settings.OpsOwner
-	reasons := []task.Reason{{Text: i.detail}}
-	for n := len(i.automations) - 1; n >= 0; n-- {
-		if a := d.pol.Automations.Get(i.automations[n]); a != nil {
-			owner = a.Owner
-		}
-	}
-	if len(i.automations) > 0 {
-		reasons = reasons[:0]
-		for _, name := range i.automations {
-			reasons = append(reasons, task.Reason{Automation: name, Text: i.detail})
-		}
-	}
-	t := d.openTask(i.subject, task.Task{
-		Kind: task.Incident, Queue: "ops", OrderID: i.order, Title: i.title, Options: []string{"resolved"}, Owner: owner, Reasons: reasons,
-	}, 0)
-	d.alert("incident:"+t.ID, t.Owner, i.title, i.detail)
-}
-
-// alert tells a person of the shop by every channel there is, since one of them may be what is broken.
-func (d *decider) alert(key, owner, title, detail string) {
-	data := map[string]string{"title": title, "detail": detail}
-	if owner != "" && d.pol.Settings.Mail != "" {
-		d.effect(effect.Effect{
-			Key: "alert-mail:" + key, Kind: effect.Alert, Destination: d.pol.Settings.Mail,
-			Payload: effect.Payload{Purpose: "alert", Template: "incident", Recipient: owner, Data: data},
-		})
-	}
-	if d.pol.Settings.Alert != "" {
-		d.effect(effect.Effect{
-			Key: "alert-hook:" + key, Kind: effect.Alert, Destination: d.pol.Settings.Alert,
-			Payload: effect.Payload{Purpose: "alert", Data: data},
-		})
-	}
 }

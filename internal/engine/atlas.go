@@ -117,7 +117,7 @@ func (e *Engine) mapInput(tx *store.Tx) (*atlas.Input, error) {
 	s := policy.Settings
 	now := e.now().UTC()
 	in := &atlas.Input{
-		At: now, Shop: s.Name, Currency: s.Currency, OpsOwner: s.OpsOwner, Mail: s.Mail, Fulfilment: s.Fulfilment, Alert: s.Alert,
+		At: now, Shop: s.Name, Currency: s.Currency, OpsOwner: s.OpsOwner, Mail: s.Mail, Fulfilment: s.Fulfilment, Alerts: s.Alerts,
 		Automations: policy.Automations.All(), Accounts: map[string]bool{}, Watched: map[string]string{}, Declared: e.loaded.Load().declared,
 	}
 	if policy.Routing != nil {

@@ -10,6 +10,7 @@ import (
 
 	"orderly.example/orderly/internal/connect"
 	"orderly.example/orderly/internal/customer"
+	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/effect"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
@@ -143,6 +144,11 @@ func (e *Engine) call(ctx context.Context, a *attempt, docs *documents) {
 		port, err := e.opts.Ports.Mailer(ctx, a.effect.Destination)
 		if err != nil {
 			a.err = err
+			return
+		}
+		if tester, ok := port.(connect.Tester); ok && a.effect.Payload.Purpose == decide.SelfTest {
+			a.err = tester.Check(ctx) // a mail a day that says nothing would soon be read by nobody
+			a.receipt.Text = "signed in; no mail was sent"
 			return
 		}
 		a.receipt, a.err = port.Send(ctx, m)
@@ -288,6 +294,7 @@ func (o *outcome) becomes(id string, p event.Payload, f effect.Effect, now time.
 
 // tell logs, counts and announces what was recorded.
 func (e *Engine) tell(as []*attempt, dead int) {
+	e.tally.add(as)
 	for _, a := range as {
 		if a.err != nil {
 			e.log.Warn("an attempt failed", "effect", a.effect.ID, "event", a.effect.EventID, "destination", a.effect.Destination, "attempt", a.effect.Attempts, "err", connect.Reason(a.err))
@@ -417,6 +424,7 @@ type hookBody struct {
 	Location string            `json:"location,omitempty"`
 	Lines    json.RawMessage   `json:"lines,omitempty"`
 	Data     map[string]string `json:"data,omitempty"`
+	Link     string            `json:"link,omitempty"` // page of the console, of an alert
 }
 
 // hookOrder is what a warehouse needs to know of an order.
@@ -444,6 +452,9 @@ func (e *Engine) body(f effect.Effect, docs *documents) ([]byte, error) {
 			}
 			doc.Data[k] = v
 		}
+	}
+	if f.Kind == effect.Alert {
+		doc.Link = e.link(f)
 	}
 	if o := docs.orders[f.OrderID]; o != nil {
 		h := &hookOrder{ID: o.ID, Channel: o.Channel, Number: o.Number, Service: o.Service, Note: o.Note, Ship: o.Shipping}

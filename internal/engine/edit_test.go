@@ -5,11 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/store"
-	"orderly.example/orderly/internal/task"
 )
 
 const tagAll = `automation: tag-all # one
@@ -107,30 +105,4 @@ func TestEditsAreVersions(t *testing.T) {
 			t.Errorf("what was exported is not what was edited: %+v", a)
 		}
 	})
-}
-
-func TestClosedAccountOfAnOwnerIsAnIncident(t *testing.T) {
-	r := newRig(t)
-	r.apply(store.Text{Kind: engine.KindAutomation, Name: "tag-all", Text: tagAll})
-	u := access.User{ID: "usr_kim", Email: "kim@shop.example", Name: "Kim", Role: access.Operator, Password: "x"}
-	r.update(func(tx *store.Tx) error { return tx.PutUser(u) })
-	ctx := t.Context()
-	incidents := func() (ts []store.TaskRow) {
-		r.view(func(tx *store.Tx) (err error) { ts, err = tx.Incidents(10); return err })
-		return ts
-	}
-	if err := engine.LookAtOwners(r.eng, ctx); err != nil || len(incidents()) != 0 {
-		t.Fatalf("an incident while the account is open: %v", err)
-	}
-	u.Disabled = true
-	r.update(func(tx *store.Tx) error { return tx.PutUser(u) })
-	for range 2 { // the second look says it no second time
-		if err := engine.LookAtOwners(r.eng, ctx); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got := incidents()
-	if len(got) != 1 || got[0].Kind != task.Incident || !strings.Contains(got[0].Task.Title, "tag-all") || got[0].Subject != engine.OwnerIncident("tag-all") {
-		t.Fatalf("incidents: %+v", got)
-	}
 }

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
+
 	"orderly.example/orderly/internal/connect"
 	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/event"
@@ -45,11 +47,9 @@ type Options struct {
 	Logger   *slog.Logger
 	Ports    Ports             // where effects go
 	Schedule *connect.Schedule // of delivery attempts; nil = connect.Default
-	// StallAfter is the age of the oldest waiting effect at which an incident opens; 0 = 15 min.
-	StallAfter time.Duration
-	BaseURL    string          // of the console, for links in messages
-	Tracer     *observe.Tracer // nil: no traces
-	Old        Reasons         // of archived events; nil: there are none
+	BaseURL  string            // of the console, for links in messages
+	Tracer   *observe.Tracer   // nil: no traces
+	Old      Reasons           // of archived events; nil: there are none
 }
 
 // Reasons has the facts and the traces of events that were archived; archive.Dir implements it.
@@ -76,6 +76,8 @@ type Engine struct {
 	wg       sync.WaitGroup
 	watch    watchers
 	stats    Stats
+	node     string // one process
+	tally    tally
 
 	suggested suggested
 	mapped    mapped // when the system map was kept last
@@ -115,12 +117,9 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.StallAfter == 0 {
-		o.StallAfter = 15 * time.Minute
-	}
 	e := &Engine{
 		db: o.DB, keys: o.Keyring, now: o.Now, log: o.Logger, opts: o,
-		queue: make(chan *submission, 1024), done: make(chan struct{}),
+		node: uuid.NewString(), queue: make(chan *submission, 1024), done: make(chan struct{}),
 	}
 	if err := e.Reload(ctx); err != nil {
 		return nil, err

@@ -19,9 +19,6 @@ func ShadowReport(e *Engine, ctx context.Context, name, date string) (rep notify
 	return rep, err
 }
 
-// LookAtOwners does the round of the watch over the owners of automations.
-func LookAtOwners(e *Engine, ctx context.Context) error { return e.tellOrphans(ctx) }
-
 // FireSchedules, FireTimers and ReleaseRuns do one turn of the clock's work.
 func FireSchedules(e *Engine, ctx context.Context) error { return e.fireSchedules(ctx) }
 

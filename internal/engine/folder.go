@@ -180,7 +180,10 @@ func warnings(tx *store.Tx, l *loaded) ([]string, error) {
 	s := l.policy.Settings
 	conn("shop.yaml (mail)", s.Mail)
 	conn("shop.yaml (fulfilment)", s.Fulfilment)
-	conn("shop.yaml (alert)", s.Alert)
+	for _, name := range s.Alerts {
+		conn("shop.yaml (alert)", name)
+	}
+	conn("shop.yaml (heartbeat)", s.Heartbeat)
 	loc := func(who, id string) {
 		if _, ok := locations[id]; !ok {
 			out = append(out, fmt.Sprintf("%s names the location %q, which does not exist yet: orderly import locations …", who, id))

@@ -55,6 +55,8 @@ func (e *Engine) link(f effect.Effect) string {
 	switch {
 	case base == "":
 		return ""
+	case strings.HasPrefix(f.Payload.Data["incident"], "tsk_"):
+		return base + "/incidents/" + f.Payload.Data["incident"]
 	case f.OrderID != "":
 		return base + "/orders/" + f.OrderID
 	case f.Payload.Data["automation"] != "":

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -24,13 +26,19 @@ type shopFile struct {
 	OpsOwner   string `yaml:"ops_owner"`
 	Fulfilment string `yaml:"fulfilment"`
 	Mail       string `yaml:"mail"`
-	Alert      string `yaml:"alert"`
+	Alert      any    `yaml:"alert"` // a connection, or a list of them
+	Escalate   struct {
+		After string   `yaml:"after"`
+		To    []string `yaml:"to"`
+	} `yaml:"escalate"`
+	Heartbeat string   `yaml:"heartbeat"`
+	Closed    []string `yaml:"closed"`
 
 	FourEyesAbove    string `yaml:"four_eyes_above"`
 	FourEyesActivate bool   `yaml:"four_eyes_activation"`
 }
 
-const settingsKeys = "shop, time_zone, currency, fulfil_on, review_sla, ops_owner, fulfilment, mail, alert, four_eyes_above, four_eyes_activation"
+const settingsKeys = "shop, time_zone, currency, fulfil_on, review_sla, ops_owner, fulfilment, mail, alert, escalate, heartbeat, closed, four_eyes_above, four_eyes_activation"
 
 // DefaultSettings are those of a shop that has settled nothing: nothing leaves it.
 func DefaultSettings() decide.Settings {
@@ -100,6 +108,67 @@ func ParseSettings(name string, text []byte) (decide.Settings, error) {
 		s.SecondAbove = a
 	}
 	s.SecondActivates = f.FourEyesActivate
-	s.Fulfilment, s.Mail, s.Alert = f.Fulfilment, f.Mail, f.Alert
+	s.Fulfilment, s.Mail, s.Heartbeat = f.Fulfilment, f.Mail, f.Heartbeat
+	alertSettings(&s, &f, bad)
 	return s, fault.Problems("engine.ParseSettings", ps)
+}
+
+// maxTold bounds the lists of those who are told.
+const maxTold = 10
+
+// alertSettings are the keys that say who learns of an incident, and when nothing is expected.
+func alertSettings(s *decide.Settings, f *shopFile, bad func(key, message string)) {
+	switch v := f.Alert.(type) {
+	case nil:
+	case string:
+		if v != "" {
+			s.Alerts = []string{v}
+		}
+	case []any:
+		for _, x := range v {
+			name, ok := x.(string)
+			if !ok || name == "" || slices.Contains(s.Alerts, name) {
+				bad("alert", "is a connection, or a list of different connections")
+				break
+			}
+			s.Alerts = append(s.Alerts, name)
+		}
+	default:
+		bad("alert", "is a connection, or a list of different connections")
+	}
+	if len(s.Alerts) > maxTold {
+		bad("alert", "has at most 10 connections")
+	}
+	for _, to := range f.Escalate.To {
+		if a, err := mail.ParseAddress(to); err != nil || a.Address != to {
+			bad("escalate.to", "has something that is not a mail address")
+		}
+	}
+	s.Escalate = f.Escalate.To
+	if len(s.Escalate) > maxTold {
+		bad("escalate.to", "has at most 10 people")
+	}
+	if len(s.Escalate) > 0 {
+		s.EscalateAfter = 30 * time.Minute
+	}
+	if f.Escalate.After != "" {
+		d, err := time.ParseDuration(f.Escalate.After)
+		if err != nil || d < time.Minute || d > 7*24*time.Hour {
+			bad("escalate.after", "is a duration like 30m, from 1m to 168h")
+		}
+		s.EscalateAfter = d
+		if len(s.Escalate) == 0 {
+			bad("escalate.to", "names nobody to pass an incident on to")
+		}
+	}
+	for _, day := range f.Closed {
+		if _, err := time.Parse(time.DateOnly, day); err != nil {
+			bad("closed", "has "+strconv.Quote(day)+", which is not a date like 2026-12-25")
+			continue
+		}
+		if s.Closed == nil {
+			s.Closed = map[string]bool{}
+		}
+		s.Closed[day] = true
+	}
 }

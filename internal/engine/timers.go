@@ -64,7 +64,7 @@ func (e *Engine) Run(ctx context.Context) error {
 
 // look does the rounds of the minimal watch.
 func (e *Engine) look(ctx context.Context) {
-	for _, step := range []func(context.Context) error{e.endDay, e.sweep, e.releaseRuns, e.tellQuarantined, e.tellStalled, e.tellModes, e.tellOrphans, e.keepMap} {
+	for _, step := range []func(context.Context) error{e.endDay, e.sweep, e.releaseRuns, e.tellQuarantined, e.tellModes, e.writeTally, e.keepMap} {
 		if err := step(ctx); err != nil && ctx.Err() == nil {
 			e.log.Error("a round of the watch failed; it is tried again", "err", err)
 		}
@@ -172,31 +172,3 @@ func circleIncident(r store.EventRow, names []string) event.Event {
 
 // engineSource is the door of what the engine itself notices.
 const engineSource = "engine"
-
-// tellStalled opens an incident when the oldest waiting effect of a destination is too old.
-func (e *Engine) tellStalled(ctx context.Context) error {
-	now := e.now()
-	var stalled []store.Stalled
-	err := e.db.View(ctx, func(tx *store.Tx) (err error) {
-		stalled, err = store.StalledEffects(tx, now.Add(-e.opts.StallAfter))
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	var evs []event.Event
-	for _, s := range stalled {
-		evs = append(evs, event.Event{
-			Source: engineSource, Key: "stalled:" + s.Destination + ":" + now.UTC().Format("2006-01-02T15"), Actor: "orderly",
-			Data: &event.IncidentRaised{
-				Subject: "stalled:" + s.Destination, Title: "Nothing leaves for " + s.Destination,
-				Detail: "the oldest waiting message is from " + s.Oldest.UTC().Format(time.RFC3339) + "; check the connection, then look at Effects",
-			},
-		})
-	}
-	if len(evs) == 0 {
-		return nil
-	}
-	_, err = e.Submit(ctx, evs)
-	return err
-}

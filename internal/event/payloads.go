@@ -17,7 +17,8 @@ var payloads = register(
 	(*ShipmentLabelled)(nil), (*ShipmentShipped)(nil), (*ShipmentScanned)(nil), (*ShipmentDelivered)(nil), (*ShipmentRejected)(nil),
 	(*StockReceived)(nil), (*StockCounted)(nil), (*StockAdjusted)(nil), (*StockTransferred)(nil), (*StockLow)(nil),
 	(*TaskDecided)(nil), (*TaskAssigned)(nil), (*TaskOverdue)(nil),
-	(*EffectFailed)(nil), (*IncidentRaised)(nil), (*DayEnded)(nil),
+	(*EffectFailed)(nil), (*DayEnded)(nil),
+	(*IncidentRaised)(nil), (*IncidentRecovered)(nil), (*IncidentAcknowledged)(nil), (*IncidentSnoozed)(nil), (*IncidentUnanswered)(nil), (*AlertsTested)(nil),
 	(*ScheduleDue)(nil), (*AbsenceDue)(nil), (*RunDue)(nil), (*CallAnswered)(nil),
 	(*AutomationStopped)(nil), (*AutomationResumed)(nil), (*AutomationChanged)(nil), (*AutomationReported)(nil),
 )

@@ -4,6 +4,7 @@ package notify
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"orderly.example/orderly/internal/money"
@@ -19,7 +20,8 @@ const (
 	LowStock          = "low-stock"          // to staff: a product fell below its line
 	DailyReport       = "daily-report"       // to staff: the day in figures
 	ShadowReport      = "shadow-report"      // to staff: what an automation would have done
-	Incident          = "incident"           // to staff: something is broken or overdue
+	Incident          = "incident"           // to staff: something is broken, silent or overdue
+	IncidentOver      = "incident-over"      // to staff: it has recovered by itself
 )
 
 // Audience of a message.
@@ -50,7 +52,8 @@ func Kinds() []Kind {
 		{LowStock, Staff, []string{"stock.low"}, "A product has fallen below its line at all locations together."},
 		{DailyReport, Staff, []string{"day.ended"}, "The figures of the day that has ended."},
 		{ShadowReport, Staff, []string{"automation.reported"}, "What an automation in shadow would have done on a day."},
-		{Incident, Staff, []string{"incident.raised", "effect.failed", "task.overdue"}, "Something is broken or overdue, and what to do next."},
+		{Incident, Staff, []string{"incident.raised", "effect.failed", "task.overdue"}, "Something is broken, silent or overdue, and what to do next."},
+		{IncidentOver, Staff, []string{"incident.recovered"}, "What somebody was told of is over; nothing is to be done."},
 	}
 }
 
@@ -139,9 +142,12 @@ type Figure struct {
 
 // Trouble is an incident or something overdue.
 type Trouble struct {
-	Title  string
-	Detail string
-	Since  time.Time
+	Title    string
+	Detail   string
+	Impact   string // which orders, how much money
+	Next     string // what to do
+	Evidence []string
+	Since    time.Time
 }
 
 // Rendered is a message ready to send. Subject is one line; HTML may be "".
@@ -171,6 +177,11 @@ func (d *Data) Fill(facts map[string]string) {
 	set("sku", &d.Stock.SKU)
 	set("title", &d.Stock.Title, &d.Incident.Title)
 	set("detail", &d.Incident.Detail)
+	set("impact", &d.Incident.Impact)
+	set("next", &d.Incident.Next)
+	if e := facts["evidence"]; e != "" {
+		d.Incident.Evidence = strings.Split(e, "\n")
+	}
 	set("date", &d.Report.Date)
 	for key, to := range map[string]*int64{"available": &d.Stock.Available, "low_at": &d.Stock.LowAt} {
 		if n, err := strconv.ParseInt(facts[key], 10, 64); err == nil {

@@ -68,7 +68,8 @@ var root = map[string]*variable{
 		})),
 	}),
 	"incident": grp("something broken or overdue", map[string]*variable{
-		"title": val("what happened"), "detail": val("more about it"), "since": val("when it began"),
+		"title": val("what happened"), "detail": val("more about it"), "since": val("when it began"), "impact": val("which orders and how much money it is about"), "next": val("what to do"),
+		"evidence": lst("what was seen", val("one observation")),
 	}),
 	"reason":   val("why something is late, cancelled or refused"),
 	"missing":  val("what could not be had, e.g. 2 × TEA-250"),
@@ -168,9 +169,12 @@ func (d *Data) bindings() map[string]any {
 		"stock": map[string]any{
 			"sku": text(d.Stock.SKU), "title": text(d.Stock.Title), "available": int(d.Stock.Available), "low_at": int(d.Stock.LowAt), "location": text(d.Stock.Location),
 		},
-		"report":   map[string]any{"date": text(d.Report.Date), "figures": figures},
-		"incident": map[string]any{"title": text(d.Incident.Title), "detail": paragraph(d.Incident.Detail), "since": began},
-		"reason":   paragraph(d.Reason), "missing": text(d.Missing), "question": paragraph(d.Question), "link": address(d.Link),
+		"report": map[string]any{"date": text(d.Report.Date), "figures": figures},
+		"incident": map[string]any{
+			"title": text(d.Incident.Title), "detail": paragraph(d.Incident.Detail), "since": began,
+			"impact": paragraph(d.Incident.Impact), "next": paragraph(d.Incident.Next), "evidence": texts(d.Incident.Evidence),
+		},
+		"reason": paragraph(d.Reason), "missing": text(d.Missing), "question": paragraph(d.Question), "link": address(d.Link),
 	}
 }
 

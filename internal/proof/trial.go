@@ -93,10 +93,13 @@ type trial struct {
 
 func newTrial(settings decide.Settings, c Case) *trial {
 	// What leaves needs somewhere to go, or a message would be a note that nobody sends it.
-	for _, s := range []*string{&settings.Mail, &settings.Fulfilment, &settings.Alert} {
+	for _, s := range []*string{&settings.Mail, &settings.Fulfilment} {
 		if *s == "" {
 			*s = "test"
 		}
+	}
+	if len(settings.Alerts) == 0 {
+		settings.Alerts = []string{"test"}
 	}
 	t := &trial{snap: decide.NewSnapshot(), at: c.At, places: places(c.Event)}
 	t.pol = &decide.Policy{

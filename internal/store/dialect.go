@@ -31,6 +31,14 @@ func liteSQL(sql string) string {
 	return rowLocks.Replace(anyOf.ReplaceAllString(sql, `IN (SELECT value FROM json_each($1))`))
 }
 
+// sizeSQL asks how many bytes the database takes.
+func sizeSQL(tx *Tx) string {
+	if tx.lite != nil {
+		return "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+	}
+	return "SELECT pg_database_size(current_database())"
+}
+
 // liteArg is an argument as the SQLite driver takes it.
 func liteArg(v any) any {
 	v = plain(v)

@@ -54,12 +54,34 @@ type Task struct {
 	EventID  string       // cause
 	Amount   money.Amount // of a refund
 	Late     bool         // the SLA passed and its owner was told
+	Alarm    *Alarm       // of an incident; never changed, always replaced
 
 	// Where two people must decide: what the first one chose.
 	First     string
 	FirstBy   string
 	FirstNote string
 	FirstAt   time.Time
+}
+
+// Alarm is what an incident tells besides its title, and whom it was told.
+type Alarm struct {
+	Expectation string    // whose breach it is; "" when it is none
+	Since       time.Time // when it began
+	Evidence    []string
+	Impact      string   // which orders, how much money
+	Orders      []string // ids of some of them
+	Next        string   // what to do
+	Acked       time.Time
+	AckedBy     string
+	Snoozed     time.Time // nobody is told before
+	Wait        int       // number of the wait for an acknowledgement that runs
+	Level       int       // how often it was passed on to the next person
+	Told        []string  // mail addresses, in order
+}
+
+// Quiet reports whether nobody is to be told at a time: it is acknowledged or snoozed.
+func (a *Alarm) Quiet(at time.Time) bool {
+	return a != nil && (!a.Acked.IsZero() || at.Before(a.Snoozed))
 }
 
 // Reason is why the task exists: the automation that asked for it and the text it gave.

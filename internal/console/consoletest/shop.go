@@ -25,6 +25,7 @@ import (
 	"orderly.example/orderly/internal/rule"
 	"orderly.example/orderly/internal/store"
 	"orderly.example/orderly/internal/task"
+	"orderly.example/orderly/internal/watch"
 )
 
 func mustJSON(v any) string {
@@ -283,6 +284,9 @@ func Open(ctx context.Context, dir string, n int) (*Shop, error) {
 		if err := Fill(ctx, db, keys, n); err != nil {
 			return nil, fmt.Errorf("filling the sample shop: %w", err)
 		}
+		if err := fillWatch(ctx, db); err != nil {
+			return nil, fmt.Errorf("filling the sample shop: %w", err)
+		}
 	}
 	svc := access.New(Accounts{db}, nil, Now)
 	web, err := access.NewWeb(svc, access.WebOptions{})
@@ -297,6 +301,7 @@ func Open(ctx context.Context, dir string, n int) (*Shop, error) {
 	tries := &backtest.Runner{DB: db, Keys: keys, Policies: policies, Now: Now, Log: slog.New(slog.DiscardHandler)}
 	c := console.New(console.Deps{
 		Read: db, Write: db, Keys: keys, Submit: eng, Sessions: web, People: svc, Why: Explainer{db}, Replay: Replays{policies, db}, Suggest: Suggester{db}, Live: eng, Check: Checks{db, policies}, Map: policies, Policy: Policies{policies}, Postal: Postal{}, Backtest: tries,
+		Watch:   watch.New(watch.Options{DB: db, Policy: policies.Policy, Now: Now}),
 		Privacy: &privacy.Office{DB: db, Keys: keys, Audit: svc},
 		Shop: func() console.Shop {
 			return console.Shop{Name: "Sample Shop", Zone: Zone(), Currency: "EUR", Mail: "mail", Fulfilment: "warehouse"}

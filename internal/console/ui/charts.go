@@ -100,3 +100,13 @@ func laySpark(considered, fired []int64) []sparkBar {
 }
 
 func clamp(p int) int { return max(0, min(100, p)) }
+
+// rateSummary is what a rate's chart shows, in words.
+func rateSummary(hours []Hour, label string) string {
+	var came, due int64
+	for _, h := range hours {
+		came += h.N
+		due += h.Past
+	}
+	return fmt.Sprintf("%s: %d came within %d hours, about %d were to be expected", label, came, len(hours), due)
+}
