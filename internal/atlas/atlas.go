@@ -206,20 +206,20 @@ type Input struct {
 	// Mail, Fulfilment and Alerts are the connections of shop.yaml.
 	Mail, Fulfilment string
 	Alerts           []string
-	RoutingOwner            string
-	Automations             []*automation.Automation
-	Connections             []Connection
-	Tokens                  []Token
-	Locations               []Location
-	Flows                   []Flow
-	Acts                    map[string]Activity // by automation, 30 days
-	Acts7                   map[string]Activity // 7 days
-	Queues                  map[string]int64    // open tasks
-	Assigned                map[string]int64    // open tasks, by mail address
-	Accounts                map[string]bool     // mail address -> the account is open
-	Products                bool                // the shop has products
-	Watched                 map[string]string   // event type -> what notices when it stops
-	Declared                *Declared
+	RoutingOwner     string
+	Automations      []*automation.Automation
+	Connections      []Connection
+	Tokens           []Token
+	Locations        []Location
+	Flows            []Flow
+	Acts             map[string]Activity // by automation, 30 days
+	Acts7            map[string]Activity // 7 days
+	Queues           map[string]int64    // open tasks
+	Assigned         map[string]int64    // open tasks, by mail address
+	Accounts         map[string]bool     // mail address -> the account is open
+	Products         bool                // the shop has products
+	Watched          map[string]string   // event type -> what notices when it stops
+	Declared         *Declared
 }
 
 // Location is a house that ships.
