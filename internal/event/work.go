@@ -34,17 +34,6 @@ type EffectFailed struct {
 	Automation  string `json:"automation,omitempty"` // that asked for it
 }
 
-// IncidentRaised says that something failed for good or fell silent: a
-// quarantined event, effects that wait too long. Subject groups: one cause is one incident.
-type IncidentRaised struct {
-	Subject string `json:"subject"`
-	Title   string `json:"title"`
-	Detail  string `json:"detail,omitempty"`
-	// Automations are those concerned; the owner of the first is told. Without, it is who answers for operations.
-	Automations []string `json:"automations,omitempty"`
-	Order       string   `json:"order,omitempty"`
-}
-
 // DayEnded is a timer's word: the shop's day Date is over (daily report).
 type DayEnded struct {
 	Date string `json:"date"` // 2006-01-02 in the shop's zone
@@ -54,7 +43,6 @@ func (*TaskDecided) EventType() string       { return "task.decided" }
 func (*TaskAssigned) EventType() string      { return "task.assigned" }
 func (*TaskOverdue) EventType() string       { return "task.overdue" }
 func (*EffectFailed) EventType() string      { return "effect.failed" }
-func (*IncidentRaised) EventType() string    { return "incident.raised" }
 func (*DayEnded) EventType() string          { return "day.ended" }
 func (p *TaskDecided) EventSubject() string  { return p.Task }
 func (p *TaskAssigned) EventSubject() string { return p.Task }
@@ -68,8 +56,7 @@ func (p *EffectFailed) EventSubject() string {
 	return p.Effect
 }
 
-func (p *IncidentRaised) EventSubject() string { return p.Subject }
-func (p *DayEnded) EventSubject() string       { return p.Date }
+func (p *DayEnded) EventSubject() string { return p.Date }
 
 // Validate implements Payload.
 func (p *TaskDecided) Validate() []fault.Problem {
@@ -95,15 +82,6 @@ func (p *TaskOverdue) Validate() []fault.Problem { var c checker; c.id("/task", 
 func (p *EffectFailed) Validate() []fault.Problem {
 	var c checker
 	c.id("/effect", p.Effect)
-	return c.ps
-}
-
-// Validate implements Payload.
-func (p *IncidentRaised) Validate() []fault.Problem {
-	var c checker
-	c.id("/subject", p.Subject)
-	c.id("/title", p.Title)
-	c.text("/detail", p.Detail)
 	return c.ps
 }
 
