@@ -118,7 +118,7 @@ func policyOf(t *testing.T, r *running, owners map[string]string) {
 	}
 }
 
-var gateRefuses = regexp.MustCompile(`your role (&#34;|")|has not the scope|nobody may use this|metrics are for this machine|token is missing, unknown`)
+var gateRefuses = regexp.MustCompile(`(?i)your role (&#34;|")|has not the scope|nobody may use this|metrics are for this machine|token is missing, unknown`)
 
 // knock reports whether a visitor is let through the gate of a route. What the page behind it says does not matter.
 func knock(t *testing.T, r *running, v visitor, route, automation string) bool {

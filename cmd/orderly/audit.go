@@ -31,8 +31,8 @@ var audited = map[string]string{
 	"automations versions": "", "automations diff": "", "automations rollback": "cli.automation_rollback",
 	"templates list": "", "templates show": "", "templates use": "",
 	"runs":         "",
-	"effects list": "", "effects replay": "cli.effects_replay", "events quarantined": "", "events replay": "cli.events_replay",
-	"map": "", "doctor": "", "migrate": "cli.migrate", "archive": "cli.archive", "backup": "", "restore": "", "bench backtest": "", "bench orders": "", "bench routing": "", "bench server": "", "demo": "", "serve": "", "version": "",
+	"effects list": "", "effects causes": "", "effects show": "", "effects replay": "cli.effects_replay", "events quarantined": "", "events replay": "cli.events_replay",
+	"map": "", "watch": "", "bench silence": "", "doctor": "", "migrate": "cli.migrate", "archive": "cli.archive", "backup": "", "restore": "", "bench backtest": "", "bench orders": "", "bench routing": "", "bench server": "", "demo": "", "serve": "", "version": "",
 }
 
 // commandLine is who acts at a terminal: whoever the machine says they are.

@@ -327,7 +327,7 @@ func (p *program) console(r *running, web *access.Web) *console.Console {
 			s := r.engine.Policy().Settings
 			return console.Shop{
 				Name: s.Name, Zone: s.TimeZone, Currency: s.Currency, BaseURL: r.base,
-				FulfilOn: s.FulfilOn, ReviewSLA: s.ReviewSLA, OpsOwner: s.OpsOwner, Mail: s.Mail, Fulfilment: s.Fulfilment, Alert: s.Alert,
+				FulfilOn: s.FulfilOn, ReviewSLA: s.ReviewSLA, OpsOwner: s.OpsOwner, Mail: s.Mail, Fulfilment: s.Fulfilment, Alerts: s.Alerts,
 			}
 		},
 		Now: p.now, Log: r.log,

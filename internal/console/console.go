@@ -232,10 +232,11 @@ type Shop struct {
 	Currency string
 	BaseURL  string // how commands in help texts name this server
 
-	FulfilOn                string // what a fulfilment waits for: authorized or paid
-	ReviewSLA               time.Duration
-	OpsOwner                string // is told of incidents that nobody else owns
-	Mail, Fulfilment, Alert string // connections that carry what leaves; "" = none
+	FulfilOn         string // what a fulfilment waits for: authorized or paid
+	ReviewSLA        time.Duration
+	OpsOwner         string   // is told of incidents that nobody else owns
+	Mail, Fulfilment string   // connections that carry what leaves; "" = none
+	Alerts           []string // connections that take alerts besides mail
 }
 
 // Deps is what the console is built on. Postal, Backtest, Live, Modes, Why, Replay and Connect may be
