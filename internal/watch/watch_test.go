@@ -242,7 +242,7 @@ func (r *rig) quiet(d time.Duration) {
 // settle waits until everything has left that is due: the shop's clock runs ahead of the time that a delivery takes.
 func (r *rig) settle() {
 	r.t.Helper()
-	for limit := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+	for limit := time.Now().Add(20 * time.Second); ; <-time.Tick(time.Millisecond) {
 		var waiting []store.Stalled
 		err := r.db.View(r.t.Context(), func(tx *store.Tx) (err error) {
 			waiting, err = store.StalledEffects(tx, r.clock().Add(time.Hour))

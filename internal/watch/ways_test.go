@@ -105,7 +105,7 @@ func TestTheWaysAreTried(t *testing.T) {
 		slices.Sort(out)
 		return out
 	}
-	for limit := time.Now().Add(20 * time.Second); len(titles()) == 0; time.Sleep(5 * time.Millisecond) {
+	for limit := time.Now().Add(20 * time.Second); len(titles()) == 0; <-time.Tick(5 * time.Millisecond) {
 		if r.turn(); time.Now().After(limit) {
 			t.Fatal("the test that failed was not noticed")
 		}

@@ -153,7 +153,7 @@ func TestAPauseTeachesNothing(t *testing.T) {
 func TestTheClockChanges(t *testing.T) {
 	zone, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
-		t.Skip("no time zones on this machine")
+		t.Fatal(err)
 	}
 	cal := Calendar{Zone: zone}
 	var r Rate
