@@ -308,7 +308,7 @@ func TestCircleOnOneOrder(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		err = tx.QueryRow(`SELECT count(*) FROM effect WHERE kind = 'alert' AND payload LIKE '%asker@shop.example%'`).Scan(&told)
+		err = tx.QueryRow(`SELECT count(*) FROM effect WHERE kind = 'alert' AND destination = 'outbox' AND payload LIKE '%asker@shop.example%'`).Scan(&told)
 		if told != 1 {
 			t.Errorf("the owner was told %d times", told)
 		}
