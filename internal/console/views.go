@@ -460,8 +460,11 @@ func capped(c store.Capped) string {
 // title makes "order-confirmation" readable: "Order confirmation".
 func title(s string) string {
 	s = strings.NewReplacer("-", " ", "_", " ").Replace(s)
-	if s == "" {
-		return s
+	switch s {
+	case "":
+		return ""
+	case "sla":
+		return "SLA"
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
 }
