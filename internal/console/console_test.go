@@ -208,7 +208,7 @@ func TestSetUp(t *testing.T) {
 		t.Errorf("a short password answers %d and must keep what was typed", code)
 	}
 	form.Set("password", "sample lamp quiet river")
-	if code, body := c.post("/setup", form); code != http.StatusOK || !strings.Contains(body, "No orders yet") || !strings.Contains(body, "Welcome") {
+	if code, body := c.post("/setup", form); code != http.StatusOK || !strings.Contains(body, "First steps") || !strings.Contains(body, "Welcome") {
 		t.Errorf("the set-up answers %d; an empty shop must teach", code)
 	}
 	if code, _ := c.get("/setup?token=" + url.QueryEscape(token)); code != http.StatusForbidden {
