@@ -35,10 +35,12 @@ func at(t *testing.T, doc any, path ...any) any {
 	for i, p := range path {
 		switch key := p.(type) {
 		case string:
-			m, ok := doc.(map[string]any)
-			if doc, ok = m[key]; !ok {
+			m, _ := doc.(map[string]any)
+			inner, ok := m[key]
+			if !ok {
 				t.Fatalf("there is no %v", path[:i+1])
 			}
+			doc = inner
 		case int:
 			l, _ := doc.([]any)
 			if key >= len(l) {
