@@ -243,7 +243,7 @@ func (c *crashing) settle(ctx context.Context) {
 }
 
 // conclude compares the end with what was said, and the documents with the requests. It returns the
-// effects of kind mail that are recorded as sent. No document may have come more than most times.
+// mails that are recorded as sent. No document may have come more than most times.
 func (c *crashing) conclude(most int) (mailed map[string]bool) {
 	c.t.Helper()
 	mailed = map[string]bool{}
@@ -366,18 +366,19 @@ func (c *crashing) compare(tx *store.Tx, mailed map[string]bool) error {
 	}
 	dead := 0
 	return errors.Join(tx.Each(func(scan func(...any) error) error {
-		var id, kind, state string
-		err := scan(&id, &kind, &state)
+		var id, state string
+		var mail bool
+		err := scan(&id, &state, &mail)
 		if state == "dead" {
 			if dead++; dead < 4 {
 				c.t.Errorf("effect %s is a dead letter", id)
 			}
 		}
-		if kind == "mail" && state == "done" {
+		if mail && state == "done" {
 			mailed[id] = true
 		}
 		return err
-	}, "SELECT id, kind, state FROM effect"))
+	}, "SELECT id, state, destination = 'mail' AND payload NOT LIKE '%self-test%' FROM effect")) // the daily self-test signs in and sends nothing
 }
 
 // compareRuns: every order has its one run, each step of it was done once, and it rests where its order leaves it.
