@@ -81,18 +81,20 @@ func (p *program) benchOrdersCommand() *cobra.Command {
 		Use: "orders", Short: "Measure orders a second, answer times, processor time and memory", Args: cobra.NoArgs,
 		Long: `Measure orders as a channel delivers them: signed webhooks of 4 KB with two lines,
 over HTTP on this machine, with twenty automations active and every commit
-synced to disk. The server is a process of its own; the load comes from this one
-and shares the machine. In turn:
+synced to disk. Each server is a process of its own; the load comes from this one
+and shares the machine. With --db every part has a new database on that server,
+dropped afterwards: its user must be allowed to make some. In turn:
 
   sustained   as many as come back; decided and durable, effects recorded
   raw         the rows of one real commit group, written again without deciding
+  pgbench     on PostgreSQL, its own benchmark (TPC-B), when pgbench is installed
   drained     sustained, and until every effect has been taken by a stub
   rates       answer times at fixed rates, from when each delivery was due,
               with effects delivered
 
 Other work on the machine changes every figure: compare figures of one run.`,
 		Example: examples("orderly bench orders", "orderly bench orders --duration 20s --json",
-			"orderly bench orders --db postgres://orderly@localhost/orderly_bench --nodes 2"),
+			"orderly bench orders --db postgres://orderly@localhost/postgres --nodes 2"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for r := range strings.SplitSeq(rates, ",") {
 				f, err := strconv.ParseFloat(strings.TrimSpace(r), 64)
@@ -121,7 +123,7 @@ Other work on the machine changes every figure: compare figures of one run.`,
 	c.Flags().SortFlags = false
 	c.Flags().DurationVar(&b.each, "duration", 10*time.Second, "`TIME` of each measurement")
 	c.Flags().Uint64Var(&b.seed, "seed", 1, "`NUMBER` that makes the same orders again")
-	c.Flags().StringVar(&b.db, "db", "", "an empty PostgreSQL database as `URL` (default: a SQLite file in a temporary folder)")
+	c.Flags().StringVar(&b.db, "db", "", "a PostgreSQL server as `URL` (default: a SQLite file in a temporary folder)")
 	c.Flags().IntVar(&b.nodes, "nodes", 1, "`NUMBER` of servers on the one database")
 	c.Flags().StringVar(&rates, "rates", "300,1000", "`ORDERS` a second at which answer times are measured")
 	c.Flags().IntVar(&b.conns, "connections", 256, "`NUMBER` of connections that deliver at once")
@@ -145,23 +147,43 @@ func (p *program) benchOrders(ctx context.Context, b benchOrders) (rep bench.Rep
 	if b.db != "" {
 		rep.Engine = "postgres"
 	}
-	if err := p.benchSustained(ctx, b, dir, &rep); err != nil {
-		return rep, err
-	}
-	if err := p.benchRaw(ctx, b, dir, &rep); err != nil {
-		return rep, err
+	for _, part := range []struct {
+		name string
+		run  func(context.Context, benchOrders, *benchStore, *bench.Report) error
+	}{{"sustained", p.benchSustained}, {"raw", p.benchRaw}, {"pgbench", p.benchPostgres}, {"drained", p.benchDrained}} {
+		s := &benchStore{dir: filepath.Join(dir, part.name), url: filepath.Join(dir, part.name+".db")}
+		if b.db != "" {
+			if s.pg, err = bench.NewDatabase(ctx, b.db, part.name); err != nil {
+				return rep, err
+			}
+			s.url = s.pg.URL
+		}
+		err := part.run(ctx, b, s, &rep)
+		if s.pg != nil {
+			err = errors.Join(err, s.pg.Drop(ctx))
+		}
+		if err != nil {
+			return rep, err
+		}
 	}
 	rep.Ratio = rep.OrdersPerS / rep.RawOrdersPerS
-	return rep, p.benchDrained(ctx, b, dir, &rep)
+	return rep, nil
+}
+
+// benchStore is where one part of a run keeps its shop.
+type benchStore struct {
+	dir string // of the servers
+	url string
+	pg  *bench.Database // nil on SQLite
 }
 
 // benchSustained measures the closed loop.
-func (p *program) benchSustained(ctx context.Context, b benchOrders, dir string, rep *bench.Report) (err error) {
+func (p *program) benchSustained(ctx context.Context, b benchOrders, in *benchStore, rep *bench.Report) (err error) {
 	args := []string{}
 	if b.profile != "" {
 		args = append(args, "--profile", b.profile)
 	}
-	s, err := p.startBenchServers(ctx, b, filepath.Join(dir, "sustained"), args...)
+	s, err := p.startBenchServers(ctx, b, in, args...)
 	if err != nil {
 		return err
 	}
@@ -182,11 +204,19 @@ func (p *program) benchSustained(ctx context.Context, b benchOrders, dir string,
 		return err
 	}
 	mine, _ := bench.Usage()
+	db, err := in.usage(ctx)
+	if err != nil {
+		return err
+	}
 	r, err := load.Run(ctx)
 	if err != nil {
 		return err
 	}
 	mineAfter, _ := bench.Usage()
+	dbAfter, err := in.usage(ctx)
+	if err != nil {
+		return err
+	}
 	after, err := s.usage()
 	if err != nil {
 		return err
@@ -196,13 +226,33 @@ func (p *program) benchSustained(ctx context.Context, b benchOrders, dir string,
 	rep.Closed = bench.Times{P50: bench.Millis(r.P50), P99: bench.Millis(r.P99), Max: bench.Millis(r.Max)}
 	rep.GroupSize = float64(after.Events-before.Events) / float64(max(1, after.Groups-before.Groups))
 	rep.CPUMicros = float64(after.CPUMicros-before.CPUMicros) / n
-	rep.CPUMicrosAll = rep.CPUMicros + float64(mineAfter-mine)/n
+	rep.CPUMicrosLoad = float64(mineAfter-mine) / n
+	if in.pg != nil {
+		rep.Database = &bench.DatabaseReport{
+			CPUKnown: dbAfter.known, CPUMicros: float64(dbAfter.cpu-db.cpu) / n,
+			BytesPerOrder: float64(dbAfter.size-db.size) / n, WALPerOrder: float64(dbAfter.wal-db.wal) / n,
+		}
+	}
 	rep.RSS = max(rep.RSS, after.MaxRSS)
 	return nil
 }
 
+// dbUsage is what a database has used.
+type dbUsage struct {
+	cpu, size, wal int64
+	known          bool // cpu
+}
+
+func (s *benchStore) usage(ctx context.Context) (u dbUsage, err error) {
+	if s.pg != nil {
+		u.cpu, u.known = s.pg.CPUMicros()
+		u.size, u.wal, err = s.pg.Size(ctx)
+	}
+	return u, err
+}
+
 // benchRaw writes the rows of a real group of the measured size again and again.
-func (p *program) benchRaw(ctx context.Context, b benchOrders, dir string, rep *bench.Report) (err error) {
+func (p *program) benchRaw(ctx context.Context, b benchOrders, in *benchStore, rep *bench.Report) (err error) {
 	size := max(1, int(rep.GroupSize+0.5))
 	p.notef("raw limit, %s in groups of %d …\n", b.each, size)
 	bodies, err := bench.NewBodies(b.seed, "R", b.stored)
@@ -214,11 +264,7 @@ func (p *program) benchRaw(ctx context.Context, b benchOrders, dir string, rep *
 	if err != nil {
 		return err
 	}
-	url := b.db
-	if url == "" {
-		url = filepath.Join(dir, "raw.db")
-	}
-	db, err := store.Open(ctx, url, store.Options{Keyring: keys})
+	db, err := store.Open(ctx, in.url, store.Options{Keyring: keys})
 	if err != nil {
 		return err
 	}
@@ -244,13 +290,28 @@ func (p *program) benchRaw(ctx context.Context, b benchOrders, dir string, rep *
 	return err
 }
 
+// benchPostgres lets pgbench measure the same server, over as many sessions as a node has.
+func (p *program) benchPostgres(ctx context.Context, b benchOrders, in *benchStore, rep *bench.Report) error {
+	if in.pg == nil {
+		return nil
+	}
+	p.notef("pgbench, %s …\n", b.each)
+	perS, err := in.pg.PgBench(ctx, store.Connections, b.each)
+	if fault.KindOf(err) == fault.NotFound {
+		rep.Database.PgBench = fault.Message(err)
+		return nil
+	}
+	rep.Database.PgBenchPerS = perS
+	return err
+}
+
 // benchDrained measures with effects delivered: the closed loop until the last is taken, then fixed rates.
-func (p *program) benchDrained(ctx context.Context, b benchOrders, dir string, rep *bench.Report) (err error) {
+func (p *program) benchDrained(ctx context.Context, b benchOrders, in *benchStore, rep *bench.Report) (err error) {
 	args := []string{"--deliver"}
 	if b.profile != "" {
 		args = append(args, "--profile", b.profile+".drained")
 	}
-	s, err := p.startBenchServers(ctx, b, filepath.Join(dir, "drained"), args...)
+	s, err := p.startBenchServers(ctx, b, in, args...)
 	if err != nil {
 		return err
 	}
@@ -299,13 +360,13 @@ func (p *program) benchDrained(ctx context.Context, b benchOrders, dir string, r
 type benchServers []*benchServer
 
 // startBenchServers starts the nodes, one after the other: the first makes the shop.
-func (p *program) startBenchServers(ctx context.Context, b benchOrders, dir string, args ...string) (all benchServers, err error) {
+func (p *program) startBenchServers(ctx context.Context, b benchOrders, in *benchStore, args ...string) (all benchServers, err error) {
 	for i := range b.nodes {
 		more := args
 		if i > 0 {
 			more = append([]string{"--join"}, args...)
 		}
-		s, err := p.startBenchServer(ctx, b, dir, more...)
+		s, err := p.startBenchServer(ctx, b, in, more...)
 		if err != nil {
 			return nil, errors.Join(err, all.end())
 		}
@@ -353,15 +414,12 @@ type benchServer struct {
 }
 
 // startBenchServer runs this program again as the benchmark's server.
-func (p *program) startBenchServer(ctx context.Context, b benchOrders, dir string, args ...string) (*benchServer, error) {
+func (p *program) startBenchServer(ctx context.Context, b benchOrders, in *benchStore, args ...string) (*benchServer, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Internal, "bench", "the program does not know its own file")
 	}
-	args = append([]string{"bench", "server", "--data-dir", dir, "--key-file", filepath.Join(filepath.Dir(dir), "bench.key"), "--log-level", "warn", "--seed", strconv.FormatUint(b.seed, 10)}, args...)
-	if b.db != "" {
-		args = append(args, "--db", b.db)
-	}
+	args = append([]string{"bench", "server", "--db", in.url, "--data-dir", in.dir, "--key-file", in.dir + ".key", "--log-level", "warn", "--seed", strconv.FormatUint(b.seed, 10)}, args...)
 	s := &benchServer{cmd: exec.CommandContext(ctx, exe, args...)}
 	s.cmd.Env, s.cmd.Stderr = p.environ, p.stderr
 	if s.in, err = s.cmd.StdinPipe(); err != nil {

@@ -27,6 +27,9 @@ type pgDB struct {
 	prelude string                // said at the beginning of every transaction
 }
 
+// Connections is how many connections a node has to PostgreSQL unless it is told otherwise.
+const Connections = 16
+
 // dialPG makes the pool. It reaches for no server yet.
 func dialPG(ctx context.Context, url string, conns int, pooled bool) (*pgDB, error) {
 	cfg, err := pgxpool.ParseConfig(url)
@@ -34,7 +37,7 @@ func dialPG(ctx context.Context, url string, conns int, pooled bool) (*pgDB, err
 		return nil, fault.Wrap(err, fault.Invalid, "store.Open", "the postgres:// URL cannot be read; write it like postgres://user:password@host:5432/database")
 	}
 	if conns <= 0 {
-		conns = 16
+		conns = Connections
 	}
 	cfg.MaxConns = int32(conns)
 	cfg.MaxConnIdleTime = 5 * time.Minute

@@ -5,7 +5,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -17,6 +19,8 @@ import (
 	"orderly.example/orderly/internal/connect/hook"
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/event"
+	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/pgtest"
 	"orderly.example/orderly/internal/store"
 )
 
@@ -220,6 +224,42 @@ func TestStubTakesEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := h.Post(ctx, connect.Delivery{}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStatOfAProcessIsRead(t *testing.T) {
+	const fields = " S 77 1 1 0 -1 4194560 1 2 3 4 150 50 7 3 20 0 1 0 100 1000 10"
+	p, ok := parseStat("4711 (post) gres (1)" + fields)
+	if want := (process{name: "post) gres (1", parent: 77, own: 2_000_000, ended: 100_000}); !ok || p != want {
+		t.Errorf("%+v, %v", p, ok)
+	}
+	for _, broken := range []string{"", "1 postgres S 2", "1 (postgres) S 2 3", "1 (x)" + strings.ReplaceAll(fields, "150", "many"), ")("} {
+		if _, ok := parseStat(broken); ok {
+			t.Errorf("%q was read", broken)
+		}
+	}
+}
+
+func TestADatabaseOfItsOwnComesAndGoes(t *testing.T) {
+	ctx, server := t.Context(), pgtest.URL(t)
+	d, err := NewDatabase(ctx, server, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size, wal, err := d.Size(ctx); err != nil || size == 0 || wal == 0 {
+		t.Errorf("%d bytes, %d of WAL, %v", size, wal, err)
+	}
+	if cpu, known := d.CPUMicros(); known && cpu == 0 || !known && runtime.GOOS == "linux" && os.Getenv("ORDERLY_TEST_PG") == "" {
+		t.Errorf("%d µs, %v", cpu, known)
+	}
+	if err := d.Drop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := d.Size(ctx); err == nil {
+		t.Error("it is still there")
+	}
+	if _, err := NewDatabase(ctx, "postgres://nobody@/x?host=/nowhere", "test"); fault.KindOf(err) != fault.Unavailable {
 		t.Error(err)
 	}
 }

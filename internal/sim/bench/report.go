@@ -20,10 +20,11 @@ type Report struct {
 	GroupSize     float64            `json:"group_size"`           // events outside a commit group held on average
 	P50           map[string]float64 `json:"p50_ms"`               // by rate a second
 	P99           map[string]float64 `json:"p99_ms"`
-	Achieved      map[string]float64 `json:"achieved_per_s"`       // by rate: what came back
-	CPUMicros     float64            `json:"cpu_us_per_order"`     // of the server
-	CPUMicrosAll  float64            `json:"cpu_us_per_order_all"` // with the load generator
-	RSS           float64            `json:"rss_mb"`               // largest resident set of the server
+	Achieved      map[string]float64 `json:"achieved_per_s"`        // by rate: what came back
+	CPUMicros     float64            `json:"cpu_us_per_order"`      // of the servers
+	CPUMicrosLoad float64            `json:"cpu_us_per_order_load"` // of the load generator
+	Database      *DatabaseReport    `json:"database,omitempty"`    // on PostgreSQL
+	RSS           float64            `json:"rss_mb"`                // largest resident set of the server
 	Nodes         int                `json:"nodes"`
 	Conns         int                `json:"connections"`            // of the closed loop
 	RowsPerOrder  float64            `json:"rows_per_order"`         // of a real group
@@ -34,6 +35,16 @@ type Report struct {
 	CPUs          int                `json:"cpus"`
 	Seconds       float64            `json:"seconds_each"`
 	Seed          uint64             `json:"seed"`
+}
+
+// DatabaseReport is what PostgreSQL needed for the sustained orders, and what it does without us.
+type DatabaseReport struct {
+	CPUMicros     float64 `json:"cpu_us_per_order"` // of the server's processes
+	CPUKnown      bool    `json:"cpu_known"`        // it runs on this machine
+	BytesPerOrder float64 `json:"bytes_per_order"`  // tables and indexes
+	WALPerOrder   float64 `json:"wal_bytes_per_order"`
+	PgBenchPerS   float64 `json:"pgbench_tps,omitempty"`
+	PgBench       string  `json:"pgbench,omitempty"` // why there is no rate
 }
 
 // Times are answer times in milliseconds.
@@ -58,8 +69,21 @@ func (r Report) String() string {
 	for _, rate := range sortedRates(r.P50) {
 		row("answer time at "+rate+" orders/s", "p50 %.2f ms, p99 %.2f ms (%.0f/s came back)", r.P50[rate], r.P99[rate], r.Achieved[rate])
 	}
-	row("CPU of the server", "%.0f µs an order (%.0f µs with the load generator)", r.CPUMicros, r.CPUMicrosAll)
-	row("memory of the server", "%.0f MB at most", r.RSS)
+	row("CPU of the servers", "%.0f µs an order (the load generator's: %.0f µs)", r.CPUMicros, r.CPUMicrosLoad)
+	if d := r.Database; d != nil {
+		if d.CPUKnown {
+			row("CPU of PostgreSQL", "%.0f µs an order", d.CPUMicros)
+		} else {
+			row("CPU of PostgreSQL", "not known: it runs on another machine")
+		}
+		row("disk of PostgreSQL", "%.0f bytes an order in tables and indexes, %.0f of WAL", d.BytesPerOrder, d.WALPerOrder)
+		if d.PgBench != "" {
+			row("pgbench", "no rate: %s", d.PgBench)
+		} else {
+			row("pgbench", "%.0f transactions/s of TPC-B, 4 rows each", d.PgBenchPerS)
+		}
+	}
+	row("memory of the servers", "%.0f MB at most", r.RSS)
 	_ = w.Flush() // a strings.Builder never fails
 	return b.String()
 }
