@@ -242,6 +242,7 @@ var quietRoutes = map[string]string{
 	"POST /v1/events":                        "every event is kept with its actor; decisions of people among them are recorded by the door",
 	"POST /hooks/{connection}":               "every event is kept with its actor",
 	"POST /theme":                            "a cookie of the reader's own",
+	"POST /signin/passkey/begin":             "asks for a passkey; the answer is recorded",
 	"POST /filters":                          "the reader's own",
 	"POST /filters/{id}/delete":              "the reader's own",
 	"POST /editor/check":                     "looks at a text and keeps nothing",

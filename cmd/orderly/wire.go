@@ -88,6 +88,7 @@ func (p *program) openShop(ctx context.Context, cfg *config.Config, create bool)
 		return nil, err
 	}
 	s := &shop{cfg: cfg, log: log, db: db, keys: keys, inUse: inUse, access: access.New(accessStore{db}, log, p.now)}
+	s.access.UseKey(func(text string) string { return keys.Hash("audit name", text) })
 	if err := s.checkKey(ctx); err != nil {
 		err = errors.Join(err, db.Close())
 		inUse.Release()

@@ -18,6 +18,7 @@ type Memory struct {
 	invites  map[string]Invite
 	records  []Record
 	ids      map[string]string
+	keys     map[string]Passkey
 	open     map[string]bool // records that wait to be sealed
 	chain    []Link
 	Updates  int // how many updates ran
@@ -32,7 +33,7 @@ type memorySession struct {
 func NewMemory() *Memory {
 	return &Memory{
 		users: map[string]User{}, tokens: map[string]APIToken{}, sessions: map[string]memorySession{}, settings: map[string]string{},
-		invites: map[string]Invite{}, ids: map[string]string{}, open: map[string]bool{},
+		invites: map[string]Invite{}, ids: map[string]string{}, keys: map[string]Passkey{}, open: map[string]bool{},
 	}
 }
 
@@ -238,3 +239,33 @@ func (m *memoryTx) PutIdentity(issuer, subject, userID string) error {
 	m.ids[issuer+" "+subject] = userID
 	return nil
 }
+
+func (m *memoryTx) Passkeys(userID string) ([]Passkey, error) {
+	var out []Passkey
+	for _, k := range m.keys {
+		if k.UserID == userID {
+			out = append(out, k)
+		}
+	}
+	slices.SortFunc(out, func(a, b Passkey) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID)) })
+	return out, nil
+}
+
+func (m *memoryTx) Passkey(id string) (Passkey, bool, error) {
+	k, ok := m.keys[id]
+	return k, ok, nil
+}
+
+func (m *memoryTx) PutPasskey(k Passkey) error { m.keys[k.ID] = k; return nil }
+
+func (m *memoryTx) UsePasskey(id, challenge string, count uint32, at time.Time) (bool, error) {
+	k, ok := m.keys[id]
+	if !ok || k.Challenge == challenge || count <= k.Count && (count != 0 || k.Count != 0) {
+		return false, nil
+	}
+	k.Challenge, k.Count, k.LastUsed = challenge, count, at
+	m.keys[id] = k
+	return true, nil
+}
+
+func (m *memoryTx) DeletePasskey(id string) error { delete(m.keys, id); return nil }

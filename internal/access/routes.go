@@ -51,17 +51,19 @@ var routes = map[string]Need{
 	"GET /docs/style.css":        {Open: true},
 
 	// The door of the console.
-	"GET /assets/":       {Open: true},
-	"GET /signin":        {Open: true},
-	"POST /signin":       {Open: true, Audit: Inside},
-	"POST /signout":      {Open: true, Audit: Inside},
-	"GET /signin/sso":    {Open: true},
-	"GET " + SSOCallback: {Open: true, Audit: Inside},
-	"GET /setup":         {Open: true},
-	"POST /setup":        {Open: true, Audit: Inside},
-	"GET /invite":        {Open: true},
-	"POST /invite":       {Open: true, Audit: Inside},
-	"POST /theme":        {Open: true},
+	"GET /assets/":               {Open: true},
+	"GET /signin":                {Open: true},
+	"POST /signin":               {Open: true, Audit: Inside},
+	"POST /signout":              {Open: true, Audit: Inside},
+	"GET /signin/sso":            {Open: true},
+	"GET " + SSOCallback:         {Open: true, Audit: Inside},
+	"POST /signin/passkey/begin": {Open: true}, // a question, kept in the visitor's session
+	"POST /signin/passkey":       {Open: true, Audit: Inside},
+	"GET /setup":                 {Open: true},
+	"POST /setup":                {Open: true, Audit: Inside},
+	"GET /invite":                {Open: true},
+	"POST /invite":               {Open: true, Audit: Inside},
+	"POST /theme":                {Open: true},
 
 	// Pages.
 	"GET /{$}":                                   {Act: See},
@@ -139,6 +141,9 @@ var routes = map[string]Need{
 	"POST /settings/invites/revoke":              {Act: ManageUsers, Audit: Inside},
 	"POST /profile/password":                     {Act: See, Audit: Inside}, // one's own
 	"POST /profile/sessions/end":                 {Act: See, Audit: Inside},
+	"POST /profile/passkeys/begin":               {Act: See, Audit: Inside},
+	"POST /profile/passkeys":                     {Act: See, Audit: Inside},
+	"POST /profile/passkeys/remove":              {Act: See, Audit: Inside},
 }
 
 // NeedOf returns what the table says about a route, as its pattern stands at the mux.

@@ -26,7 +26,12 @@ type Service struct {
 	hash   *hasher
 	limit  *limiter
 	tokens *tokenCache
+	mac    func(string) string
 }
+
+// UseKey gives the service the shop's keyed hash, by which the audit log names what it must not keep.
+// Call it before the first sign-in.
+func (s *Service) UseKey(mac func(string) string) { s.mac = mac }
 
 // New returns a Service on a store. now may be nil for the wall clock; log may be nil.
 func New(store Store, log *slog.Logger, now func() time.Time) *Service {
@@ -244,6 +249,11 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("too many failed attempts; try again in %s", e.Wait.Round(time.Second))
 }
 
+func locked(w time.Duration, op string) error {
+	w = max(w, time.Second)
+	return fault.Wrap(&LockedError{Wait: w}, fault.Unavailable, op, "too many failed attempts; try again in %s", w.Round(time.Second))
+}
+
 // SignIn verifies a password. addr is the client's address, for the limit on
 // guesses. The error tells nothing about which accounts exist.
 func (s *Service) SignIn(ctx context.Context, email, password, addr string) (User, error) {
@@ -253,9 +263,7 @@ func (s *Service) SignIn(ctx context.Context, email, password, addr string) (Use
 	}
 	account, address := accountKey(email), addressKey(addr)
 	if w := s.limit.attempt(account, address); w > 0 {
-		w = max(w, time.Second)
-		return User{}, fault.Wrap(&LockedError{Wait: w}, fault.Unavailable, "access.SignIn",
-			"too many failed attempts; try again in %s", w.Round(time.Second))
+		return User{}, locked(w, "access.SignIn")
 	}
 	var u User
 	var ok bool
@@ -276,9 +284,9 @@ func (s *Service) SignIn(ctx context.Context, email, password, addr string) (Use
 	}
 	if !right || !ok || u.Disabled {
 		// Recorded for accounts that do not exist as well: an attempt costs the same, and tells the same.
-		who := "(no mail address)"
-		if mail, err := NormalEmail(email); err == nil {
-			who = mail
+		who := u.Email
+		if !ok {
+			who = s.strange(email)
 		}
 		if err := s.Record(ctx, Record{Who: who, Action: "user.signin", Subject: who, Origin: addr, Result: Refused}); err != nil {
 			return User{}, err
@@ -287,6 +295,16 @@ func (s *Service) SignIn(ctx context.Context, email, password, addr string) (Use
 	}
 	s.limit.success(account, address)
 	return u, nil
+}
+
+// strange is how the audit log calls what was typed in place of a mail address and is nobody's: it may
+// be a password, or somebody's who never was here, and records stay for ever. The keyed hash lets
+// attempts on one name be seen as such.
+func (s *Service) strange(typed string) string {
+	if s.mac == nil {
+		return "(no account)"
+	}
+	return "(no account " + s.mac(typed)[:8] + ")"
 }
 
 // The one-time link that lets the first user be made.

@@ -71,6 +71,13 @@ type Tx interface {
 	Identity(issuer, subject string) (userID string, ok bool, err error) // of a sign-in service
 	PutIdentity(issuer, subject, userID string) error
 
+	Passkeys(userID string) ([]Passkey, error) // oldest first
+	Passkey(id string) (k Passkey, ok bool, err error)
+	PutPasskey(k Passkey) error // a new one
+	// UsePasskey notes an answer; ok=false when its challenge was answered already or the device counted back.
+	UsePasskey(id, challenge string, count uint32, at time.Time) (ok bool, err error)
+	DeletePasskey(id string) error
+
 	Invites() ([]Invite, error)
 	PutInvite(i Invite) error // replaces one for the same mail address
 	DeleteInvite(hash string) error

@@ -30,18 +30,17 @@ func (c *Console) signInPage(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, local(firstOf(r.URL.Query().Get("back"), "/")), http.StatusSeeOther)
 		return nil
 	}
-	return c.show(w, r, http.StatusOK, signInView(doorView{Page: c.bareFrame(w, r, "Sign in"), Back: r.URL.Query().Get("back"), SSO: c.Sessions.SSO()}))
+	return c.show(w, r, http.StatusOK, signInView(doorView{Page: c.bareFrame(w, r, "Sign in"), Back: r.URL.Query().Get("back"), SSO: c.Sessions.SSO(), Keys: c.hasPasskeys(r)}))
 }
 
 func (c *Console) signIn(w http.ResponseWriter, r *http.Request) error {
 	email, password := r.PostFormValue("email"), r.PostFormValue("password")
 	if _, err := c.Sessions.SignIn(r, email, password); err != nil {
 		status := http.StatusForbidden
-		if locked, ok := errors.AsType[*access.LockedError](err); ok {
-			status = http.StatusTooManyRequests
-			w.Header().Set("Retry-After", ui.Itoa(int(locked.Wait.Seconds())+1))
+		if fault.KindOf(err) == fault.Unavailable {
+			status = unavailable(w, err)
 		}
-		v := doorView{Page: c.bareFrame(w, r, "Sign in"), Error: capital(fault.Message(err)) + ".", Email: email, Back: r.PostFormValue("back"), SSO: c.Sessions.SSO()}
+		v := doorView{Page: c.bareFrame(w, r, "Sign in"), Error: capital(fault.Message(err)) + ".", Email: email, Back: r.PostFormValue("back"), SSO: c.Sessions.SSO(), Keys: c.hasPasskeys(r)}
 		return c.show(w, r, status, signInView(v))
 	}
 	http.Redirect(w, r, local(firstOf(r.PostFormValue("back"), "/")), http.StatusSeeOther)
@@ -52,7 +51,7 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request) error {
 func (c *Console) beginSSO(w http.ResponseWriter, r *http.Request) error {
 	to, err := c.Sessions.BeginSSO(r, local(firstOf(r.URL.Query().Get("back"), "/")))
 	if err != nil {
-		return c.refusedSSO(w, r, err)
+		return c.refusedDoor(w, r, err)
 	}
 	http.Redirect(w, r, to, http.StatusSeeOther)
 	return nil
@@ -62,22 +61,33 @@ func (c *Console) beginSSO(w http.ResponseWriter, r *http.Request) error {
 func (c *Console) finishSSO(w http.ResponseWriter, r *http.Request) error {
 	_, back, err := c.Sessions.FinishSSO(r)
 	if err != nil {
-		return c.refusedSSO(w, r, err)
+		return c.refusedDoor(w, r, err)
 	}
 	http.Redirect(w, r, local(firstOf(back, "/")), http.StatusSeeOther)
 	return nil
 }
 
-func (c *Console) refusedSSO(w http.ResponseWriter, r *http.Request, err error) error {
+// refusedDoor shows the sign-in page again, with why one was not let in.
+func (c *Console) refusedDoor(w http.ResponseWriter, r *http.Request, err error) error {
 	status := http.StatusForbidden
 	switch fault.KindOf(err) {
 	case fault.Denied:
 	case fault.Unavailable:
-		status = http.StatusServiceUnavailable
+		status = unavailable(w, err)
 	default:
 		return err
 	}
-	return c.show(w, r, status, signInView(doorView{Page: c.bareFrame(w, r, "Sign in"), Error: capital(fault.Message(err)) + ".", SSO: c.Sessions.SSO()}))
+	return c.show(w, r, status, signInView(doorView{Page: c.bareFrame(w, r, "Sign in"), Error: capital(fault.Message(err)) + ".", SSO: c.Sessions.SSO(), Keys: c.hasPasskeys(r)}))
+}
+
+// unavailable is the status of what cannot be had now: 429 when it was tried too often.
+func unavailable(w http.ResponseWriter, err error) int {
+	locked, ok := errors.AsType[*access.LockedError](err)
+	if !ok {
+		return http.StatusServiceUnavailable
+	}
+	w.Header().Set("Retry-After", ui.Itoa(int(locked.Wait.Seconds())+1))
+	return http.StatusTooManyRequests
 }
 
 func (c *Console) signOut(w http.ResponseWriter, r *http.Request) error {

@@ -56,6 +56,12 @@ type Sessions interface {
 	BeginSSO(r *http.Request, back string) (string, error)
 	FinishSSO(r *http.Request) (u access.User, back string, err error)
 	ChangePassword(r *http.Request, old, password string) error
+	PasskeyOrigin(r *http.Request) (string, error) // an Unavailable error says what to set
+	BeginPasskey(r *http.Request) ([]byte, error)
+	FinishPasskey(r *http.Request, answer string) (access.User, error)
+	Fresh(r *http.Request) bool // signed in lately: no password is asked before a passkey is added
+	BeginAddPasskey(r *http.Request, name, password string) ([]byte, error)
+	FinishAddPasskey(r *http.Request, answer string) (access.Passkey, error)
 }
 
 // Directory is who may enter, and what they did; access.Service implements it.
@@ -71,6 +77,8 @@ type Directory interface {
 	RevokeInvite(ctx context.Context, email string) error
 	UserSessions(ctx context.Context, u access.User) ([]access.Session, error)
 	EndSession(ctx context.Context, u access.User, id string) error
+	UserPasskeys(ctx context.Context, u access.User) ([]access.Passkey, error)
+	RemovePasskey(ctx context.Context, u access.User, id string) (access.Passkey, error)
 	TokenList(ctx context.Context) ([]access.APIToken, error)
 	CreateToken(ctx context.Context, n access.NewToken) (string, access.APIToken, error)
 	RevokeToken(ctx context.Context, name string) error
@@ -336,6 +344,8 @@ func (c *Console) routes() {
 		{"POST /signout", c.signOut},
 		{"GET /signin/sso", c.beginSSO},
 		{"GET " + access.SSOCallback, c.finishSSO},
+		{"POST /signin/passkey/begin", c.beginPasskey},
+		{"POST /signin/passkey", c.finishPasskey},
 		{"GET /setup", c.setUpPage},
 		{"POST /setup", c.setUp},
 		{"GET /invite", c.invitePage},
@@ -413,6 +423,9 @@ func (c *Console) routes() {
 		{"GET /profile", c.profile},
 		{"POST /profile/password", c.changePassword},
 		{"POST /profile/sessions/end", c.endSession},
+		{"POST /profile/passkeys/begin", c.beginAddPasskey},
+		{"POST /profile/passkeys", c.addPasskey},
+		{"POST /profile/passkeys/remove", c.removePasskey},
 		{"GET /frame", c.frameOnly},
 		{"GET /palette", c.palette},
 		{"GET /live", c.live},

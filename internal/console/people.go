@@ -36,6 +36,10 @@ type personView struct {
 	Owns     []string // automations
 	Sessions []sessionRow
 	Errors   map[string]string
+	Passkeys []access.Passkey
+	NoKeys   string // why passkeys cannot be used at this address; "" = they can
+	Fresh    bool
+	KeyName  string // proposed for a new passkey
 }
 
 type sessionRow struct {
@@ -115,9 +119,16 @@ func (c *Console) showPerson(w http.ResponseWriter, r *http.Request, status int,
 	if v.Owns, err = c.ownedBy(r, v.U.Email); err != nil {
 		return err
 	}
+	if v.Passkeys, err = c.People.UserPasskeys(r.Context(), v.U); err != nil {
+		return err
+	}
 	heading, at := v.U.Name, "Settings"
 	if v.Own {
 		heading, at = "Your account", ""
+		v.Fresh, v.KeyName = c.Sessions.Fresh(r), browserName(r.UserAgent())
+		if _, err := c.Sessions.PasskeyOrigin(r); err != nil {
+			v.NoKeys = capital(fault.Message(err)) + "."
+		}
 	}
 	if v.Page, err = c.frame(w, r, heading, at); err != nil {
 		return err
@@ -149,6 +160,10 @@ func (c *Console) changePerson(w http.ResponseWriter, r *http.Request) error {
 		err, f.Text = c.People.Disable(r.Context(), u.Email, false), u.Name+" may sign in again."
 	case "sessions":
 		err, f.Text = c.People.EndSession(r.Context(), u, r.PostFormValue("session")), "Ended."
+	case "passkey":
+		var k access.Passkey
+		k, err = c.People.RemovePasskey(r.Context(), u, r.PostFormValue("passkey"))
+		f.Text = "The passkey “" + k.Name + "” is removed."
 	default:
 		err = notFound("such step")
 	}

@@ -389,6 +389,7 @@ type doorView struct {
 	Token string
 	Bad   bool   // the set-up link is no longer good
 	SSO   string // the name of the sign-in service
+	Keys  bool   // passkeys can be used at this address
 }
 
 // stateLabel and stateMeaning say an order's state as people call it.

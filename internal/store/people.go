@@ -173,6 +173,56 @@ func (tx *Tx) PutIdentity(issuer, subject, userID string) error {
 	return err
 }
 
+const passkeyColumns = "id, user_id, name, key, sign_count, challenge, created, last_used"
+
+func scanPasskey(scan func(...any) error) (k access.Passkey, err error) {
+	var count, created, used int64
+	err = scan(&k.ID, &k.UserID, &k.Name, &k.Key, &count, &k.Challenge, &created, &used)
+	k.Count, k.Created, k.LastUsed = uint32(count), fromMicros(created), fromMicros(used)
+	return k, err
+}
+
+// Passkeys returns the passkeys of a user, oldest first.
+func (tx *Tx) Passkeys(userID string) ([]access.Passkey, error) {
+	var out []access.Passkey
+	err := tx.Each(func(scan func(...any) error) error {
+		k, err := scanPasskey(scan)
+		out = append(out, k)
+		return err
+	}, "SELECT "+passkeyColumns+" FROM passkey WHERE user_id = $1 ORDER BY created, id", userID)
+	return out, err
+}
+
+// Passkey finds a passkey by its credential's id.
+func (tx *Tx) Passkey(id string) (access.Passkey, bool, error) {
+	k, err := scanPasskey(tx.QueryRow("SELECT "+passkeyColumns+" FROM passkey WHERE id = $1", id).Scan)
+	if err == ErrNoRows {
+		return access.Passkey{}, false, nil
+	}
+	return k, err == nil, err
+}
+
+// PutPasskey adds a passkey.
+func (tx *Tx) PutPasskey(k access.Passkey) error {
+	_, err := tx.Exec("INSERT INTO passkey ("+passkeyColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+		k.ID, k.UserID, k.Name, k.Key, int64(k.Count), k.Challenge, micros(k.Created), micros(k.LastUsed))
+	return err
+}
+
+// UsePasskey notes an answer. The conditions stand in the statement, so that of two answers that come at once one counts.
+func (tx *Tx) UsePasskey(id, challenge string, count uint32, at time.Time) (bool, error) {
+	n, err := tx.Exec(`UPDATE passkey SET sign_count = $1, challenge = $2, last_used = $3
+		WHERE id = $4 AND challenge <> $5 AND (sign_count < $6 OR sign_count = 0 AND $7 = 0)`,
+		int64(count), challenge, micros(at), id, challenge, int64(count), int64(count))
+	return n == 1, err
+}
+
+// DeletePasskey removes a passkey.
+func (tx *Tx) DeletePasskey(id string) error {
+	_, err := tx.Exec("DELETE FROM passkey WHERE id = $1", id)
+	return err
+}
+
 // Invites returns every invitation by mail address.
 func (tx *Tx) Invites() ([]access.Invite, error) {
 	var out []access.Invite

@@ -124,12 +124,27 @@ func people(t *testing.T, open Opener) {
 	u := access.User{ID: "u1", Email: "ops@example.com", Name: "Sample Person", Role: access.Admin, Password: "$argon2id$x", Created: Start}
 	tok := access.APIToken{Hash: "h1", Name: "shop", Scopes: []access.Scope{"events:write", "orders:read"}, Created: Start, CreatedBy: "u1", Expires: Start.Add(time.Hour)}
 	inv := access.Invite{Hash: "i1", Email: "new@example.com", Name: "New", Role: access.Agent, Created: Start, CreatedBy: "ops@example.com", Expires: Start.Add(time.Hour)}
+	key := access.Passkey{ID: "k1", UserID: "u1", Name: "Desk", Key: "{}", Count: 7, Challenge: "c0", Created: Start}
 	update(t, db, func(tx *store.Tx) error {
 		return errors.Join(tx.PutUser(u), tx.PutToken(tok), tx.PutSession("s1", "data", Start.Add(time.Hour)), tx.PutSession("s2", "old", Start),
 			tx.PutSetting("zone", "Europe/Paris"), tx.PutSetting("gone", "x"), tx.DeleteSetting("gone"),
 			tx.PutIdentity("https://id.example", "s", "u0"), tx.PutIdentity("https://id.example", "s", "u1"),
+			tx.PutPasskey(access.Passkey{ID: "k0", UserID: "u1"}), tx.PutPasskey(key), tx.PutPasskey(access.Passkey{ID: "k2", UserID: "u2"}), tx.DeletePasskey("k0"),
 			tx.PutInvite(access.Invite{Hash: "i0", Email: inv.Email}), tx.PutInvite(inv), tx.PutInvite(access.Invite{Hash: "i2", Email: "b@example.com"}), tx.DeleteInvite("i2"))
 	})
+	for _, x := range []struct {
+		challenge string
+		count     uint32
+		ok        bool
+	}{{"c0", 8, false}, {"c1", 7, false}, {"c1", 1 << 31, true}, {"c1", 1<<31 + 1, false}, {"c2", 0, false}} {
+		update(t, db, func(tx *store.Tx) error {
+			if ok, err := tx.UsePasskey("k1", x.challenge, x.count, Start.Add(time.Minute)); ok != x.ok || err != nil {
+				t.Error(x, ok, err)
+			}
+			return nil
+		})
+	}
+	key.Count, key.Challenge, key.LastUsed = 1<<31, "c1", Start.Add(time.Minute)
 	u.Disabled = true
 	update(t, db, func(tx *store.Tx) error {
 		return errors.Join(tx.PutUser(u), tx.TouchToken("h1", Start.Add(time.Minute)), tx.DeleteExpiredSessions(Start.Add(time.Minute)))
@@ -156,6 +171,16 @@ func people(t *testing.T, open Opener) {
 		}
 		if id, ok, err := tx.Identity("https://other.example", "s"); ok || err != nil {
 			t.Error(id, ok, err)
+		}
+		ks, err := tx.Passkeys("u1")
+		if d := cmp.Diff([]access.Passkey{key}, ks); d != "" || err != nil {
+			t.Error(d, err)
+		}
+		if _, ok, err := tx.Passkey("k2"); !ok || err != nil {
+			t.Error(ok, err)
+		}
+		if _, ok, err := tx.Passkey("k0"); ok || err != nil {
+			t.Error("removed and there", err)
 		}
 		is, err := tx.Invites()
 		if d := cmp.Diff([]access.Invite{inv}, is); d != "" || err != nil {
