@@ -174,7 +174,7 @@ func TestKubernetes(t *testing.T) {
 	}
 }
 
-// TestDashboard: every metric that the dashboard asks for is one that a node has, with the labels it is grouped by.
+// TestDashboard: every metric that the dashboard and the alert rules ask for is one that a node has, with the labels that are asked for.
 func TestDashboard(t *testing.T) {
 	var doc any
 	if err := json.Unmarshal([]byte(deployed(t, "grafana/orderly.json")), &doc); err != nil {
@@ -186,34 +186,49 @@ func TestDashboard(t *testing.T) {
 	token := strings.TrimSpace(s.run("", "token", "create", "shop", "--scopes", "events:write"))
 	s.do("POST", "/v1/events", `{"source":"s","id":"1","type":"stock.received","data":{"sku":"A","location":"x","qty":1}}`, "Authorization", "Bearer "+token, "Content-Type", "application/json")
 	var metrics string
-	for limit := time.Now().Add(10 * time.Second); time.Now().Before(limit) && !strings.Contains(metrics, "orderly_http_requests_total{"); {
+	for limit := time.Now().Add(10 * time.Second); time.Now().Before(limit) && (!strings.Contains(metrics, "orderly_http_requests_total{") || !strings.Contains(metrics, "orderly_watch_age_seconds")); {
 		_, metrics, _ = s.do("GET", "/metrics", "")
 	}
 	for _, d := range []*prometheus.Desc{metricReplicaLag, metricReplicaUsed} { // there with read_db only
 		metrics += regexp.MustCompile(`fqName: "(\w+)"`).FindStringSubmatch(d.String())[1] + " 0\n"
 	}
 	name := regexp.MustCompile(`\b(?:orderly|process)_[a-z_]+`)
-	grouped := regexp.MustCompile(`by \(([a-z_, ]+)\)`)
+	labels := regexp.MustCompile(`by \(([a-z_, ]+)\)|\{([a-z_]+)=`)
 	seen := 0
+	check := func(expr string) {
+		for _, n := range name.FindAllString(expr, -1) {
+			seen++
+			line := regexp.MustCompile(`(?m)^` + n + `[ {].*$`).FindString(metrics)
+			if line == "" {
+				t.Errorf("there is no metric %s: %s", n, expr)
+			}
+			if by := labels.FindStringSubmatch(expr); by != nil {
+				for _, label := range strings.Split(by[1]+by[2], ", ") {
+					if label != "instance" && !strings.Contains(line, label+`="`) { // Prometheus adds the instance
+						t.Errorf("%s has no label %s: %s", n, label, line)
+					}
+				}
+			}
+		}
+	}
 	for i := range at(t, doc, "panels").([]any) {
 		if fmt.Sprint(at(t, doc, "panels", i, "description")) == "" {
 			t.Errorf("panel %v says nothing of what it shows", at(t, doc, "panels", i, "title"))
 		}
 		for j := range at(t, doc, "panels", i, "targets").([]any) {
-			expr := fmt.Sprint(at(t, doc, "panels", i, "targets", j, "expr"))
-			for _, n := range name.FindAllString(expr, -1) {
-				seen++
-				line := regexp.MustCompile(`(?m)^` + n + `[ {].*$`).FindString(metrics)
-				if line == "" {
-					t.Errorf("there is no metric %s: %s", n, expr)
-				}
-				if by := grouped.FindStringSubmatch(expr); by != nil {
-					for _, label := range strings.Split(by[1], ", ") {
-						if !strings.Contains(line, label+`="`) {
-							t.Errorf("%s has no label %s: %s", n, label, line)
-						}
-					}
-				}
+			check(fmt.Sprint(at(t, doc, "panels", i, "targets", j, "expr")))
+		}
+	}
+	var rules any
+	if err := yaml.UnmarshalWithOptions([]byte(deployed(t, "prometheus/orderly.rules.yaml")), &rules, yaml.Strict()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range at(t, rules, "groups", 0, "rules").([]any) {
+		rule := at(t, rules, "groups", 0, "rules", i)
+		check(fmt.Sprint(at(t, rule, "expr")))
+		for _, key := range []string{"summary", "do"} {
+			if text := fmt.Sprint(at(t, rule, "annotations", key)); len(text) < 20 {
+				t.Errorf("%v: %s is %q", at(t, rule, "alert"), key, text)
 			}
 		}
 	}

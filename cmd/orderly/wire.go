@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -38,7 +39,8 @@ type shop struct {
 	db     *store.DB
 	keys   *store.Keyring
 	access *access.Service
-	inUse  *store.Lock // of a SQLite file: keeps a restore away
+	inUse  *store.Lock       // of a SQLite file: keeps a restore away
+	own    *x509.Certificate // that this server shows; nil: it answers without TLS
 }
 
 // openShop opens the database of the settings. Unless create is set, it must
@@ -365,6 +367,14 @@ func (p *program) start(ctx context.Context, s *shop) (_ *running, err error) {
 			_ = r.ln.Close() // the first error counts
 		}
 	}()
+	if s.cfg.TLS() {
+		// Read now, so that a wrong file is told before anything is promised.
+		pair, err := tls.LoadX509KeyPair(s.cfg.TLSCert, s.cfg.TLSKey)
+		if err != nil {
+			return nil, fault.Wrap(err, fault.Invalid, "serve", "tls_cert and tls_key cannot be used")
+		}
+		s.own = pair.Leaf
+	}
 	r.base = s.cfg.BaseURL
 	if r.base == "" {
 		scheme := "http://"
@@ -394,7 +404,7 @@ func (p *program) start(ctx context.Context, s *shop) (_ *running, err error) {
 	if r.tracer, err = observe.NewTracer(ctx, p.env, buildVersion(), s.log); err != nil {
 		return nil, fault.Wrap(err, fault.Invalid, "serve", "traces: %v", err)
 	}
-	r.engine, err = engine.New(ctx, engine.Options{DB: s.db, Old: r.old, Tracer: r.tracer, Keyring: s.keys, Now: p.now, Logger: s.log, Ports: outPorts{r.ports}, BaseURL: r.base})
+	r.engine, err = engine.New(ctx, engine.Options{DB: s.db, Old: r.old, Rates: watch.KnownRates, Tracer: r.tracer, Keyring: s.keys, Now: p.now, Logger: s.log, Ports: outPorts{r.ports}, BaseURL: r.base})
 	if err != nil {
 		return nil, err
 	}
@@ -431,12 +441,6 @@ func (p *program) start(ctx context.Context, s *shop) (_ *running, err error) {
 	doors.Mount(mux)
 	pages := p.console(r, web)
 	mux.Handle("/", web.Handler(pages))
-	if s.cfg.TLS() {
-		// Read now, so that a wrong file is told before anything is promised.
-		if _, err := tls.LoadX509KeyPair(s.cfg.TLSCert, s.cfg.TLSKey); err != nil {
-			return nil, fault.Wrap(err, fault.Invalid, "serve", "tls_cert and tls_key cannot be used")
-		}
-	}
 	r.server = server.New(server.Options{
 		Handler: mux, Log: s.log, Metrics: r.metrics, Tracer: r.tracer, AdminToken: doors.AdminToken,
 		Ready:          readyOf(s.db, p.now).check,

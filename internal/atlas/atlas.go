@@ -219,6 +219,7 @@ type Input struct {
 	Accounts         map[string]bool     // mail address -> the account is open
 	Products         bool                // the shop has products
 	Watched          map[string]string   // event type -> what notices when it stops
+	Heard            map[string]bool     // systems whose silence is noticed, whatever they send
 	Declared         *Declared
 }
 

@@ -221,6 +221,17 @@ func TestGaps(t *testing.T) {
 			t.Errorf("watched all the same: %s", x.Message)
 		}
 	}
+	// The watch has learned how often two of them send.
+	silent := func(name string) bool {
+		return slices.ContainsFunc(kinds(Build(in))[Unwatched], func(x Gap) bool { return slices.Contains(x.Nodes, "system:"+name) })
+	}
+	if !silent("erp") {
+		t.Errorf("nobody watches erp, and nothing says so: %+v", g[Unwatched])
+	}
+	in.Heard = map[string]bool{"erp": true}
+	if silent("erp") {
+		t.Error("the watch knows how often erp sends")
+	}
 	shared := true
 	in.Declared.Data["stock level"] = DatumDecl{Shared: &shared}
 	if g := kinds(Build(in)); len(g[TwoWriters]) != 0 {

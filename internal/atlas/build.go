@@ -443,7 +443,7 @@ func (b *builder) flows() {
 		core.In.add(v)
 		for _, d := range schema.DataOfEvent(f.What) {
 			e := b.link(n.Key, datumKey(d.Name), Sends, f.What, v)
-			e.Watched = e.Watched || b.in.Watched[f.What] != ""
+			e.Watched = e.Watched || b.in.Watched[f.What] != "" || b.in.Heard[f.System]
 			if slices.Contains(coreReads, d.Name) {
 				b.link(datumKey(d.Name), Core, Triggers, f.What, v)
 			}

@@ -207,7 +207,8 @@ func ownerless(m *Map) (out []Gap) {
 // unwatched are systems of whose silence nobody would hear.
 func unwatched(m *Map) (out []Gap) {
 	for _, n := range m.Nodes {
-		if n.Kind != System || !n.Sends || n.Key == systemKey(People) || n.Key == systemKey("clock") || n.In.N30 == 0 || strings.HasPrefix(n.Name, "import:") {
+		if n.Kind != System || !n.Sends || n.Key == systemKey(People) || n.Key == systemKey("clock") || n.In.N30 == 0 || strings.HasPrefix(n.Name, "import:") ||
+			slices.ContainsFunc(n.names, func(name string) bool { return m.in.Heard[name] }) {
 			continue
 		}
 		var types []string
@@ -220,7 +221,7 @@ func unwatched(m *Map) (out []Gap) {
 		if len(types) > 0 {
 			out = append(out, Gap{
 				Kind: Unwatched, Nodes: []string{n.Key}, Message: fmt.Sprintf("nobody notices when %s stops sending %s", n.Name, list(types)),
-				Remedy: "give an automation on such events an expect:, or one that fires on their absence",
+				Remedy: "the watch learns its rate after four weeks and a hundred events; until then give an automation on such events an expect:, or one that fires on their absence",
 			})
 		}
 	}

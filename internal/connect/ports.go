@@ -5,6 +5,7 @@ package connect
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"log/slog"
 	"time"
@@ -38,6 +39,14 @@ type Mailer interface {
 // Tester is a mailer that can try its way without a message: it connects and signs in.
 type Tester interface {
 	Check(ctx context.Context) error
+}
+
+// Certified is an adapter that can say which certificate its other side shows.
+//
+// Certificate connects and returns the certificate; nil where nothing is encrypted. One that is not trusted is
+// returned with the error that says why; an other side that cannot be reached is an error alone.
+type Certified interface {
+	Certificate(ctx context.Context) (*x509.Certificate, error)
 }
 
 // Message is one mail to one recipient. It is the adapter's to refuse (ClassPermanent) line

@@ -118,7 +118,7 @@ func (e *Engine) mapInput(tx *store.Tx) (*atlas.Input, error) {
 	now := e.now().UTC()
 	in := &atlas.Input{
 		At: now, Shop: s.Name, Currency: s.Currency, OpsOwner: s.OpsOwner, Mail: s.Mail, Fulfilment: s.Fulfilment, Alerts: s.Alerts,
-		Automations: policy.Automations.All(), Accounts: map[string]bool{}, Watched: map[string]string{}, Declared: e.loaded.Load().declared,
+		Automations: policy.Automations.All(), Accounts: map[string]bool{}, Watched: map[string]string{}, Heard: map[string]bool{}, Declared: e.loaded.Load().declared,
 	}
 	if policy.Routing != nil {
 		in.RoutingOwner = policy.Routing.Owner
@@ -129,6 +129,20 @@ func (e *Engine) mapInput(tx *store.Tx) (*atlas.Input, error) {
 		}
 		if a.Absence != nil {
 			in.Watched[a.Absence.Of] = a.Name
+		}
+	}
+	if e.opts.Rates != nil {
+		rates, err := e.opts.Rates(tx, policy, now)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range rates {
+			switch kind, of, _ := strings.Cut(name, ":"); kind {
+			case "event":
+				in.Watched[of] = "the watch"
+			case "connection":
+				in.Heard[of] = true
+			}
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(policy.Locations)) {

@@ -50,6 +50,8 @@ type Options struct {
 	BaseURL  string            // of the console, for links in messages
 	Tracer   *observe.Tracer   // nil: no traces
 	Old      Reasons           // of archived events; nil: there are none
+	// Rates names the learned rates whose silence is noticed, as watch.KnownRates does, for the map; nil: none are learned.
+	Rates func(tx *store.Tx, policy *decide.Policy, now time.Time) ([]string, error)
 }
 
 // Reasons has the facts and the traces of events that were archived; archive.Dir implements it.

@@ -220,6 +220,34 @@ func (tx *Tx) DatabaseSize() (int64, error) {
 	return n, err
 }
 
+// LateArrival is how many of a source's orders came late.
+type LateArrival struct {
+	Source  string
+	N, Late int64
+	Most    time.Duration // between an order and its arrival
+}
+
+// lateLook bounds the events that are looked through for late arrivals.
+const lateLook = 5000
+
+// LateArrivals counts for each source the live orders that arrived after a time, and those of them that were
+// placed more than by before.
+func (tx *Tx) LateArrivals(after time.Time, by time.Duration) ([]LateArrival, error) {
+	var out []LateArrival
+	err := tx.Each(func(scan func(...any) error) error {
+		var l LateArrival
+		var most int64
+		err := scan(&l.Source, &l.N, &l.Late, &most)
+		l.Most = time.Duration(most) * time.Microsecond
+		out = append(out, l)
+		return err
+	}, `SELECT e.source, count(*), count(*) FILTER (WHERE e.received - o.placed_at > $1), max(e.received - o.placed_at)
+		FROM event e JOIN orders o ON o.id = e.order_id
+		WHERE e.seq > (SELECT coalesce(max(seq), 0) - $2 FROM event) AND e.type = 'order.placed' AND e.mode = 'live' AND e.received >= $3
+		GROUP BY e.source ORDER BY e.source`, by.Microseconds(), lateLook, micros(after))
+	return out, err
+}
+
 // EffectState is how far the effect with a key has come.
 func (tx *Tx) EffectState(id string) (state, lastError string, ok bool, err error) {
 	err = tx.QueryRow("SELECT state, last_error FROM effect WHERE id = $1", id).Scan(&state, &lastError)

@@ -1,12 +1,15 @@
 package watch
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"orderly.example/orderly/internal/decide"
+	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/store"
 )
@@ -19,13 +22,30 @@ type State struct {
 	About string // a sentence more
 	// Look returns what is not as it should be. It may read whatever the store has.
 	Look func(tx *store.Tx, ask Ask) ([]Breach, error)
+	// Probe, when there is one, asks the outside for what no store knows, before Look and outside of its transaction: once
+	// a day, and every hour while the expectation is broken. What it returns is kept as JSON and is what [Ask.Found] reads, also
+	// in the next Probe. It honours ctx, which ends within probeFor.
+	Probe func(ctx context.Context, ask Ask) (any, error)
 }
 
 // Ask is what a state may know besides the store.
 type Ask struct {
 	Now    time.Time
+	Up     time.Time // since when the watch looks without a pause: what waited before may be on its way
 	Policy *decide.Policy
 	Book   *Book
+	Answer json.RawMessage // of the state's last Probe; see Found
+}
+
+// Found reads what the state's last Probe returned into v; ok is false when there was none.
+func (a Ask) Found(v any) (ok bool, err error) {
+	if len(a.Answer) == 0 {
+		return false, nil
+	}
+	if err := json.Unmarshal(a.Answer, v); err != nil {
+		return false, fault.Wrap(err, fault.Internal, "watch.Found", "what was found last cannot be read")
+	}
+	return true, nil
 }
 
 // Uses reports whether the shop has ever seen events of a type in its life.

@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"orderly.example/orderly/internal/store"
@@ -32,23 +33,56 @@ func (w *Watcher) room(ctx context.Context, m *memory, now time.Time) ([]Breach,
 		m.Sizes = append(m.Sizes, Size{Day: today, Bytes: bytes})
 		m.Sizes = m.Sizes[max(0, len(m.Sizes)-keptSizes):]
 	}
+	out := leap(m.Sizes)
 	if w.Disk == nil {
-		return nil, nil
+		return out, nil
 	}
 	free, total, ok := w.Disk()
 	if !ok {
-		return nil, nil
+		return out, nil
 	}
 	growth := growth(m.Sizes)
 	left := fmt.Sprintf("%s of %s are free; the database has %s and grows by %s a day", size(free), size(total), size(m.Sizes[len(m.Sizes)-1].Bytes), size(growth))
 	next := "Make room, or move the data directory to a larger disk. When it is full, senders get 503 and nothing that was answered is lost."
 	switch {
 	case free < max(leastFree, total/20):
-		return []Breach{{Subject: "disk", Title: "The disk of the database is nearly full", Detail: left, Next: next, Since: now}}, nil
+		out = append(out, Breach{Subject: "disk", Title: "The disk of the database is nearly full", Detail: left, Next: next, Since: now})
 	case growth > 0 && time.Duration(free/growth)*24*time.Hour < fullWithin:
-		return []Breach{{Subject: "disk", Title: fmt.Sprintf("The disk of the database is full in about %d days", free/growth), Detail: left, Next: next, Since: now}}, nil
+		out = append(out, Breach{Subject: "disk", Title: "The disk of the database will be full within 14 days", Detail: left, Next: next, Since: now})
 	}
-	return nil, nil
+	return out, nil
+}
+
+const (
+	leapDays  = 7              // that must be known before a day is said to be unusual
+	leapTimes = 5              // the usual growth of a day
+	leapLeast = int64(1) << 30 // bytes
+)
+
+// leap finds a database that grew within a day as it never does: a sender that repeats itself, or an archive that stopped.
+func leap(sizes []Size) []Breach {
+	n := len(sizes)
+	if n < leapDays+2 {
+		return nil
+	}
+	var days []int64
+	for i := 1; i < n-1; i++ {
+		days = append(days, max(0, sizes[i].Bytes-sizes[i-1].Bytes))
+	}
+	slices.Sort(days)
+	usual, last := days[len(days)/2], sizes[n-1].Bytes-sizes[n-2].Bytes
+	if last < leapLeast || last < leapTimes*usual {
+		return nil
+	}
+	day, err := time.Parse(time.DateOnly, sizes[n-2].Day)
+	if err != nil {
+		return nil
+	}
+	return []Breach{{
+		Subject: "growth", Title: "The database grew far more than usual", Since: day,
+		Detail: fmt.Sprintf("By %s from %s to %s, and by %s on a usual day", size(last), sizes[n-2].Day, sizes[n-1].Day, size(usual)),
+		Next:   "Look on the page Expectations which rate of events is far above its usual pace, and whether old events are archived (orderly archive).",
+	}}
 }
 
 // growth is bytes a day over the days that are known; 0 when fewer than three are.

@@ -41,6 +41,14 @@ func States() []State {
 			Name: "tokens", Title: "Tokens are replaced before they end",
 			About: "A token that is in use ends within 7 days.", Look: endingTokens,
 		},
+		{
+			Name: "lag", Title: "Orders arrive soon after they are placed",
+			About: "Of at least 5 orders that a source sent within an hour, more than half had been placed over an hour before.", Look: lagging,
+		},
+		{
+			Name: "audit-seal", Title: "The audit log is sealed every minute",
+			About: "The oldest record that is not sealed is older than 10 minutes.", Look: unsealed,
+		},
 	}
 }
 
@@ -188,4 +196,39 @@ func endingTokens(tx *store.Tx, ask Ask) ([]Breach, error) {
 		})
 	}
 	return out, err
+}
+
+// lagging finds sources whose orders come late: a sender that catches up, or one whose queue grows.
+func lagging(tx *store.Tx, ask Ask) ([]Breach, error) {
+	ls, err := tx.LateArrivals(ask.Now.Add(-time.Hour), time.Hour)
+	var out []Breach
+	for _, l := range ls {
+		if l.N < 5 || 2*l.Late <= l.N {
+			continue
+		}
+		out = append(out, Breach{
+			Subject: "lag:" + l.Source, Title: "Orders from " + l.Source + " arrive late", Since: ask.Now,
+			Detail: fmt.Sprintf("%d of the %d orders of the last hour had been placed more than an hour before they arrived; the most late one by %s",
+				l.Late, l.N, l.Most.Round(time.Minute)),
+			Next: "Look at the sender's own queue of webhooks: does it retry what failed, or does it send in batches? It is over when half of an hour's orders are in time.",
+		})
+	}
+	return out, err
+}
+
+// sealWithin is how old a record of the audit log may be before it is sealed.
+const sealWithin = 10 * time.Minute
+
+// unsealed finds an audit log that nobody seals: until then its newest records could be changed unseen.
+func unsealed(tx *store.Tx, ask Ask) ([]Breach, error) {
+	n, oldest, err := tx.Unsealed()
+	if err != nil || n == 0 || ask.Now.Sub(oldest) < sealWithin || ask.Now.Sub(ask.Up) < sealWithin {
+		return nil, err
+	}
+	return []Breach{{
+		Subject: "audit-seal", Title: "The audit log is not sealed any more", Since: oldest.Add(sealWithin),
+		Detail:   fmt.Sprintf("%d records wait to be sealed, the oldest since %s", n, oldest.In(ask.Book.zone()).Format("2006-01-02 15:04")),
+		Evidence: []string{"each minute one node seals what is new; nothing protects these records from being changed until it does"},
+		Next:     "Look for \"the audit log could not be sealed\" in the log of the server, and run orderly audit verify.",
+	}}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/store"
 )
 
@@ -167,6 +168,25 @@ func (w *Watcher) status(ctx context.Context) (Status, *Book, error) {
 		return cmp.Or(cmp.Compare(rank[a.State], rank[b.State]), cmp.Compare(a.Kind, b.Kind), cmp.Compare(b.PerWeek, a.PerWeek), cmp.Compare(a.Title, b.Title))
 	})
 	return st, book, nil
+}
+
+// KnownRates names the learned rates whose silence would be noticed.
+func KnownRates(tx *store.Tx, pol *decide.Policy, now time.Time) ([]string, error) {
+	docs, err := tx.WatchSeries()
+	if err != nil {
+		return nil, err
+	}
+	book, err := NewBook(Calendar(pol), docs)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, name := range book.Names() {
+		if stateOf(book, book.series[name], pol, time.Time{}, time.Time{}, now).Missing == "" {
+			out = append(out, name)
+		}
+	}
+	return out, nil
 }
 
 func capital(s string) string {

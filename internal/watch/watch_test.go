@@ -130,7 +130,7 @@ func newRig(t *testing.T, url string, texts ...store.Text) *rig {
 	if r.db, err = store.Open(t.Context(), url, store.Options{Keyring: key, Now: r.clock}); err != nil {
 		t.Fatal(err)
 	}
-	if r.eng, err = engine.New(t.Context(), engine.Options{DB: r.db, Keyring: key, Now: r.clock, Ports: r.out, BaseURL: "https://console.shop.example"}); err != nil {
+	if r.eng, err = engine.New(t.Context(), engine.Options{DB: r.db, Keyring: key, Now: r.clock, Ports: r.out, Rates: watch.KnownRates, BaseURL: "https://console.shop.example"}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())

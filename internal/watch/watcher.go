@@ -84,6 +84,14 @@ type memory struct {
 	SelfTest SelfTest
 	Beat     Beat
 	Sizes    []Size
+	Probes   map[string]probed // by the name of the state
+}
+
+// probed is what a state found outside.
+type probed struct {
+	At     time.Time // of the last try
+	Failed bool      // nobody answered
+	Doc    json.RawMessage
 }
 
 // firing is a breach that was found and not yet over.
@@ -132,6 +140,9 @@ func (m *memory) read(doc string) error {
 	if m.Firing == nil {
 		m.Firing = map[string]firing{}
 	}
+	if m.Probes == nil {
+		m.Probes = map[string]probed{}
+	}
 	return nil
 }
 
@@ -171,6 +182,7 @@ func (w *Watcher) Turn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.probe(ctx, &m, Ask{Now: now, Up: m.Up, Policy: w.Policy(), Book: book})
 	breaches, err := w.breaches(ctx, &m, book, newest, now)
 	if err != nil {
 		return err
@@ -287,6 +299,49 @@ func (w *Watcher) learn(ctx context.Context, m *memory, turn *store.WatchTurn) (
 	return book, newest, nil
 }
 
+const (
+	probeEvery = 24 * time.Hour
+	probeAgain = time.Hour        // while the expectation is broken, or when nobody answered
+	probeFor   = 20 * time.Second // all of a turn together
+)
+
+// probe lets the states whose time has come ask the outside. One that cannot keeps what it knew.
+func (w *Watcher) probe(ctx context.Context, m *memory, ask Ask) {
+	ctx, stop := context.WithTimeout(ctx, probeFor)
+	defer stop()
+	for _, s := range slices.Concat(States(), w.States) {
+		if s.Probe == nil {
+			continue
+		}
+		p, every := m.Probes[s.Name], probeEvery
+		if p.Failed {
+			every = probeAgain
+		}
+		for subject := range m.Firing {
+			if expectationOf(subject) == s.Name {
+				every = probeAgain
+			}
+		}
+		if !p.At.IsZero() && ask.Now.Sub(p.At) < every {
+			continue
+		}
+		ask.Answer = p.Doc
+		p.At = ask.Now
+		found, err := s.Probe(ctx, ask)
+		var doc []byte
+		if err == nil {
+			doc, err = json.Marshal(found)
+		}
+		if err != nil {
+			w.Log.Warn("an expectation could not be asked outside", "expectation", s.Name, "err", err)
+		} else {
+			p.Doc = doc
+		}
+		p.Failed = err != nil
+		m.Probes[s.Name] = p
+	}
+}
+
 // breaches are what is not as it should be.
 func (w *Watcher) breaches(ctx context.Context, m *memory, book *Book, newest map[string]time.Time, now time.Time) ([]Breach, error) {
 	pol := w.Policy()
@@ -305,7 +360,7 @@ func (w *Watcher) breaches(ctx context.Context, m *memory, book *Book, newest ma
 	err := w.DB.View(ctx, func(tx *store.Tx) error {
 		out = nil
 		for _, s := range slices.Concat(States(), w.States) {
-			bs, err := s.Look(tx, Ask{Now: now, Policy: pol, Book: book})
+			bs, err := s.Look(tx, Ask{Now: now, Up: m.Up, Policy: pol, Book: book, Answer: m.Probes[s.Name].Doc})
 			if err != nil {
 				return fault.Wrap(err, fault.KindOf(err), "watch."+s.Name, "the expectation %q could not be looked at", s.Title)
 			}

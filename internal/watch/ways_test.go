@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"orderly.example/orderly/internal/atlas"
 	"orderly.example/orderly/internal/connect"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/store"
@@ -73,6 +75,31 @@ func TestOneCauseIsOneIncident(t *testing.T) {
 	r.turn()
 	if got := r.incidents(false); len(got) != 0 {
 		t.Fatalf("it is open still: %s", got[0].Task.Title)
+	}
+}
+
+// TestWhatIsLearnedStandsOnTheMap: a sender whose pace is known is no gap of the map any more.
+func TestWhatIsLearnedStandsOnTheMap(t *testing.T) {
+	r := newRig(t, filepath.Join(t.TempDir(), "shop.db"))
+	r.submit(r.order("web-shop", "DE", event.Live, r.clock()))
+	unwatched := func() (out []string) {
+		m, err := r.eng.FreshMap(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range m.Gaps {
+			if g.Kind == atlas.Unwatched {
+				out = append(out, g.Message)
+			}
+		}
+		return out
+	}
+	if got := unwatched(); len(got) != 1 || !strings.Contains(got[0], "web-shop") {
+		t.Fatalf("%q", got)
+	}
+	r.lived("web-shop")
+	if got := unwatched(); len(got) != 0 {
+		t.Errorf("%q", got)
 	}
 }
 

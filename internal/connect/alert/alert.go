@@ -6,6 +6,7 @@ package alert
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -38,7 +39,10 @@ const (
 type caller struct {
 	url, host string
 	client    *http.Client
+	guard     connect.Guard
 }
+
+var _ connect.Certified = (*caller)(nil)
 
 func newCaller(address string, g connect.Guard) (*caller, error) {
 	if err := g.CheckURL(address); err != nil {
@@ -50,7 +54,12 @@ func newCaller(address string, g connect.Guard) (*caller, error) {
 	}
 	client := connect.NewClient(g)
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &caller{url: address, host: u.Hostname(), client: client}, nil
+	return &caller{url: address, host: u.Hostname(), client: client, guard: g}, nil
+}
+
+// Certificate implements connect.Certified.
+func (c *caller) Certificate(ctx context.Context) (*x509.Certificate, error) {
+	return c.guard.Certificate(ctx, c.url)
 }
 
 // Close gives idle connections back.

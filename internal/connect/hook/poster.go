@@ -3,6 +3,7 @@ package hook
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net/http"
@@ -27,10 +28,14 @@ type Poster struct {
 	host   string
 	signer *Signer
 	client *http.Client
+	guard  connect.Guard
 	now    func() time.Time
 }
 
-var _ connect.Hook = (*Poster)(nil)
+var (
+	_ connect.Hook      = (*Poster)(nil)
+	_ connect.Certified = (*Poster)(nil)
+)
 
 // New returns a poster for the settings, which it checks (fault.Invalid or a permanent connect.Error).
 func New(s Settings) (*Poster, error) {
@@ -48,13 +53,18 @@ func New(s Settings) (*Poster, error) {
 	client := connect.NewClient(s.Guard)
 	// A signed document goes to the address that was set, and to no other.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Poster{url: s.URL, host: u.Hostname(), signer: signer, client: client, now: time.Now}, nil
+	return &Poster{url: s.URL, host: u.Hostname(), signer: signer, client: client, guard: s.Guard, now: time.Now}, nil
 }
 
 // Close gives idle connections back. Calls under way end on their own.
 func (p *Poster) Close() error {
 	p.client.CloseIdleConnections()
 	return nil
+}
+
+// Certificate implements connect.Certified.
+func (p *Poster) Certificate(ctx context.Context) (*x509.Certificate, error) {
+	return p.guard.Certificate(ctx, p.url)
 }
 
 // Post implements connect.Hook: a POST of application/json with the three headers

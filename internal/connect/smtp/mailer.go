@@ -3,6 +3,7 @@ package smtp
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"os"
 	"strconv"
@@ -29,7 +30,10 @@ type Mailer struct {
 	closed bool
 }
 
-var _ connect.Mailer = (*Mailer)(nil)
+var (
+	_ connect.Mailer    = (*Mailer)(nil)
+	_ connect.Certified = (*Mailer)(nil)
+)
 
 // session is one open connection.
 type session struct {
@@ -90,6 +94,24 @@ func (m *Mailer) Check(ctx context.Context) error {
 	}
 	m.end(s)
 	return nil
+}
+
+// Certificate implements connect.Certified. It signs in, as a message would.
+func (m *Mailer) Certificate(ctx context.Context) (*x509.Certificate, error) {
+	if m.set.TLS == None {
+		return nil, nil
+	}
+	s, err := m.dial(ctx)
+	if err != nil {
+		cert, _ := connect.Untrusted(err)
+		return cert, err
+	}
+	defer m.end(s)
+	state, ok := s.smtp.TLSConnectionState()
+	if !ok {
+		return nil, connect.Fail(connect.ClassRetry, nil, "%s encrypts nothing", m.set.Host)
+	}
+	return state.PeerCertificates[0], nil
 }
 
 // Send implements connect.Mailer. The receipt's reference is the Message-ID.

@@ -329,6 +329,10 @@ func TestEncryption(t *testing.T) {
 				if err := m.Check(t.Context()); err != nil {
 					t.Errorf("Check: %v", err)
 				}
+				x, err := m.Certificate(t.Context())
+				if err != nil || (x == nil) != (c.name == "none") || x != nil && !x.NotAfter.Equal(cert.Leaf.NotAfter) {
+					t.Errorf("Certificate: %+v %v", x, err)
+				}
 				return
 			}
 			if err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "s3cret") {
