@@ -212,7 +212,7 @@ func (tx *Tx) PutPasskey(k access.Passkey) error {
 // UsePasskey notes an answer. The conditions stand in the statement, so that of two answers that come at once one counts.
 func (tx *Tx) UsePasskey(id, challenge string, count uint32, at time.Time) (bool, error) {
 	n, err := tx.Exec(`UPDATE passkey SET sign_count = $1, challenge = $2, last_used = $3
-		WHERE id = $4 AND challenge <> $5 AND (sign_count < $6 OR sign_count = 0 AND $7 = 0)`,
+		WHERE id = $4 AND challenge <> $5 AND (sign_count < $6 OR sign_count + $7 = 0)`,
 		int64(count), challenge, micros(at), id, challenge, int64(count), int64(count))
 	return n == 1, err
 }
