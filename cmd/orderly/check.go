@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -8,12 +9,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderly.example/orderly/internal/archive"
+	"orderly.example/orderly/internal/backtest"
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/proof"
 )
 
 func (p *program) checkCommand() *cobra.Command {
-	var asJSON, strict bool
+	var asJSON, strict, past bool
 	c := &cobra.Command{
 		Use: "check [DIR]", Short: "Run the tests beside the automations and look for what does not go together", Args: cobra.MaximumNArgs(1),
 		Long: `Check a folder of files, or the shop's current policy when none is named: that
@@ -21,10 +24,12 @@ every text is valid, that every automation does what the tests beside it say, an
 what can be proved of all of them together: pairs that want different things of
 one order, with an order that shows it; rules that can never fire; loops. Of the
 current policy it also tells the findings on the system map (orderly map).
+What is not decided comes with what the recorded history says of it: always for the
+current policy, for a folder with --history. At most a minute is spent on that.
 Nothing is changed. The exit code is 1 when there is an error or a test fails.`,
-		Example: examples("orderly check examples/shop", "orderly check --strict --json"),
+		Example: examples("orderly check examples/shop", "orderly check examples/shop --history", "orderly check --strict --json"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			report, err := p.check(cmd, args)
+			report, err := p.check(cmd, args, past)
 			if err != nil {
 				return err
 			}
@@ -43,25 +48,47 @@ Nothing is changed. The exit code is 1 when there is an error or a test fails.`,
 		},
 	}
 	c.Flags().BoolVar(&strict, "strict", false, "let warnings fail, too")
+	c.Flags().BoolVar(&past, "history", false, "ask the shop's recorded history about what a folder leaves undecided")
 	bindJSON(c.Flags(), &asJSON)
 	bindCommon(c.Flags())
 	return c
 }
 
 // check looks at a folder when one is named, else at the database's policy and what the shop has beside it.
-func (p *program) check(cmd *cobra.Command, args []string) (report *proof.Report, err error) {
+func (p *program) check(cmd *cobra.Command, args []string, past bool) (report *proof.Report, err error) {
 	if len(args) == 1 {
 		texts, err := engine.ReadFolder(os.DirFS(args[0]))
 		if err != nil {
 			return nil, err
 		}
-		return engine.CheckTexts(texts)
+		if report, err = engine.CheckTexts(texts); err != nil || !past {
+			return report, err
+		}
 	}
-	err = p.withEngine(cmd, false, func(_ *shop, e *engine.Engine) error {
-		report, err = e.Check(cmd.Context())
+	err = p.withEngine(cmd, false, func(s *shop, e *engine.Engine) error {
+		if report == nil {
+			if report, err = e.Check(cmd.Context()); err != nil {
+				return err
+			}
+		}
+		report, err = s.askHistory(cmd.Context(), e, report)
 		return err
 	})
 	return report, err
+}
+
+// askHistory asks the past about what a report leaves open, for at most a minute.
+func (s *shop) askHistory(ctx context.Context, e *engine.Engine, r *proof.Report) (*proof.Report, error) {
+	old, err := archive.Open(s.cfg.ArchiveDir)
+	if err != nil {
+		return nil, err
+	}
+	defer old.Close()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	return engine.AskHistory(r, func(qs []backtest.Question) (backtest.Answers, error) {
+		return backtest.Past(ctx, backtest.Options{DB: s.db, Old: old, Keys: s.keys, Policies: e}, qs)
+	})
 }
 
 func (p *program) tellReport(r *proof.Report, failed []proof.TestResult) {
@@ -78,8 +105,8 @@ func (p *program) tellReport(r *proof.Report, failed []proof.TestResult) {
 		if f.Witness != nil {
 			p.printf("          shown by %s\n", f.Witness.Text)
 		}
-		if f.History != nil {
-			p.printf("          in the past both fired on %s\n", plural(*f.History, "event"))
+		if f.History != nil && f.Kind == proof.Open {
+			p.printf("          %s%s\n", f.History.Text(&f), seen(f.History))
 		}
 		p.printf("          %s\n", strings.Join(f.At, ", "))
 	}
@@ -95,6 +122,18 @@ func (p *program) tellReport(r *proof.Report, failed []proof.TestResult) {
 	p.printf("%s, %d failed. %s: %s, %s. %s looked at, %s proved, in %s.\n",
 		plural(len(r.Tests), "test"), len(failed), plural(r.Automations, "automation"), plural(r.Count(proof.Error), "error"),
 		plural(r.Count(proof.Warning), "warning"), plural(r.Pairs, "pair"), plural(r.Solved, "question"), r.Took.Round(time.Millisecond))
+}
+
+// seen names the orders that show it.
+func seen(h *proof.History) string {
+	var b strings.Builder
+	for i, s := range h.Seen {
+		b.WriteString([]string{", first on ", ", then "}[min(i, 1)] + s.Name())
+		if s.Number != "" && s.Order != "" {
+			b.WriteString(" (" + s.Order + ")")
+		}
+	}
+	return b.String()
 }
 
 func plural(n int, word string) string {

@@ -438,6 +438,7 @@ func (p *program) start(ctx context.Context, s *shop) (_ *running, err error) {
 	mux := http.NewServeMux()
 	r.web, r.mux = web, mux
 	r.backtest = &backtest.Runner{DB: s.db, Old: r.old, Read: r.lists(), Keys: s.keys, Policies: r.engine, Now: p.now, Log: s.log}
+	r.engine.AskPast(r.backtest)
 	doors.Mount(mux)
 	pages := p.console(r, web)
 	mux.Handle("/", web.Handler(pages))

@@ -34,7 +34,8 @@ type Options struct {
 	Samples    int                      // per candidate; 0 = 20
 	Afresh     bool                     // work every fact out from the history, also those that were stored with the decisions
 
-	watch func(*Entry, *tally) error // tests see every answer
+	watch func(*Entry, *tally) error // sees every entry with what was said of it
+	heard func(*Entry, *answer)      // sees every answer
 }
 
 // Run tries the candidates on the history.

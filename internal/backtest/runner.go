@@ -27,6 +27,11 @@ type Runner struct {
 	running *Running
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
+
+	pastMu sync.Mutex // of what the past was asked
+	told   map[string]told
+	tags   map[string][]string
+	asking context.CancelFunc // nil: nobody asks
 }
 
 // Running is a backtest that runs now.
@@ -101,19 +106,14 @@ func (r *Runner) begin(ctx context.Context, a *automation.Automation, setting, b
 	if !until.IsZero() {
 		res.Until = until.Format(time.DateOnly)
 	}
-	var read Reader = r.DB
-	if r.Read != nil {
-		read = r.Read
-	}
-	o := Options{
-		DB: read, Old: r.Old, Keys: r.Keys, Policies: r.Policies, Candidates: []*automation.Automation{a}, Since: since, Until: until, Capacity: capacity,
-		Progress: func(done, total int64) {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			if r.running != nil {
-				r.running.Done, r.running.Total = done, total
-			}
-		},
+	o := r.options()
+	o.Candidates, o.Since, o.Until, o.Capacity = []*automation.Automation{a}, since, until, capacity
+	o.Progress = func(done, total int64) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.running != nil {
+			r.running.Done, r.running.Total = done, total
+		}
 	}
 	r.wg.Go(func() {
 		defer cancel()
@@ -130,6 +130,15 @@ func (r *Runner) begin(ctx context.Context, a *automation.Automation, setting, b
 		r.end(context.WithoutCancel(ctx), name, setting, res)
 	})
 	return nil
+}
+
+// options are those that every run of it has.
+func (r *Runner) options() Options {
+	o := Options{DB: r.DB, Old: r.Old, Keys: r.Keys, Policies: r.Policies}
+	if r.Read != nil {
+		o.DB = r.Read
+	}
+	return o
 }
 
 // end keeps the result and lets the next one begin.
@@ -197,5 +206,10 @@ func (r *Runner) Close() {
 		r.cancel()
 	}
 	r.mu.Unlock()
+	r.pastMu.Lock()
+	if r.asking != nil {
+		r.asking()
+	}
+	r.pastMu.Unlock()
 	r.wg.Wait()
 }

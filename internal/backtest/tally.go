@@ -204,6 +204,9 @@ func (r *tally) answer(e *Entry, p *event.OrderPlaced, a *answer) error {
 		x.Considered++
 		x.weekOf(monday).Considered++
 	}
+	if r.o.heard != nil {
+		r.o.heard(e, a)
+	}
 	held := false
 	fired := r.fired[:0]
 	for i := range a.said {

@@ -2,8 +2,11 @@ package console
 
 import (
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/a-h/templ"
 
 	"orderly.example/orderly/internal/console/ui"
 	"orderly.example/orderly/internal/proof"
@@ -43,6 +46,29 @@ func findingsCount(r *proof.Report) string {
 		tests = ui.Plural(int64(n), "test", "tests")
 	}
 	return tests + ", " + ui.Plural(int64(r.Pairs), "pair", "pairs") + " compared"
+}
+
+// onOf is the event type of a finding's automations.
+func onOf(r *proof.Report, f proof.Finding) string {
+	for _, a := range r.Checked {
+		if a.Name == f.Automations[0] {
+			return a.On
+		}
+	}
+	return ""
+}
+
+// pastSpan is what of the past was looked at for a tag.
+func pastSpan(h *proof.History) string {
+	return ui.Plural(h.Looked, "recorded order", "recorded orders") + ", from " + h.Since.Format(time.DateOnly) + " to " + h.Until.Format(time.DateOnly)
+}
+
+// findingsPoll lets the findings load themselves again while the past is being asked.
+func findingsPoll(r *proof.Report) templ.Attributes {
+	if !r.Asking {
+		return nil
+	}
+	return templ.Attributes{"hx-get": "/automations", "hx-trigger": "every 2s", "hx-select": "#findings", "hx-swap": "outerHTML"}
 }
 
 func findingsNone(r *proof.Report) string {

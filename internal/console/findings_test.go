@@ -22,6 +22,7 @@ func TestFindings(t *testing.T) {
 	err := c.shop.DB.Update(t.Context(), func(tx *store.Tx) error {
 		_, _, err := tx.PutPolicy([]store.Text{
 			text("hold-large", `order.total > money("400", "EUR")`, "hold: { queue: risk, reason: large }"),
+			text("look-twice", `order.units * order.line_count > 1000000`, "tag: twice"),
 			text("release-vip", `order.tags.exists(t, t == "<vip>")`, "release"),
 			text("tag-all", `order.units >= 0`, "tag: seen"),
 		}, "tester", "")
@@ -37,7 +38,7 @@ func TestFindings(t *testing.T) {
 	_, panel, _ := strings.Cut(body, `id="findings"`)
 	for _, want := range []string{
 		"Conflict", `href="/automations/hold-large"`, `href="/automations/release-vip"`, "Hold-large holds the order and release-vip lets it go",
-		"order.tags = [&#34;&lt;vip&gt;&#34;]", "order.total = 400.01 EUR", "Always true", "Test fails", "it fires; expected is that it does not fire", "3 tests, 3 pairs compared",
+		"order.tags = [&#34;&lt;vip&gt;&#34;]", "order.total = 400.01 EUR", "Always true", "Test fails", "it fires; expected is that it does not fire", "4 tests, 6 pairs compared",
 	} {
 		if !strings.Contains(panel, want) {
 			t.Errorf("the panel does not say %q", want)

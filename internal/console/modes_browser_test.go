@@ -93,6 +93,7 @@ func openLive(t *testing.T, automationText string) *liveShop {
 	}
 	live := liveEngine{eng}
 	tries := &backtest.Runner{DB: db, Keys: keys, Policies: eng, Now: now, Log: slog.New(slog.DiscardHandler)}
+	eng.AskPast(tries)
 	t.Cleanup(tries.Close)
 	srv := httptest.NewServer(web.Handler(console.New(console.Deps{
 		Read: db, Write: db, Keys: keys, Submit: live, Sessions: web, People: svc, Modes: live, Live: live, Check: eng, Suggest: consoletest.Suggester{DB: db}, Policy: consoletest.Policies{Engine: eng}, Backtest: tries, Now: now,

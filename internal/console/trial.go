@@ -67,7 +67,7 @@ func (c *Console) findingsOfEdit(w http.ResponseWriter, r *http.Request) error {
 	if v.Problem = fault.KindOf(err) == fault.Invalid; !v.Problem && err != nil {
 		return err
 	}
-	return c.answerPart(w, r, editFindingsView(v), "", false)
+	return c.answerPart(w, r, editFindingsView(v), "", v.Report != nil && v.Report.Asking)
 }
 
 // completeEdit offers what may be written at a place.
@@ -176,16 +176,6 @@ func (c *Console) answerTried(w http.ResponseWriter, r *http.Request, name, vers
 		v.result(res)
 	}
 	return c.answerPart(w, r, triedView(v), version, false)
-}
-
-// undecided reports whether something is neither shown nor excluded.
-func (v editFindings) undecided() bool {
-	for _, f := range v.Report.Findings {
-		if f.Kind == proof.Open {
-			return true
-		}
-	}
-	return false
 }
 
 // others are the automations of a finding but for the one that is edited.

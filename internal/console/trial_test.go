@@ -51,7 +51,7 @@ func TestEditorTriesBeforeSaving(t *testing.T) {
 		t.Error("the other automation is not linked")
 	}
 	s.acts(`(() => { const t = document.querySelector("#text"); t.value = t.value.replace('order.units > 0', 'order.units * order.line_count > 90'); t.dispatchEvent(new Event("input", { bubbles: true })); })()`)
-	s.until(`document.querySelector("#findings").innerText.includes("Not decided") && document.querySelector("#findings").innerText.includes("try it on the past")`)
+	s.until(`document.querySelector("#findings").innerText.includes("Not decided") && document.querySelector("#findings").innerText.includes("recorded events since")`)
 	s.acts(`(() => { const t = document.querySelector("#text"); t.value = t.value.replace('order.units * order.line_count > 90', 'order.units > 0').replace(/tests:[^]*/, ""); t.dispatchEvent(new Event("input", { bubbles: true })); })()`)
 	// The past: figures of the unsaved text, and a word when it has changed since.
 	s.eval(`document.querySelector("#try").click()`, nil)

@@ -43,11 +43,8 @@ func (l *loaded) check(world proof.World) *proof.Report {
 	return r
 }
 
-// maxAsked bounds how many open questions the history is asked: each reads every event of a type.
-const maxAsked = 20
-
 // Check looks at the current policy: the tests beside its automations, all of them together, and what
-// the shop has beside them. Where nothing is decided of a pair, the history says how often both fired.
+// the shop has beside them.
 func (e *Engine) Check(ctx context.Context) (*proof.Report, error) {
 	var r *proof.Report
 	err := e.db.View(ctx, func(tx *store.Tx) error {
@@ -60,19 +57,6 @@ func (e *Engine) Check(ctx context.Context) (*proof.Report, error) {
 			return err
 		}
 		r = (&loaded{policy: policy}).check(world)
-		asked := 0
-		for i := range r.Findings {
-			f := &r.Findings[i]
-			if f.Kind != proof.Open || len(f.Automations) != 2 || asked == maxAsked {
-				continue
-			}
-			asked++
-			n, err := tx.FiredTogether(policy.Automations.Get(f.Automations[0]).On, f.Automations)
-			if err != nil {
-				return err
-			}
-			f.History = &n
-		}
 		in, err := e.mapInput(tx)
 		if err != nil {
 			return err
@@ -90,8 +74,8 @@ type findings struct {
 	report *proof.Report
 }
 
-// Findings returns what Check finds, without asking the history. It is worked out once for every policy
-// and for what the shop has beside it.
+// Findings returns what Check finds, worked out once for every policy and for what the shop has beside
+// it, with the answers of the past that are known by now.
 func (e *Engine) Findings(ctx context.Context) (*proof.Report, error) {
 	var policy *decide.Policy
 	var world proof.World
@@ -105,13 +89,18 @@ func (e *Engine) Findings(ctx context.Context) (*proof.Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	return e.withPast(ctx, e.findings.of(policy, world))
+}
+
+// of is the report of a policy in a world, kept until one of them changes.
+func (f *findings) of(policy *decide.Policy, world proof.World) *proof.Report {
 	at := fmt.Sprint(policy.Revision, world)
-	e.findings.mu.Lock()
-	defer e.findings.mu.Unlock()
-	if e.findings.at != at {
-		e.findings.at, e.findings.report = at, (&loaded{policy: policy}).check(world)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.at != at {
+		f.at, f.report = at, (&loaded{policy: policy}).check(world)
 	}
-	return e.findings.report, nil
+	return f.report
 }
 
 // FindingsOf returns what can be shown of an automation whose text is not saved yet, beside the others of
@@ -138,7 +127,7 @@ func (e *Engine) FindingsOf(ctx context.Context, name, text string) (*proof.Repo
 	})
 	r := proof.CheckOne(policy.Settings, world, append(all, a), a.Name)
 	r.Tests = proof.Tests(policy.Settings, []*automation.Automation{a})
-	return r, nil
+	return e.withPast(ctx, r)
 }
 
 // world is what the shop has beside its automations.

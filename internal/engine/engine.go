@@ -69,6 +69,7 @@ type Engine struct {
 	loaded   atomic.Pointer[loaded]
 	tables   atomic.Pointer[tables]
 	findings findings // of the current policy
+	past     Past     // nil: nobody asks it
 	// versions are automations by hash, as runs began with them: *automation.Automation
 	versions sync.Map
 	clock    clock // schedules

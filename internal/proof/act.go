@@ -2,11 +2,13 @@ package proof
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
 	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/rule"
+	"orderly.example/orderly/internal/schema"
 )
 
 // act is one step of an automation as others see it: what it touches, and when it is reached.
@@ -16,7 +18,7 @@ type act struct {
 	at    string     // place in the steps; see automation.Path
 	key   string     // two acts of one key do the same
 	about string     // acts that touch the same thing have the same
-	asks  []rule.Ask // conditions of the steps around it
+	asks  []rule.Ask // conditions of the steps around it, as far as they say something of the event
 	sure  bool       // it is reached at once whenever the automation fires
 	later bool       // it is reached after a wait
 }
@@ -25,6 +27,14 @@ type act struct {
 // reached when that one's condition says so; what comes after a wait happens at another time.
 func acts(a *automation.Automation) []act {
 	var out []act
+	// ask adds what a condition has to be. One that reads values of steps, or after a wait what may have changed
+	// meanwhile, says nothing of the event: it may come out either way.
+	ask := func(asks []rule.Ask, later bool, c *rule.Condition, what rule.Ask) []rule.Ask {
+		if c.Names() || later && slices.ContainsFunc(c.Fields(), func(f string) bool { return !schema.Settled(f, a.On) }) {
+			return asks
+		}
+		return append(asks[:len(asks):len(asks)], what)
+	}
 	var walk func(in string, steps []automation.Step, asks []rule.Ask, sure, later bool) bool
 	walk = func(in string, steps []automation.Step, asks []rule.Ask, sure, later bool) bool {
 		for i := range steps {
@@ -34,16 +44,16 @@ func acts(a *automation.Automation) []act {
 			}
 			switch x := s.Action.(type) {
 			case automation.If:
-				inThen := append(asks[:len(asks):len(asks)], rule.IsTrue(x.Cond))
-				inElse := append(asks[:len(asks):len(asks)], rule.IsFalse(x.Cond))
+				inThen, inElse := ask(asks, later, x.Cond, rule.IsTrue(x.Cond)), ask(asks, later, x.Cond, rule.IsFalse(x.Cond))
 				l1, l2 := walk(at+".then.", x.Then, inThen, false, later), walk(at+".else.", x.Else, inElse, false, later)
+				was := later
 				later = l1 || l2
 				sure = sure && !later && !stops(x.Then) && !stops(x.Else)
 				if ends(x.Then) { // what follows is reached only past it
-					asks = append(asks[:len(asks):len(asks)], rule.NotTrue(x.Cond))
+					asks = ask(asks, was, x.Cond, rule.NotTrue(x.Cond))
 				}
 				if ends(x.Else) {
-					asks = append(asks[:len(asks):len(asks)], rule.NotFalse(x.Cond))
+					asks = ask(asks, was, x.Cond, rule.NotFalse(x.Cond))
 				}
 				continue
 			case automation.Stop:
@@ -136,7 +146,11 @@ func meeting(a, b *act) (severity Severity, kind Kind, text, group string) {
 					"queues\x00" + min(x.Queue, y.Queue) + "\x00" + max(x.Queue, y.Queue)
 			}
 		case automation.Release:
-			return Error, Conflict, fmt.Sprintf("%s holds the order and %s lets it go; which of them has the last word depends on their names", a.of.Name, b.of.Name), pair
+			text := fmt.Sprintf("%s holds the order and %s lets it go", a.of.Name, b.of.Name)
+			if !a.later && !b.later && a.of.Absence == nil {
+				text += "; letting go comes last, so nobody looks at it"
+			}
+			return Error, Conflict, text, pair
 		case automation.Cancel:
 			return Error, Conflict, fmt.Sprintf("%s holds the order for a person and %s cancels it at once", a.of.Name, b.of.Name), pair
 		}

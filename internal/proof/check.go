@@ -59,7 +59,14 @@ type Finding struct {
 	At          []string `json:"at"` // file:line of what it is about, one for each
 	Message     string   `json:"message"`
 	Witness     *Witness `json:"witness,omitempty"`
-	History     *int     `json:"history,omitempty"` // past events on which all of them fired; only where nothing is decided
+	Tag         *Tag     `json:"tag,omitempty"`     // that it is about
+	History     *History `json:"history,omitempty"` // what the past says; only where nothing is decided
+}
+
+// Tag is a tag that a condition looks for.
+type Tag struct {
+	List  string `json:"list"` // order.tags or customer.tags
+	Value string `json:"value"`
 }
 
 // World is what a shop has beside its automations. The zero World knows nothing: then nothing is said of it.
@@ -79,6 +86,9 @@ type Report struct {
 	Findings    []Finding     `json:"findings"`
 	Map         []atlas.Gap   `json:"map,omitempty"` // findings on the system map
 	Tests       []TestResult  `json:"tests"`
+
+	Checked []*automation.Automation `json:"-"` // those that were looked at, by name
+	Asking  bool                     `json:"-"` // the history is still being asked
 }
 
 // Count returns how many findings have a severity.
@@ -118,6 +128,9 @@ func check(settings decide.Settings, world World, as []*automation.Automation, o
 	slices.SortStableFunc(c.all, func(a, b *subject) int { return cmp.Compare(a.Name, b.Name) })
 	c.report.Automations = len(c.all)
 	for _, a := range c.all {
+		c.report.Checked = append(c.report.Checked, a.Automation)
+	}
+	for _, a := range c.all {
 		c.alone(a)
 	}
 	byType := map[string][]*subject{}
@@ -145,12 +158,18 @@ func check(settings decide.Settings, world World, as []*automation.Automation, o
 	c.loops()
 	for _, a := range c.all {
 		c.unwritten(a)
+		c.tags(a)
 	}
+	Sort(c.report.Findings)
+	return c.report
+}
+
+// Sort puts findings into the order of a report.
+func Sort(fs []Finding) {
 	order := Kinds()
-	slices.SortStableFunc(c.report.Findings, func(a, b Finding) int {
+	slices.SortStableFunc(fs, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)), slices.Compare(a.Automations, b.Automations))
 	})
-	return c.report
 }
 
 // occasion names what automations have in common that are set off together: a type of event, the same times of the
@@ -190,6 +209,7 @@ type checker struct {
 	world    World
 	only     string // the one automation that is asked about; "" = all
 	all      []*subject
+	puts     []string // see put
 	report   *Report
 }
 

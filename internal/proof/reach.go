@@ -3,7 +3,6 @@ package proof
 import (
 	"regexp"
 	"slices"
-	"sort"
 	"time"
 
 	"orderly.example/orderly/internal/automation"
@@ -13,8 +12,8 @@ import (
 
 // A condition that comes out true shows that an automation fires, not that it gets to each of its steps: a
 // branch, a stop or a wait may lie before one. So a witness of a step that is not sure is decided once more,
-// as runs, which keep what every step did, and what waits goes on in every way that needs nothing from outside:
-// its time comes, or a person chooses one of the answers.
+// as runs, which keep what every step did, and what waits goes on in ways that life may take: its time comes,
+// a person chooses one of the answers, the awaited event comes, a system answers (turns.go).
 
 // maxWays bounds the ways that are tried for one witness, and maxTurns how often runs go on upon each.
 const (
@@ -24,35 +23,35 @@ const (
 
 var lineOfLoop = regexp.MustCompile(`\.do\d+`)
 
-// reached reports whether upon one of these ways all the acts are done.
-func reached(settings decide.Settings, as []*automation.Automation, c Case, want ...*act) bool {
+// reached reports whether upon one of these ways all the acts are done, and what happens on it.
+func reached(settings decide.Settings, as []*automation.Automation, c Case, want ...*act) (after []string, ok bool) {
 	ways := [][]int{nil}
 	for tried := 0; len(ways) > 0 && tried < maxWays; tried++ {
 		way := ways[0]
 		ways = ways[1:]
-		done, options, err := follow(settings, as, c, way)
+		done, after, options, err := follow(settings, as, c, way)
 		if err != nil {
 			continue
 		}
 		if !slices.ContainsFunc(want, func(a *act) bool { return !done[a.of.Name+" "+a.at] }) {
-			return true
+			return after, true
 		}
 		for i := range options {
 			ways = append(ways, append(slices.Clone(way), i))
 		}
 	}
-	return false
+	return nil, false
 }
 
-// follow decides a case and lets waiting runs go on as a way says. It returns the steps that were done, and how
-// many choices there are where the way ends.
-func follow(settings decide.Settings, as []*automation.Automation, c Case, way []int) (done map[string]bool, options int, err error) {
+// follow decides a case and lets waiting runs go on as a way says. It returns the steps that were done, what
+// happened meanwhile, and how many choices there are where the way ends.
+func follow(settings decide.Settings, as []*automation.Automation, c Case, way []int) (done map[string]bool, after []string, options int, err error) {
 	done = map[string]bool{}
 	for _, one := range events(as, c) { // those of the clock have an event each
 		t := newTrial(settings, one)
 		ev, err := t.prepare(one)
 		if err != nil {
-			return nil, 0, err
+			return nil, nil, 0, err
 		}
 		kept := make([]*automation.Automation, len(as))
 		for i, a := range as {
@@ -66,10 +65,10 @@ func follow(settings decide.Settings, as []*automation.Automation, c Case, way [
 		t.pol.Automations = automation.NewSet(kept)
 		t.snap.Given = c.Given
 		if err := t.happen(ev); err != nil {
-			return nil, 0, err
+			return nil, nil, 0, err
 		}
 		for range maxTurns {
-			run, turns := t.waiting(kept)
+			run, turns := t.waiting(kept, one)
 			if run == nil {
 				break
 			}
@@ -79,11 +78,12 @@ func follow(settings decide.Settings, as []*automation.Automation, c Case, way [
 			}
 			turn := turns[min(way[0], len(turns)-1)]
 			way = way[1:]
-			if run.Wait.Until.After(t.at) {
+			if turn.late && run.Wait.Until.After(t.at) {
 				t.at = run.Wait.Until
 			}
-			if err := t.happen(turn); err != nil {
-				return nil, 0, err
+			after = append(after, turn.text)
+			if err := t.happen(turn.event); err != nil {
+				return nil, nil, 0, err
 			}
 		}
 		for _, run := range t.snap.Runs {
@@ -92,45 +92,7 @@ func follow(settings decide.Settings, as []*automation.Automation, c Case, way [
 			}
 		}
 	}
-	return done, options, nil
-}
-
-// waiting is the run that goes on next, with the events that may let it.
-func (t *trial) waiting(as []*automation.Automation) (*automation.Run, []event.Payload) {
-	var runs []*automation.Run
-	steps := map[string]*automation.Automation{}
-	for _, a := range as {
-		steps[a.Name] = a
-	}
-	for _, r := range t.snap.Runs {
-		if a := steps[r.Automation]; r.State == automation.RunWaiting && a != nil && r.At[0].Step < len(a.Steps)-1 {
-			runs = append(runs, r)
-		}
-	}
-	sort.Slice(runs, func(i, j int) bool {
-		a, b := runs[i], runs[j]
-		if !a.Wait.Until.Equal(b.Wait.Until) {
-			return a.Wait.Until.Before(b.Wait.Until) // a question without a deadline may be answered at once
-		}
-		return a.ID < b.ID
-	})
-	for _, r := range runs {
-		var turns []event.Payload
-		if r.Wait.Task != "" {
-			if ask, ok := steps[r.Automation].StepAt(r.At).Action.(automation.Ask); ok {
-				for _, o := range ask.Options {
-					turns = append(turns, &event.TaskDecided{Task: r.Wait.Task, Outcome: o})
-				}
-			}
-		}
-		if !r.Wait.Until.IsZero() {
-			turns = append(turns, &event.RunDue{Run: r.ID, Order: r.OrderID, Wait: r.Wait.N, Why: event.WokenByTime})
-		}
-		if len(turns) > 0 {
-			return r, turns
-		}
-	}
-	return nil, nil
+	return done, after, options, nil
 }
 
 // events are a case as each automation meets it: what the clock sets off has an event for each.

@@ -1,9 +1,11 @@
 package proof
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
+	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/schema"
 )
@@ -31,4 +33,63 @@ func (c *checker) unwritten(a *subject) {
 	if a.On == "stock.low" && !c.world.LowLines {
 		add("it waits for stock.low, and no product has a low line: give products a low_at")
 	}
+}
+
+// tags looks for tags that an automation reads and no automation puts. They may come with the orders of a channel:
+// whether they do is not decided here, and the history may tell.
+func (c *checker) tags(a *subject) {
+	if !c.concerns(a) {
+		return
+	}
+	for _, list := range []string{"order.tags", "customer.tags"} {
+		for _, tag := range tagsRead(a.Automation, list) {
+			if list == "order.tags" && slices.Contains(c.put(), tag) {
+				continue
+			}
+			of := "on the order, which no automation puts there"
+			if list == "customer.tags" {
+				of = "of the customer, which no automation gives"
+			}
+			c.add(Finding{
+				Kind: Open, Severity: Note, Automations: []string{a.Name}, At: []string{a.at(a.whenLine())}, Tag: &Tag{List: list, Value: tag},
+				Message: fmt.Sprintf("it looks for the tag %q %s: whether orders come with it is not decided", tag, of),
+			})
+		}
+	}
+}
+
+// put are the tags that automations put on orders, sorted.
+func (c *checker) put() []string {
+	if c.puts == nil {
+		c.puts = []string{}
+		for _, a := range c.all {
+			a.Each(func(s *automation.Step) {
+				if x, ok := s.Action.(automation.Tag); ok {
+					c.puts = append(c.puts, x.Tag)
+				}
+			})
+		}
+		slices.Sort(c.puts)
+		c.puts = slices.Compact(c.puts)
+	}
+	return c.puts
+}
+
+// tagsRead are the tags that an automation looks for in a list, sorted.
+func tagsRead(a *automation.Automation, list string) []string {
+	out := a.Condition.Texts(list)
+	a.Each(func(s *automation.Step) {
+		switch x := s.Action.(type) {
+		case automation.If:
+			out = append(out, x.Cond.Texts(list)...)
+		case automation.ForEach:
+			if x.Cond != nil {
+				out = append(out, x.Cond.Texts(list)...)
+			}
+		case automation.Assign:
+			out = append(out, x.Value.Texts(list)...)
+		}
+	})
+	slices.Sort(out)
+	return slices.Compact(out)
 }

@@ -23,6 +23,7 @@ type Witness struct {
 	Event json.RawMessage   `json:"event"`           // the payload in the API's form
 	Order json.RawMessage   `json:"order,omitempty"` // how the order came in that the event is about
 	Given map[string]string `json:"given,omitempty"` // what is known beside
+	After []string          `json:"after,omitempty"` // what happens while they wait, until both have done it
 	Text  string            `json:"text"`            // the same for people
 
 	Case Case `json:"-"`
@@ -34,8 +35,15 @@ type Witness struct {
 func witness(settings decide.Settings, as []*automation.Automation, facts rule.Map, acts ...*act) *Witness {
 	sure := !slices.ContainsFunc(acts, func(a *act) bool { return !a.sure })
 	for _, c := range cases(as[0].On, facts) {
-		if fires(settings, as, c) && (sure || reached(settings, as, c, acts...)) {
-			return describe(as, events(as, c)[0])
+		if !fires(settings, as, c) {
+			continue
+		}
+		after, ok := []string(nil), sure
+		if !sure {
+			after, ok = reached(settings, as, c, acts...)
+		}
+		if ok {
+			return describe(as, events(as, c)[0], after)
 		}
 	}
 	return nil
@@ -258,6 +266,18 @@ func (r reader) payload(p event.Payload) {
 		p.Outcome = r.text("task.outcome")
 	case *event.ScheduleDue:
 		p.At, _ = r.m["schedule.at"].(time.Time)
+	case *event.OrderPaid:
+		if a := r.amount("order.captured"); a.Minor > 0 {
+			p.Amount = a
+		}
+	case *event.PaymentDisputed:
+		p.Reason, p.Amount = r.text("dispute.reason"), r.amount("dispute.amount")
+	case *event.ShipmentLabelled:
+		p.Location, p.Tracking, p.Carrier = r.text("shipment.location"), r.text("shipment.tracking"), r.text("shipment.carrier")
+	case *event.ShipmentScanned:
+		p.Tracking, p.Carrier, p.Place = r.text("shipment.tracking"), r.text("shipment.carrier"), r.text("shipment.place")
+	case *event.ShipmentDelivered:
+		p.Tracking, p.Carrier = r.text("shipment.tracking"), r.text("shipment.carrier")
 	case *event.DayEnded:
 		p.Date = r.text("day.date")
 	case *event.ReturnReceived:
@@ -268,9 +288,9 @@ func (r reader) payload(p event.Payload) {
 	}
 }
 
-// describe writes a case down, with what the automations read of it.
-func describe(as []*automation.Automation, c Case) *Witness {
-	w := &Witness{Type: c.Event.EventType(), Case: c, Given: map[string]string{}}
+// describe writes a case down, with what the automations read of it and what happens after it.
+func describe(as []*automation.Automation, c Case, after []string) *Witness {
+	w := &Witness{Type: c.Event.EventType(), Case: c, Given: map[string]string{}, After: after}
 	w.Event, _ = event.Encode(c.Event) // payloads of our own making encode
 	if c.Order != nil {
 		w.Order, _ = event.Encode(c.Order)
@@ -298,6 +318,9 @@ func describe(as []*automation.Automation, c Case) *Witness {
 	w.Text = subjectText(c)
 	if len(parts) > 0 {
 		w.Text += ", with " + strings.Join(parts, ", ")
+	}
+	if len(after) > 0 {
+		w.Text += "; then " + strings.Join(after, ", then ")
 	}
 	return w
 }

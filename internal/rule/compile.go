@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -57,7 +58,7 @@ func CompileIn(src, eventType string, scope Scope) (*Condition, error) {
 	if b.err != nil {
 		return nil, fault.Wrap(b.err, fault.Invalid, opName, "the condition cannot be prepared: %s", b.err)
 	}
-	c.fields, c.velocities = reads(tree.Expr())
+	c.reads = readsOf(tree.Expr(), scope)
 	return c, nil
 }
 
@@ -111,26 +112,118 @@ func checked(env *cel.Env, src, eventType string, scope Scope, truth bool) (*ast
 	return typed.NativeRep(), nil
 }
 
-// reads returns the facts of an expression: sorted names, and velocities in order of appearance.
-func reads(e ast.Expr) (names []string, vs []Velocity) {
+// reads is what an expression reads.
+type reads struct {
+	fields     []string            // facts, sorted
+	velocities []Velocity          // in order of appearance
+	names      bool                // values that earlier steps have named
+	texts      map[string][]string // by list of text: the constants that its elements are compared with
+}
+
+// Fields returns the names of the facts that may be read, sorted, with those of the velocities.
+func (r *reads) Fields() []string { return slices.Clone(r.fields) }
+
+// Velocities returns the counts that are asked for, each once.
+func (r *reads) Velocities() []Velocity { return slices.Clone(r.velocities) }
+
+// Names reports whether values are read that earlier steps have named.
+func (r *reads) Names() bool { return r.names }
+
+// Texts returns the constants that the elements of a list of text, like order.tags, are compared with, each once.
+func (r *reads) Texts(list string) []string { return slices.Clone(r.texts[list]) }
+
+func readsOf(e ast.Expr, scope Scope) reads {
+	r := reads{texts: map[string][]string{}}
 	ast.PostOrderVisit(e, ast.NewExprVisitor(func(e ast.Expr) {
 		switch e.Kind() {
 		case ast.IdentKind:
-			if _, ok := schema.Lookup(e.AsIdent()); ok {
-				names = append(names, e.AsIdent())
+			if _, ok := scope.lookup(e.AsIdent()); ok {
+				r.names = true
+			} else if _, ok := schema.Lookup(e.AsIdent()); ok {
+				r.fields = append(r.fields, e.AsIdent())
 			}
 		case ast.CallKind:
 			if e.AsCall().FunctionName() != "velocity" {
 				return
 			}
 			if v, ok := velocityOf(e.AsCall()); ok {
-				names = append(names, v.Fact)
-				if !slices.Contains(vs, v) {
-					vs = append(vs, v)
+				r.fields = append(r.fields, v.Fact)
+				if !slices.Contains(r.velocities, v) {
+					r.velocities = append(r.velocities, v)
 				}
 			}
 		}
 	}))
-	slices.Sort(names)
-	return slices.Compact(names), vs
+	slices.Sort(r.fields)
+	r.fields = slices.Compact(r.fields)
+	r.elements(e, nil)
+	return r
+}
+
+// elements finds what elements of lists are compared with. vars names the list that a loop variable goes through.
+func (r *reads) elements(e ast.Expr, vars map[string]string) {
+	add := func(list string, with ast.Expr) {
+		if list == "" || with.Kind() != ast.LiteralKind {
+			return
+		}
+		if text, ok := with.AsLiteral().Value().(string); ok && !slices.Contains(r.texts[list], text) {
+			r.texts[list] = append(r.texts[list], text)
+		}
+	}
+	element := func(e ast.Expr) string { // the list that e is an element of
+		if e.Kind() != ast.IdentKind {
+			return ""
+		}
+		return vars[e.AsIdent()]
+	}
+	switch e.Kind() {
+	case ast.CallKind:
+		c := e.AsCall()
+		args := c.Args()
+		switch c.FunctionName() {
+		case "@in":
+			add(listOf(args[1]), args[0])
+			if list := element(args[0]); list != "" && args[1].Kind() == ast.ListKind {
+				for _, x := range args[1].AsList().Elements() {
+					add(list, x)
+				}
+			}
+		case "_==_", "_!=_":
+			add(element(args[0]), args[1])
+			add(element(args[1]), args[0])
+		}
+		if c.IsMemberFunction() {
+			r.elements(c.Target(), vars)
+		}
+		for _, a := range args {
+			r.elements(a, vars)
+		}
+	case ast.ListKind:
+		for _, x := range e.AsList().Elements() {
+			r.elements(x, vars)
+		}
+	case ast.SelectKind:
+		r.elements(e.AsSelect().Operand(), vars)
+	case ast.ComprehensionKind:
+		c := e.AsComprehension()
+		in := maps.Clone(vars)
+		if in == nil {
+			in = map[string]string{}
+		}
+		in[c.IterVar()] = listOf(c.IterRange())
+		r.elements(c.IterRange(), vars)
+		r.elements(c.LoopCondition(), in)
+		r.elements(c.LoopStep(), in)
+	}
+}
+
+// listOf names the list of text that an expression is, or "".
+func listOf(e ast.Expr) string {
+	if e.Kind() != ast.IdentKind {
+		return ""
+	}
+	if f, ok := schema.Lookup(e.AsIdent()); !ok || f.Type != schema.Strings {
+		return ""
+	}
+	return e.AsIdent()
 }

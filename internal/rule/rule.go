@@ -2,7 +2,6 @@ package rule
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -107,12 +106,11 @@ func (e *UnknownError) Error() string {
 
 // Condition is a compiled condition. It is immutable and safe for concurrent use.
 type Condition struct {
-	src        string
-	event      string
-	fields     []string
-	velocities []Velocity
-	root       node
-	tree       *branch // what Explain walks
+	reads
+	src   string
+	event string
+	root  node
+	tree  *branch // what Explain walks
 }
 
 // Source returns the text the condition was compiled from.
@@ -120,13 +118,6 @@ func (c *Condition) Source() string { return c.src }
 
 // EventType returns the event type the condition was compiled for.
 func (c *Condition) EventType() string { return c.event }
-
-// Fields returns the names of the facts the condition may read, sorted, with the
-// fact names of its velocities.
-func (c *Condition) Fields() []string { return slices.Clone(c.fields) }
-
-// Velocities returns the counts the condition asks for, each once.
-func (c *Condition) Velocities() []Velocity { return slices.Clone(c.velocities) }
 
 // Decidable reports whether the whole condition lies in the fragment that runs
 // without the interpreter: comparisons, membership, prefixes and loops over them.

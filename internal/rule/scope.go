@@ -43,13 +43,12 @@ func envIn(eventType string, scope Scope) (*cel.Env, error) {
 
 // Value is a compiled expression that gives a value. It is immutable and safe for concurrent use.
 type Value struct {
-	src        string
-	typ        schema.Type
-	fields     []string
-	velocities []Velocity
-	truth      node  // of type bool
-	term       *term // of the fragment
-	prog       cel.Program
+	reads
+	src   string
+	typ   schema.Type
+	truth node  // of type bool
+	term  *term // of the fragment
+	prog  cel.Program
 }
 
 // scalar are the types a value may have: what can be kept and shown as one text.
@@ -98,7 +97,7 @@ func CompileValue(src, eventType string, scope Scope) (*Value, error) {
 	if b.err != nil {
 		return nil, fault.Wrap(b.err, fault.Invalid, opName, "the value cannot be prepared: %s", b.err)
 	}
-	v.fields, v.velocities = reads(tree.Expr())
+	v.reads = readsOf(tree.Expr(), scope)
 	return v, nil
 }
 
@@ -107,12 +106,6 @@ func (v *Value) Source() string { return v.src }
 
 // Type returns the type of the value.
 func (v *Value) Type() schema.Type { return v.typ }
-
-// Fields returns the names of the facts the value may read, sorted, with its velocities.
-func (v *Value) Fields() []string { return v.fields }
-
-// Velocities returns the counts the value asks for, each once.
-func (v *Value) Velocities() []Velocity { return v.velocities }
 
 // Eval computes the value as string, int64, bool, money.Amount, time.Time or
 // time.Duration. The error is an *UnknownError: a fact was missing, or it cannot be computed.

@@ -67,6 +67,32 @@ func (f *Field) Available(eventType string) bool {
 	return slices.Contains(f.Events, eventType)
 }
 
+// settled are the facts of an order that stay as they were when it was placed.
+var settled = []string{
+	"order.id", "order.channel", "order.number", "order.total", "order.subtotal", "order.shipping_cost", "order.discount", "order.currency", "order.units",
+	"order.line_count", "order.payment_method", "order.service", "order.note", "order.placed_at", "order.shipping.country", "order.shipping.region",
+	"order.shipping.city", "order.shipping.postal", "order.billing.country", "order.billing.region", "order.billing.city", "order.billing.postal",
+	"order.addresses_differ", "order.countries_differ", "customer.id", "customer.email_domain", "ip.country", "ip.known",
+}
+
+// afterPlacing are the events of which is certain that their order was placed before, or by them.
+var afterPlacing = []string{
+	"order.accepted", "order.cancelled", "order.completed", "order.placed", "order.ready", "order.unfillable", "shipment.rejected", "shipment.shipped",
+}
+
+// Settled reports whether a fact that is read some time after an event of a type is what it was upon the event:
+// the event told it, or the order was placed with it.
+func Settled(name, eventType string) bool {
+	f, ok := Lookup(name)
+	switch {
+	case !ok || f.Personal || f.Type == Strings || f.Type == Lines:
+		return false
+	case f.Events != nil:
+		return true
+	}
+	return slices.Contains(settled, name) && slices.Contains(afterPlacing, eventType)
+}
+
 // orderEvents are the types whose subject is an order or something done for one.
 var orderEvents = []string{
 	"absence.due", "effect.failed", "order.accepted", "order.cancelled", "order.completed", "order.hold_requested", "order.paid", "order.placed",

@@ -23,6 +23,10 @@
       shown = text;
       box.innerHTML = a.html;
       box.setAttribute("aria-busy", "false");
+      if (a.running) { // the past is being asked for what is not decided
+        clearTimeout(resting);
+        resting = setTimeout(() => { shown = null; findings(); }, 1500);
+      }
     }).catch((err) => {
       if (mine.signal.aborted) return;
       box.setAttribute("aria-busy", "false");
