@@ -21,3 +21,6 @@ func (o *Options) Watch(fn func(id, typ string, said, counted []decide.Considere
 		return nil
 	}
 }
+
+// Wait returns when nothing runs in the background any more.
+func (r *Runner) Wait() { r.wg.Wait() }
