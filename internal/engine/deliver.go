@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -171,44 +170,16 @@ func (e *Engine) call(ctx context.Context, a *attempt, docs *documents) {
 // to record it is not given up when the caller stops or the database is away for a while:
 // what was sent must be known to be sent.
 func (e *Engine) round(ctx context.Context, last []*attempt, next []string) ([]*attempt, error) {
-	if len(last) > 0 {
-		ctx = context.WithoutCancel(ctx)
-	}
-	ids := slices.Clone(next)
-	for _, a := range last {
-		ids = append(ids, a.effect.ID)
-	}
-	if len(ids) == 0 {
+	if len(last) == 0 && len(next) == 0 {
 		return nil, nil
 	}
-	var claimed []effect.Effect
-	var did outcome
-	write := func(tx *store.Tx) error {
-		now, err := tx.Clock()
-		if err != nil {
-			return err
-		}
-		if err := store.LockEffects(tx, ids); err != nil {
-			return err
-		}
-		if did, err = e.outcome(tx, last, now); err != nil {
-			return err
-		}
-		if err := store.FinishEffects(tx, did.results); err != nil {
-			return err
-		}
-		if err := store.InsertTimers(tx, did.timers); err != nil {
-			return err
-		}
-		claimed, err = store.ClaimEffects(tx, next, now, lease)
-		return err
-	}
-	err := e.db.Update(ctx, write)
+	r := &record{last: last, next: next}
+	err := e.records.write(ctx, e, r)
 	for wait := 50 * time.Millisecond; err != nil && len(last) > 0 && e.pause(wait); wait = min(2*wait, time.Second) {
 		e.log.Error("what was sent could not be recorded; it is tried again", "effects", len(last), "err", err)
-		next = nil // not now: the claim's time would begin before it is made
-		if err = e.db.Update(ctx, write); err == nil {
-			e.tell(last, did.dead)
+		r = &record{last: last} // no claim now: its time would begin before it is made
+		if err = e.records.write(ctx, e, r); err == nil {
+			e.tell(last, r.did.dead)
 			return nil, store.ErrLater
 		}
 	}
@@ -216,25 +187,13 @@ func (e *Engine) round(ctx context.Context, last []*attempt, next []string) ([]*
 		return nil, err
 	}
 	if len(last) > 0 {
-		e.tell(last, did.dead)
+		e.tell(last, r.did.dead)
 	}
-	out := make([]*attempt, len(claimed))
-	for i, f := range claimed {
+	out := make([]*attempt, len(r.claimed))
+	for i, f := range r.claimed {
 		out[i] = &attempt{effect: f}
 	}
 	return out, nil
-}
-
-// recordAfterClose is how long Close waits for a database that is away to take what was sent.
-const recordAfterClose = 5 * time.Second
-
-// pause waits before a record is tried again, and reports false when the engine has been closing for long enough.
-func (e *Engine) pause(wait time.Duration) bool {
-	if at := e.closed.Load(); at != 0 && time.Since(time.UnixMicro(at)) > recordAfterClose {
-		return false
-	}
-	time.Sleep(wait)
-	return true
 }
 
 // outcome is what the attempts of a round came to.

@@ -81,6 +81,7 @@ type Engine struct {
 	stats    Stats
 	node     string // one process
 	tally    tally
+	records  records
 
 	suggested suggested
 	mapped    mapped // when the system map was kept last

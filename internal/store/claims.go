@@ -41,7 +41,20 @@ func LockEffects(tx *Tx, ids []string) error {
 	if tx.lite != nil || len(ids) == 0 {
 		return nil
 	}
-	_, err := tx.Exec("SELECT id FROM effect WHERE id = ANY($1) ORDER BY id FOR UPDATE", ids)
+	var free []string
+	for _, id := range ids {
+		if !tx.effects[id] {
+			if tx.effects == nil {
+				tx.effects = map[string]bool{}
+			}
+			tx.effects[id] = true
+			free = append(free, id)
+		}
+	}
+	if len(free) == 0 {
+		return nil
+	}
+	_, err := tx.Exec("SELECT id FROM effect WHERE id = ANY($1) ORDER BY id FOR UPDATE", free)
 	return err
 }
 

@@ -76,14 +76,20 @@ func (db *DB) Engine() string {
 	return "postgres"
 }
 
+// What MaxGroup says at least and at most.
+const (
+	minGroup = 100
+	maxGroup = 400
+)
+
 // MaxGroup is how many events one commit should hold at most. PostgreSQL keeps
 // every advisory lock of a transaction in a table of max_locks_per_transaction ×
 // max_connections places, 6400 as it comes, and an order takes about eight.
 func (db *DB) MaxGroup() int {
 	if db.lite != nil {
-		return 400
+		return maxGroup
 	}
-	return 100
+	return db.pg.group
 }
 
 // View runs fn on one consistent picture of the store. fn must not write.

@@ -25,11 +25,15 @@ type Tx struct {
 	now   time.Time
 	write bool
 
-	lite  *liteConn
-	pg    pgx.Tx
-	batch pgx.Batch        // writes that nobody waits for, sent together before the next read
-	held  map[lockKey]bool // advisory locks this transaction has
-	after []func()         // run once the commit is durable
+	lite    *liteConn
+	pg      pgx.Tx
+	batch   pgx.Batch        // writes that nobody waits for, sent together before the next read
+	waiting int              // bytes in it
+	sending chan error       // a batch is on its way; the connection is its until sent
+	reading *Rows            // the last that were asked for
+	held    map[lockKey]bool // advisory locks this transaction has
+	effects map[string]bool  // effects whose rows it has locked
+	after   []func()         // run once the commit is durable
 }
 
 // Now is the time of the transaction, in UTC and whole microseconds. It is the same throughout.
@@ -89,7 +93,8 @@ func (tx *Tx) Query(sql string, args ...any) (*Rows, error) {
 	if err != nil {
 		return nil, explain(err)
 	}
-	return &Rows{pgRows: pgRows{pg: rows, types: tx.pg.Conn().TypeMap()}}, nil
+	tx.reading = &Rows{pgRows: pgRows{pg: rows, types: tx.pg.Conn().TypeMap()}}
+	return tx.reading, nil
 }
 
 // queryContext is what a SQLite statement watches. Watching costs a goroutine
