@@ -122,12 +122,27 @@ func (e *Engine) decideGroup(tx *store.Tx, items []*item) (*batch, error) {
 			return nil, err
 		}
 	}
-	pol, err := e.currentPolicy(tx)
+	pairs := make([]store.KeyPair, len(items))
+	for i, it := range items {
+		pairs[i] = store.KeyPair{Source: it.p.ev.Source, ID: it.p.ev.Key}
+	}
+	var known map[store.KeyPair]store.KeyRow
+	var rev, locations int64
+	err := tx.Together(func() (err error) {
+		if known, err = store.EventKeys(tx, pairs); err == nil {
+			rev, locations, err = tx.CurrentPolicy()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	pol, err := e.policyAt(tx, rev, locations)
 	if err != nil {
 		return nil, err
 	}
 	b := newBatch(pol)
-	if err := e.dedupe(tx, items, b); err != nil {
+	if err := e.dedupe(tx, items, pairs, known, b); err != nil {
 		return nil, err
 	}
 	now := tx.Now()
@@ -235,16 +250,8 @@ func safeDecide(snap *decide.Snapshot, ev event.Event, pol *decide.Policy, at ti
 	return decide.Decide(snap, ev, pol, at)
 }
 
-// dedupe answers what was seen before, in the store or earlier in this group.
-func (e *Engine) dedupe(tx *store.Tx, items []*item, b *batch) error {
-	pairs := make([]store.KeyPair, len(items))
-	for i, it := range items {
-		pairs[i] = store.KeyPair{Source: it.p.ev.Source, ID: it.p.ev.Key}
-	}
-	known, err := store.EventKeys(tx, pairs)
-	if err != nil {
-		return err
-	}
+// dedupe answers what was seen before, in the store (known, by the identities of the items) or earlier in this group.
+func (e *Engine) dedupe(tx *store.Tx, items []*item, pairs []store.KeyPair, known map[store.KeyPair]store.KeyRow, b *batch) error {
 	for i, it := range items {
 		if it.p.again {
 			// Two people asked at once: the first decided it.

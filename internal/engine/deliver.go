@@ -333,11 +333,14 @@ func (e *Engine) documents(ctx context.Context, ids []string) (docs *documents, 
 				size = 1
 			}
 		}
-		rows, err := store.Orders(tx, uniq(orders))
-		if err != nil {
+		var rows map[string]store.OrderDoc
+		var keys map[string]store.CustomerDoc
+		err = tx.Together(func() (err error) {
+			if rows, err = store.Orders(tx, uniq(orders)); err == nil {
+				keys, err = store.Customers(tx, uniq(customers))
+			}
 			return err
-		}
-		keys, err := store.Customers(tx, uniq(customers))
+		})
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"slices"
 
 	"orderly.example/orderly/internal/automation"
@@ -9,6 +10,7 @@ import (
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/stock"
 	"orderly.example/orderly/internal/store"
+	"orderly.example/orderly/internal/task"
 )
 
 // load reads what the decisions of a group need, in rounds of bulk reads; see decide/needs.go.
@@ -30,69 +32,101 @@ func (e *Engine) load(tx *store.Tx, pol *decide.Policy, items []*item, b *batch)
 		}
 	}
 	orders, customers := uniq(first.Orders), uniq(first.Customers)
-	if err := lockAll(tx, orders, customers, uniq(first.Keys)); err != nil {
+	if err := lockAll(tx, orders, customers, uniq(first.Keys), uniq(first.Runs)); err != nil {
 		return nil, err
 	}
-	if err := tx.Lock(store.LockRun, uniq(first.Runs)); err != nil {
-		return nil, err
-	}
-	if err := e.loadOrders(tx, snap, orders, b); err != nil {
-		return nil, err
-	}
-	subjects, err := e.loadRuns(tx, snap, items, orders, uniq(first.Runs))
-	if err != nil {
-		return nil, err
-	}
-	if err := loadTasks(tx, snap, uniq(append(first.Subjects, subjects...))); err != nil {
-		return nil, err
-	}
-	if snap.Effects, err = store.EffectsOfOrders(tx, uniq(first.Effects)); err != nil {
-		return nil, err
-	}
-	if len(first.Velocities) > 0 {
-		if snap.Velocity, err = store.VelocityCounts(tx, first.Velocities); err != nil {
-			return nil, err
-		}
-	}
-
-	var second decide.Second
-	perItem := make([][]string, len(items))
-	for i, it := range items {
-		n := decide.NeedsSecond(snap, it.p.ev)
-		perItem[i] = n.Products
-		second.Products = append(second.Products, n.Products...)
-		customers = append(customers, n.Customers...)
-	}
+	var rows map[string]store.OrderDoc
+	buyers := map[string]store.CustomerDoc{}
 	for _, it := range items {
 		if it.p.customer != "" {
 			customers = append(customers, it.p.customer)
 		}
 	}
-	rows, err := store.Customers(tx, uniq(customers))
+	customers = uniq(customers)
+	err := tx.Together(func() (err error) {
+		if rows, err = store.Orders(tx, orders); err != nil {
+			return err
+		}
+		if buyers, err = store.Customers(tx, customers); err != nil {
+			return err
+		}
+		if snap.Tasks, err = store.TasksOfSubjects(tx, uniq(first.Subjects)); err != nil {
+			return err
+		}
+		if snap.Effects, err = store.EffectsOfOrders(tx, uniq(first.Effects)); err != nil || len(first.Velocities) == 0 {
+			return err
+		}
+		snap.Velocity, err = store.VelocityCounts(tx, first.Velocities)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	for id, r := range rows {
-		snap.Customers[id] = r.Customer
-		b.keys[id] = r.Key
+	putOrders(snap, rows, b)
+	putCustomers(snap, buyers, b)
+	return snap, e.loadSecond(tx, snap, pol, items, orders, customers, uniq(first.Runs), b)
+}
+
+// loadSecond reads what the orders name: their runs, customers that the events did not name, products and stock.
+func (e *Engine) loadSecond(tx *store.Tx, snap *decide.Snapshot, pol *decide.Policy, items []*item, orders, have, runs []string, b *batch) error {
+	var second decide.Second
+	var keys []string
+	perItem := make([][]string, len(items))
+	for i, it := range items {
+		n := decide.NeedsSecond(snap, it.p.ev)
+		perItem[i] = n.Products
+		second.Products = append(second.Products, n.Products...)
+		second.Customers = append(second.Customers, n.Customers...)
+		if it.p.ev.Mode == event.Live {
+			keys = append(keys, decide.WaitKeys(snap, it.p.ev)...)
+		}
 	}
 	skus := uniq(second.Products)
-	if err := loadProducts(tx, snap, skus); err != nil {
-		return nil, err
-	}
-	if parts := uniq(decide.Components(snap, skus)); len(parts) > 0 {
-		if err := loadProducts(tx, snap, parts); err != nil {
-			return nil, err
+	customers := slices.DeleteFunc(uniq(second.Customers), func(id string) bool { _, known := slices.BinarySearch(have, id); return known })
+	var buyers map[string]store.CustomerDoc
+	var waiting map[string]*automation.Run
+	var products map[string]store.ProductDoc
+	err := tx.Together(func() (err error) {
+		if waiting, err = store.WaitingRuns(tx, orders, uniq(keys), runs); err != nil {
+			return err
 		}
-		skus = uniq(append(skus, parts...))
+		if buyers, err = store.Customers(tx, customers); err != nil {
+			return err
+		}
+		if products, err = store.Products(tx, skus); err != nil {
+			return err
+		}
+		snap.Stock, err = store.Balances(tx, skus)
+		return err
+	})
+	if err != nil {
+		return err
 	}
-	if err := tx.Lock(store.LockSKU, skus); err != nil {
-		return nil, err
+	putCustomers(snap, buyers, b)
+	putProducts(snap, products)
+	subjects, err := e.putRuns(tx, snap, waiting)
+	if err != nil {
+		return err
 	}
-	if snap.Stock, err = store.Balances(tx, skus); err != nil {
-		return nil, err
+	if err := loadTasks(tx, snap, uniq(subjects)); err != nil {
+		return err
 	}
-	return snap, e.loadThird(tx, snap, pol, items, perItem, b)
+	parts := slices.DeleteFunc(uniq(decide.Components(snap, skus)), func(sku string) bool { _, known := slices.BinarySearch(skus, sku); return known })
+	if len(parts) > 0 {
+		var stock map[string][]stock.Balance
+		err := tx.Together(func() (err error) {
+			if products, err = store.Products(tx, parts); err == nil {
+				stock, err = store.Balances(tx, parts)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		putProducts(snap, products)
+		maps.Copy(snap.Stock, stock)
+	}
+	return e.loadThird(tx, snap, pol, items, perItem, b)
 }
 
 func (e *Engine) loadThird(tx *store.Tx, snap *decide.Snapshot, pol *decide.Policy, items []*item, perItem [][]string, b *batch) error {
@@ -104,17 +138,6 @@ func (e *Engine) loadThird(tx *store.Tx, snap *decide.Snapshot, pol *decide.Poli
 		third.Waiting = append(third.Waiting, n.Waiting...)
 		third.Reserving = append(third.Reserving, n.Reserving...)
 	}
-	var err error
-	if len(third.Days) > 0 {
-		if snap.Days, err = store.LocationDays(tx, third.Days); err != nil {
-			return err
-		}
-	}
-	if len(third.Waiting) > 0 {
-		if snap.Waiting, err = store.WaitingOrders(tx, uniq(third.Waiting), waitingPerSKU); err != nil {
-			return err
-		}
-	}
 	for _, k := range third.Reserving {
 		if _, done := snap.Reserving[k]; done {
 			continue
@@ -123,25 +146,35 @@ func (e *Engine) loadThird(tx *store.Tx, snap *decide.Snapshot, pol *decide.Poli
 			return err
 		}
 	}
-	return e.loadGuards(tx, snap, pol, items)
-}
-
-// loadGuards locks and reads what is known of the automations whose doings are
-// counted, last, since every node that may set one off waits here for the others.
-func (e *Engine) loadGuards(tx *store.Tx, snap *decide.Snapshot, pol *decide.Policy, items []*item) error {
+	// What is known of the automations whose doings are counted is locked last, since every node
+	// that may set one off waits here for the others.
 	var names, subjects []string
 	for _, it := range items {
 		names = append(names, decide.NeedsGuards(it.p.ev, pol)...)
 	}
 	names = uniq(names)
-	var err error
-	if snap.Guards, err = store.Guards(tx, names); err != nil {
-		return err
-	}
 	for _, name := range names {
 		subjects = append(subjects, event.AutomationSubject(name))
 	}
-	return loadTasks(tx, snap, subjects)
+	var tasks map[string][]*task.Task
+	err := tx.Together(func() (err error) {
+		if len(third.Days) > 0 {
+			if snap.Days, err = store.LocationDays(tx, third.Days); err != nil {
+				return err
+			}
+		}
+		if len(third.Waiting) > 0 {
+			if snap.Waiting, err = store.WaitingOrders(tx, uniq(third.Waiting), waitingPerSKU); err != nil {
+				return err
+			}
+		}
+		if snap.Guards, err = store.Guards(tx, names); err == nil {
+			tasks, err = store.TasksOfSubjects(tx, subjects)
+		}
+		return err
+	})
+	maps.Copy(snap.Tasks, tasks)
+	return err
 }
 
 // waitingPerSKU bounds how many waiting orders one delivery lets try again; the next delivery takes the next ones.
@@ -159,9 +192,11 @@ func (e *Engine) loadReserving(tx *store.Tx, snap *decide.Snapshot, k stock.Key,
 	if err := tx.Lock(store.LockOrder, fresh); err != nil {
 		return err
 	}
-	if err := e.loadOrders(tx, snap, fresh, b); err != nil {
+	rows, err := store.Orders(tx, fresh)
+	if err != nil {
 		return err
 	}
+	putOrders(snap, rows, b)
 	if err := loadTasks(tx, snap, fresh); err != nil {
 		return err
 	}
@@ -169,9 +204,7 @@ func (e *Engine) loadReserving(tx *store.Tx, snap *decide.Snapshot, k stock.Key,
 	if err != nil {
 		return err
 	}
-	for id, es := range effects {
-		snap.Effects[id] = es
-	}
+	maps.Copy(snap.Effects, effects)
 	var skus []string
 	for _, id := range fresh {
 		if o := snap.Orders[id]; o != nil {
@@ -190,20 +223,10 @@ func (e *Engine) loadReserving(tx *store.Tx, snap *decide.Snapshot, k stock.Key,
 	return loadProducts(tx, snap, uniq(decide.Components(snap, skus)))
 }
 
-// loadRuns loads the runs that the events may let go on, with the texts they began with, and
+// putRuns takes the runs that the events may let go on, with the texts they began with, and
 // returns the subjects of their tasks. Runs of an order stand under its lock; those of another
 // order or of none are only found here: they go on in an event of their own.
-func (e *Engine) loadRuns(tx *store.Tx, snap *decide.Snapshot, items []*item, orders, ids []string) ([]string, error) {
-	var keys, subjects []string
-	for _, it := range items {
-		if it.p.ev.Mode == event.Live {
-			keys = append(keys, decide.WaitKeys(snap, it.p.ev)...)
-		}
-	}
-	runs, err := store.WaitingRuns(tx, orders, uniq(keys), ids)
-	if err != nil {
-		return nil, err
-	}
+func (e *Engine) putRuns(tx *store.Tx, snap *decide.Snapshot, runs map[string]*automation.Run) (subjects []string, err error) {
 	for _, run := range runs {
 		snap.PutRun(run)
 		subjects = append(subjects, run.Tasks...)
@@ -238,39 +261,43 @@ func (e *Engine) version(tx *store.Tx, hash string) (*automation.Automation, err
 	return a, nil
 }
 
-func (e *Engine) loadOrders(tx *store.Tx, snap *decide.Snapshot, ids []string, b *batch) error {
-	rows, err := store.Orders(tx, ids)
-	if err != nil {
-		return err
-	}
+func putOrders(snap *decide.Snapshot, rows map[string]store.OrderDoc, b *batch) {
 	for id, r := range rows {
 		snap.Orders[id] = r.Order
 		b.sealed[id] = r.Sealed
 	}
-	return nil
+}
+
+func putCustomers(snap *decide.Snapshot, rows map[string]store.CustomerDoc, b *batch) {
+	for id, r := range rows {
+		snap.Customers[id] = r.Customer
+		b.keys[id] = r.Key
+	}
+}
+
+func putProducts(snap *decide.Snapshot, rows map[string]store.ProductDoc) {
+	for sku, r := range rows {
+		snap.Products[sku] = decide.Product{Product: r.Product, Low: r.Low}
+	}
 }
 
 func loadTasks(tx *store.Tx, snap *decide.Snapshot, subjects []string) error {
 	tasks, err := store.TasksOfSubjects(tx, subjects)
-	for subject, ts := range tasks {
-		snap.Tasks[subject] = ts
-	}
+	maps.Copy(snap.Tasks, tasks)
 	return err
 }
 
 func loadProducts(tx *store.Tx, snap *decide.Snapshot, skus []string) error {
 	rows, err := store.Products(tx, skus)
-	for sku, r := range rows {
-		snap.Products[sku] = decide.Product{Product: r.Product, Low: r.Low}
-	}
+	putProducts(snap, rows)
 	return err
 }
 
-func lockAll(tx *store.Tx, orders, customers, keys []string) error {
+func lockAll(tx *store.Tx, orders, customers, keys, runs []string) error {
 	for _, l := range []struct {
 		class store.LockClass
 		keys  []string
-	}{{store.LockOrder, orders}, {store.LockCustomer, customers}, {store.LockVelocity, keys}} {
+	}{{store.LockOrder, orders}, {store.LockCustomer, customers}, {store.LockVelocity, keys}, {store.LockRun, runs}} {
 		if err := tx.Lock(l.class, l.keys); err != nil {
 			return err
 		}

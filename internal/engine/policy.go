@@ -63,12 +63,16 @@ func (e *Engine) Reload(ctx context.Context) error {
 	})
 }
 
-// currentPolicy is what a group decides under: the current revision, reloaded when another node changed it.
+// currentPolicy is what is decided under: the current revision, reloaded when another node changed it.
 func (e *Engine) currentPolicy(tx *store.Tx) (*decide.Policy, error) {
 	rev, locations, err := tx.CurrentPolicy()
 	if err != nil {
 		return nil, err
 	}
+	return e.policyAt(tx, rev, locations)
+}
+
+func (e *Engine) policyAt(tx *store.Tx, rev, locations int64) (*decide.Policy, error) {
 	if l := e.loaded.Load(); l.policy.Revision != rev || l.locations != locations {
 		if err := e.loadPolicy(tx, rev, locations); err != nil {
 			return nil, err

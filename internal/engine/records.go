@@ -86,10 +86,6 @@ func (e *Engine) writeRecords(ctx context.Context, rs []*record) {
 
 // keep is the transaction: every effect is locked, what became of the attempts is recorded, the next are claimed.
 func (e *Engine) keep(tx *store.Tx, rs []*record) error {
-	now, err := tx.Clock()
-	if err != nil {
-		return err
-	}
 	var ids, next []string
 	asks := map[string]*record{}
 	for _, r := range rs {
@@ -105,6 +101,10 @@ func (e *Engine) keep(tx *store.Tx, rs []*record) error {
 		}
 	}
 	if err := store.LockEffects(tx, uniq(append(ids, next...))); err != nil {
+		return err
+	}
+	now, err := tx.Clock()
+	if err != nil {
 		return err
 	}
 	var results []store.Result

@@ -54,8 +54,7 @@ func LockEffects(tx *Tx, ids []string) error {
 	if len(free) == 0 {
 		return nil
 	}
-	_, err := tx.Exec("SELECT id FROM effect WHERE id = ANY($1) ORDER BY id FOR UPDATE", free)
-	return err
+	return tx.later("SELECT id FROM effect WHERE id = ANY($1) ORDER BY id FOR UPDATE", free)
 }
 
 // ClaimEffects begins attempts: the effects of ids that are due, or whose claim

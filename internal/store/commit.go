@@ -40,7 +40,7 @@ func (db *liteDB) update(ctx context.Context, d *DB, bulky bool, fn func(*Tx) er
 	if joined.err != nil {
 		return joined.err
 	}
-	for _, f := range tx.after {
+	for _, f := range tx.durable {
 		f()
 	}
 	return nil

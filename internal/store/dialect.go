@@ -165,8 +165,8 @@ func (tx *Tx) Lock(class LockClass, keys []string) error {
 		return nil
 	}
 	slices.Sort(numbers)
-	_, err := tx.Exec("SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) AS k", numbers)
-	return err
+	// What is read next is read after the locks are there, also when both are sent together.
+	return tx.later("SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) AS k", numbers)
 }
 
 // textColumns asks the engine's catalogue for every column that holds text.

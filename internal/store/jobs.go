@@ -148,7 +148,8 @@ func (tx *Tx) Enqueue(jobs ...Job) error {
 		opts.Queue = wakeQueue
 		params[i] = river.InsertManyParams{Args: *j.wake, InsertOpts: opts}
 	}
-	_, err := tx.db.pg.river.InsertManyFastTx(tx.ctx, tx.pg, params)
+	// Not the variant that copies: for the few jobs of a group its round trips cost more than the rows.
+	_, err := tx.db.pg.river.InsertManyTx(tx.ctx, tx.pg, params)
 	return explain(err)
 }
 

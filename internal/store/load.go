@@ -337,9 +337,11 @@ func EffectsOfOrders(tx *Tx, ids []string) (map[string][]effect.Effect, error) {
 		out[f.OrderID] = append(out[f.OrderID], f)
 		return err
 	}, "SELECT "+effectColumns+" FROM effect WHERE order_id <> '' AND order_id "+op+" ORDER BY id"+tx.forUpdate(), arg) // locked in the order of LockEffects
-	for _, es := range out {
-		slices.SortStableFunc(es, func(a, b effect.Effect) int { return a.Created.Compare(b.Created) })
-	}
+	tx.after(func() {
+		for _, es := range out {
+			slices.SortStableFunc(es, func(a, b effect.Effect) int { return a.Created.Compare(b.Created) })
+		}
+	})
 	return out, err
 }
 

@@ -157,7 +157,7 @@ func (db *pgDB) run(ctx context.Context, d *DB, write bool, fn func(*Tx) error) 
 		return explain(err)
 	}
 	done = true
-	for _, f := range tx.after {
+	for _, f := range tx.durable {
 		f()
 	}
 	return nil
@@ -180,15 +180,25 @@ func (db *pgDB) begin(ctx context.Context, opts pgx.TxOptions) (pgx.Tx, error) {
 	}
 }
 
-// flush sends the writes that were put off, in one round trip, and waits until they are done.
+// flush sends what was put off, in one round trip, and waits until it is done.
 func (tx *Tx) flush() error {
 	if tx.pg == nil {
 		return nil
 	}
-	if err := tx.sent(); err != nil || tx.batch.Len() == 0 {
+	if err := tx.sent(); err != nil {
 		return err
 	}
-	return explain(tx.pg.SendBatch(tx.ctx, tx.take()).Close())
+	if tx.batch.Len() > 0 {
+		if err := tx.pg.SendBatch(tx.ctx, tx.take()).Close(); err != nil {
+			return explain(err)
+		}
+	}
+	then := tx.then
+	tx.then = nil
+	for _, f := range then {
+		f()
+	}
+	return nil
 }
 
 // ahead is how many bytes of writes are put off before they are sent.

@@ -36,18 +36,16 @@ func scanRun(scan func(...any) error) (*automation.Run, error) {
 	return r, decode("run", doc, r)
 }
 
-// WaitingRuns returns the waiting runs of orders, those that wait under a key, and those of ids.
-func WaitingRuns(tx *Tx, orders, keys, ids []string) ([]*automation.Run, error) {
+// WaitingRuns returns the waiting runs of orders, those that wait under a key, and those of ids, by id.
+func WaitingRuns(tx *Tx, orders, keys, ids []string) (map[string]*automation.Run, error) {
+	out := map[string]*automation.Run{}
 	if len(orders)+len(keys)+len(ids) == 0 {
-		return nil, nil
+		return out, nil
 	}
-	var out []*automation.Run
-	seen := map[string]bool{}
 	err := tx.Each(func(scan func(...any) error) error {
 		r, err := scanRun(scan)
-		if err == nil && !seen[r.ID] {
-			seen[r.ID] = true
-			out = append(out, r)
+		if err == nil {
+			out[r.ID] = r
 		}
 		return err
 	}, `SELECT doc FROM run WHERE state = 'waiting' AND order_id <> '' AND order_id = ANY($1)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"orderly.example/orderly/internal/fault"
 )
@@ -30,10 +31,12 @@ type Tx struct {
 	batch   pgx.Batch        // writes that nobody waits for, sent together before the next read
 	waiting int              // bytes in it
 	sending chan error       // a batch is on its way; the connection is its until sent
-	reading *Rows            // the last that were asked for
+	reading *Rows            // the last that were asked for row by row
+	joined  bool             // see Together
+	then    []func()         // what is made of the answers, once they are there
 	held    map[lockKey]bool // advisory locks this transaction has
 	effects map[string]bool  // effects whose rows it has locked
-	after   []func()         // run once the commit is durable
+	durable []func()         // run once the commit is
 }
 
 // Now is the time of the transaction, in UTC and whole microseconds. It is the same throughout.
@@ -43,7 +46,7 @@ func (tx *Tx) Now() time.Time { return tx.now }
 func (tx *Tx) Engine() string { return tx.db.Engine() }
 
 // AfterCommit runs fn once the commit is durable; never when it is not.
-func (tx *Tx) AfterCommit(fn func()) { tx.after = append(tx.after, fn) }
+func (tx *Tx) AfterCommit(fn func()) { tx.durable = append(tx.durable, fn) }
 
 func (tx *Tx) mayWrite() error {
 	if !tx.write {
@@ -60,11 +63,35 @@ func (tx *Tx) Exec(sql string, args ...any) (int64, error) {
 	if tx.lite != nil {
 		return tx.lite.exec(context.Background(), sql, args)
 	}
-	if err := tx.flush(); err != nil {
-		return 0, err
+	var n int64
+	tx.batch.Queue(sql, pgArgs(args)...).Exec(func(tag pgconn.CommandTag) error {
+		n = tag.RowsAffected()
+		return nil
+	})
+	err := tx.flush()
+	return n, err
+}
+
+// Together runs fn, whose reads need not know of each other's answers: on PostgreSQL they are sent in one round trip, and
+// their answers are there when Together returns, not before. It is for functions that fill a map with Each; what they make
+// of the answers they do in after. Locks and writes are sent along, in their order. Exec, Query and QueryRow inside fn are answered at once.
+func (tx *Tx) Together(fn func() error) error {
+	tx.joined = tx.pg != nil
+	err := fn()
+	tx.joined = false
+	if err != nil {
+		return err
 	}
-	tag, err := tx.pg.Exec(tx.ctx, sql, pgArgs(args)...)
-	return tag.RowsAffected(), explain(err)
+	return tx.flush()
+}
+
+// after runs fn when the answers to what was asked so far are there.
+func (tx *Tx) after(fn func()) {
+	if tx.joined {
+		tx.then = append(tx.then, fn)
+		return
+	}
+	fn()
 }
 
 // later runs a statement whose result nobody needs. On PostgreSQL it is sent
@@ -108,11 +135,23 @@ func (tx *Tx) queryContext() context.Context {
 }
 
 // first reads the first row into dest and reports whether there was one.
-func (tx *Tx) first(sql string, args []any, dest ...any) (bool, error) {
-	rows, err := tx.Query(sql, args...)
-	if err != nil {
-		return false, err
+func (tx *Tx) first(sql string, args []any, dest ...any) (found bool, err error) {
+	if tx.pg == nil {
+		rows, err := tx.Query(sql, args...)
+		if err != nil {
+			return false, err
+		}
+		return firstOf(rows, dest)
 	}
+	tx.ask(sql, args, func(r *Rows) error {
+		found, err = firstOf(r, dest)
+		return err
+	})
+	err = tx.flush()
+	return found, err
+}
+
+func firstOf(rows *Rows, dest []any) (bool, error) {
 	defer rows.Close()
 	if !rows.Next() {
 		return false, rows.Err()
@@ -121,6 +160,12 @@ func (tx *Tx) first(sql string, args []any, dest ...any) (bool, error) {
 		return false, err
 	}
 	return true, rows.Close()
+}
+
+// ask puts a query off; do reads its answer.
+func (tx *Tx) ask(sql string, args []any, do func(*Rows) error) {
+	types := tx.pg.Conn().TypeMap()
+	tx.batch.Queue(sql, pgArgs(args)...).Query(func(rows pgx.Rows) error { return do(&Rows{pgRows: pgRows{pg: rows, types: types}}) })
 }
 
 // ErrNoRows says that a query of one row found none.
@@ -152,10 +197,21 @@ func (tx *Tx) Each(fn func(scan func(dest ...any) error) error, sql string, args
 
 // each runs a query and calls fn for every row; fn scans it.
 func (tx *Tx) each(sql string, args []any, fn func(*Rows) error) error {
+	if tx.pg != nil {
+		tx.ask(sql, args, func(r *Rows) error { return eachOf(r, fn) })
+		if tx.joined {
+			return nil
+		}
+		return tx.flush()
+	}
 	rows, err := tx.Query(sql, args...)
 	if err != nil {
 		return err
 	}
+	return eachOf(rows, fn)
+}
+
+func eachOf(rows *Rows, fn func(*Rows) error) error {
 	defer rows.Close()
 	for rows.Next() {
 		if err := fn(rows); err != nil {

@@ -75,14 +75,16 @@ func countTogether(tx *Tx, g []risk.VelocityQuery, out map[risk.VelocityQuery]in
 			return err
 		}
 	}
-	for _, q := range g {
-		n := common[q.Key]
-		for _, at := range edges[q.Key] {
-			if at >= q.From && at < q.To {
-				n++
+	tx.after(func() {
+		for _, q := range g {
+			n := common[q.Key]
+			for _, at := range edges[q.Key] {
+				if at >= q.From && at < q.To {
+					n++
+				}
 			}
+			out[q] = n
 		}
-		out[q] = n
-	}
+	})
 	return nil
 }

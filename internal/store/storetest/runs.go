@@ -45,13 +45,6 @@ func runs(t *testing.T, open Opener) {
 	if err := put(all...); err != nil {
 		t.Fatal(err)
 	}
-	ids := func(rs []*automation.Run) (out []string) {
-		for _, r := range rs {
-			out = append(out, r.ID)
-		}
-		slices.Sort(out)
-		return out
-	}
 	same := func(what string, got, want []string) {
 		t.Helper()
 		if !slices.Equal(got, want) {
@@ -61,7 +54,10 @@ func runs(t *testing.T, open Opener) {
 	woken := func(orders, keys, of []string) (got []string) {
 		view(t, db, func(tx *store.Tx) error {
 			rs, err := store.WaitingRuns(tx, orders, keys, of)
-			got = ids(rs)
+			for id := range rs {
+				got = append(got, id)
+			}
+			slices.Sort(got)
 			return err
 		})
 		return got
