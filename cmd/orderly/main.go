@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -64,6 +65,14 @@ func nodeClock() func() time.Time {
 		return time.Now
 	}
 	return func() time.Time { return time.Now().Add(ahead) }
+}
+
+// collectLess lets a server's heap grow to three times what is alive before it is collected. That is little, and the default
+// of twice as much cost a node a sixth of its time. GOGC in the environment goes first.
+func (p *program) collectLess() {
+	if p.env("GOGC") == "" {
+		debug.SetGCPercent(200)
+	}
 }
 
 // program is one run of the command.
