@@ -12,8 +12,8 @@ import (
 // commits for all. Nobody returns before the commit is durable. The first needs no
 // savepoint, which is spared: SQLite would keep a copy of every page it changes.
 type commit struct {
-	began time.Time
 	n     int           // Updates in it that succeeded
+	since time.Time     // when the first of them had ended
 	done  chan struct{} // closed when it is durable or lost
 	err   error         // why it is lost; read after done
 }
@@ -30,13 +30,7 @@ func (db *liteDB) update(ctx context.Context, d *DB, bulky bool, fn func(*Tx) er
 	if err != nil {
 		return err
 	}
-	select {
-	case <-joined.done:
-	case c := <-db.writer: // nobody took it: those who waited have left
-		db.finish(c)
-		db.writer <- c
-		<-joined.done
-	}
+	<-joined.done
 	if joined.err != nil {
 		return joined.err
 	}
@@ -46,22 +40,9 @@ func (db *liteDB) update(ctx context.Context, d *DB, bulky bool, fn func(*Tx) er
 	return nil
 }
 
-// join runs fn as a part of the current transaction, or as the first of a new one when it is
-// bulky. Those that are not bulky queue for the writer one at a time, so that a
-// group of events, for which callers wait, waits for one of them at most.
+// join runs fn as a part of the current transaction, or as the first of a new one when it is bulky.
 func (db *liteDB) join(ctx context.Context, d *DB, bulky bool, fn func(*Tx) error) (tx *Tx, joined *commit, err error) {
-	db.queued.Add(1)
-	if !bulky {
-		_, err = take(ctx, db, db.turn)
-	}
-	var c *liteConn
-	if err == nil {
-		if !bulky {
-			defer func() { db.turn <- struct{}{} }()
-		}
-		c, err = take(ctx, db, db.writer)
-	}
-	db.queued.Add(-1)
+	c, err := db.pen.take(ctx, bulky)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -70,12 +51,12 @@ func (db *liteDB) join(ctx context.Context, d *DB, bulky bool, fn func(*Tx) erro
 	}
 	if err = db.syncer.err(); err == nil && c.open == nil {
 		if err = c.run("BEGIN IMMEDIATE"); err == nil {
-			c.open = &commit{began: time.Now(), done: make(chan struct{})}
+			c.open = &commit{done: make(chan struct{})}
 		}
 	}
 	if err != nil {
 		db.finish(c)
-		db.writer <- c
+		db.pen.pass(c)
 		return nil, nil, err
 	}
 	joined = c.open
@@ -103,7 +84,9 @@ func (db *liteDB) join(ctx context.Context, d *DB, bulky bool, fn func(*Tx) erro
 	if !first {
 		joined.err = c.run("RELEASE one")
 	}
-	joined.n++
+	if joined.n++; first {
+		joined.since = time.Now()
+	}
 	return tx, joined, nil
 }
 
@@ -124,14 +107,15 @@ func (c *liteConn) undo(t *commit, first bool) error {
 	return err
 }
 
-// pass hands the writer on: within its transaction when somebody waits who can
+// pass hands the pen on: within the transaction when an Update waits that can
 // join it, otherwise after the commit.
 func (db *liteDB) pass(c *liteConn) {
 	t := c.open
-	if t.err != nil || t.n == 0 || t.n >= maxJoined || db.queued.Load() == 0 || time.Since(t.began) > maxOpen {
-		db.finish(c)
+	if t.err == nil && t.n > 0 && t.n < maxJoined && time.Since(t.since) < maxOpen && db.pen.join(c) {
+		return
 	}
-	db.writer <- c
+	db.finish(c)
+	db.pen.pass(c)
 }
 
 // finish ends the transaction that is open, for all who joined it. They hear of it from the syncer.

@@ -23,9 +23,7 @@ import (
 // most of what a small one costs.
 type liteDB struct {
 	path    string
-	writer  chan *liteConn // holds the one writer while nobody writes
-	turn    chan struct{}  // holds the one place in its queue for what is not a group of events
-	queued  atomic.Int32   // Updates that wait for either
+	pen     pen
 	commits atomic.Int64
 	syncer  *syncer
 	readers chan *liteConn
@@ -87,7 +85,7 @@ func openLite(ctx context.Context, path string, readers int) (*liteDB, error) {
 	if readers <= 0 {
 		readers = 4
 	}
-	db := &liteDB{path: abs, writer: make(chan *liteConn, 1), turn: make(chan struct{}, 1), readers: make(chan *liteConn, readers), quit: make(chan struct{})}
+	db := &liteDB{path: abs, readers: make(chan *liteConn, readers), quit: make(chan struct{})}
 	// NORMAL: a commit is written to the log, and the syncer makes it durable before
 	// anybody hears of it. The log is synced before it is carried over, as with FULL.
 	w, err := db.connect(ctx,
@@ -107,8 +105,7 @@ func openLite(ctx context.Context, path string, readers int) (*liteDB, error) {
 	if db.syncer, err = newSyncer(abs + "-wal"); err != nil {
 		return nil, db.failed(path, err)
 	}
-	db.writer <- w
-	db.turn <- struct{}{}
+	db.pen.conn = w
 	for range readers {
 		r, err := db.connect(ctx, "query_only(1)", fmt.Sprintf("cache_size(-%d)", readerCacheKiB))
 		if err != nil {
@@ -170,14 +167,17 @@ func (db *liteDB) close() (err error) {
 	db.once.Do(func() {
 		close(db.quit)
 		db.wg.Wait()
-		late := time.After(10 * time.Second)
-		for range cap(db.writer) + cap(db.readers) {
+		late, stop := context.WithTimeout(context.Background(), 10*time.Second)
+		defer stop()
+		if _, err = db.pen.close(late); err != nil {
+			err = errLeft
+			return
+		}
+		for range cap(db.readers) {
 			select {
-			case c := <-db.writer:
-				db.finish(c)
 			case <-db.readers:
-			case <-late:
-				err = fault.New(fault.Internal, "store.Close", "the store was closed while it was in use; what was answered is kept")
+			case <-late.Done():
+				err = errLeft
 				return
 			}
 		}
@@ -185,6 +185,8 @@ func (db *liteDB) close() (err error) {
 	})
 	return err
 }
+
+var errLeft = fault.New(fault.Internal, "store.Close", "the store was closed while it was in use; what was answered is kept")
 
 func (db *liteDB) closeConns() error {
 	var errs []error
@@ -212,7 +214,7 @@ func (c *liteConn) close() error {
 
 // view runs fn between BEGIN and COMMIT on a reader.
 func (db *liteDB) view(ctx context.Context, d *DB, fn func(*Tx) error) error {
-	c, err := take(ctx, db, db.readers)
+	c, err := db.read(ctx)
 	if err != nil {
 		return err
 	}
@@ -227,19 +229,19 @@ func (db *liteDB) view(ctx context.Context, d *DB, fn func(*Tx) error) error {
 	return fn(tx)
 }
 
-// take waits for a connection of a pool, or for a turn.
-func take[T any](ctx context.Context, db *liteDB, pool chan T) (none T, err error) {
+// read waits for a connection that reads.
+func (db *liteDB) read(ctx context.Context) (*liteConn, error) {
 	select {
 	case <-db.quit:
-		return none, fault.New(fault.Unavailable, "store", "the database is closed")
-	case c := <-pool:
+		return nil, errClosed()
+	case c := <-db.readers:
 		if ctx.Err() == nil {
 			return c, nil
 		}
-		pool <- c
+		db.readers <- c
 	case <-ctx.Done():
 	}
-	return none, fault.Wrap(ctx.Err(), fault.Unavailable, "store", "the database was busy until the time ran out; nothing was changed")
+	return nil, errBusy(ctx)
 }
 
 // prepare returns the cached statement for a text in the shared SQL.
