@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -31,7 +32,7 @@ func TestPen(t *testing.T) {
 				if had.Add(1); held.Add(1) != 1 {
 					t.Error("two write at once")
 				}
-				time.Sleep(time.Duration(rand.IntN(20)) * time.Microsecond)
+				runtime.Gosched()
 				if held.Add(-1); rand.IntN(2) == 0 || !p.join(c) {
 					p.pass(c)
 				}
@@ -84,7 +85,7 @@ func TestShortUpdatesShareACommit(t *testing.T) {
 			}()
 		}
 		for waiting() < short {
-			time.Sleep(time.Millisecond)
+			runtime.Gosched()
 		}
 		return set("group")(tx)
 	})
