@@ -101,7 +101,9 @@ func TestShortUpdatesShareACommit(t *testing.T) {
 		t.Fatalf("%v, %d failed, want one", err, failed)
 	}
 	var n int
-	err = db.View(t.Context(), func(tx *Tx) error { return tx.QueryRow("SELECT count(*) FROM setting WHERE name LIKE 'short%' OR name = 'group'").Scan(&n) })
+	err = db.View(t.Context(), func(tx *Tx) error {
+		return tx.QueryRow("SELECT count(*) FROM setting WHERE name LIKE 'short%' OR name = 'group'").Scan(&n)
+	})
 	if err != nil || n != short {
 		t.Errorf("%d rows are there, want %d: %v", n, short, err)
 	}
