@@ -104,6 +104,9 @@ func (d *doc) set(a *Automation, m *mapping, p *place) Action {
 	}
 	x.Value = v
 	p.name(x.Name, v.Type(), "Computed by a step before.")
+	if n := len(p.scope); x.Name != "" {
+		p.scope[n-1].Personal = v.Personal()
+	}
 	return x
 }
 

@@ -514,3 +514,38 @@ func TestRunsOverRandomHistories(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatNamesAPersonIsNotKept: a value made of the mail address serves the steps that follow at once, and stands
+// neither in the trace nor in the run, which people see who may not see personal data.
+func TestWhatNamesAPersonIsNotKept(t *testing.T) {
+	s := newShop(t, auto("a", "order.placed", `do:
+  - set: { name: mail, value: customer.email }
+  - set: { name: both, value: '"to " + mail' }
+  - set: { name: domain, value: customer.email_domain }
+  - if: both.startsWith("to s")
+    then: [ { tag: known } ]
+  - wait: 1h
+  - if: both != "x"
+    then: [ { tag: kept } ]
+`))
+	p := placed("1", line("MUG", 1))
+	p.Customer.Email = "Secret@example.com"
+	d := s.do(p)
+	run := s.onlyRun("a")
+	trace, _ := json.Marshal(d.Trace)
+	bare := run.Clone()
+	bare.CustomerID = "" // in these tests it is made of the address
+	kept, _ := json.Marshal(bare)
+	for what, text := range map[string]string{"trace": string(trace), "run": string(kept)} {
+		if strings.Contains(text, "ecret") || !strings.Contains(text, "not shown, as it names a person") || !strings.Contains(text, "example.com") {
+			t.Errorf("the %s says %s", what, text)
+		}
+	}
+	if o := s.order("1"); !slices.Equal(o.Tags, []string{"known"}) {
+		t.Errorf("tags %v", o.Tags)
+	}
+	s.later(time.Hour)
+	if o := s.order("1"); !slices.Equal(o.Tags, []string{"known"}) {
+		t.Errorf("after the wait it was still known: %v", o.Tags)
+	}
+}

@@ -180,10 +180,15 @@ func (r *runner) step(s *automation.Step, at []automation.Frame, i int) flow {
 	case automation.Assign:
 		v, err := x.Value.Eval(r.facts)
 		said := ""
-		if err != nil {
+		switch {
+		case err != nil:
 			said = err.Error()
 			r.forget(x.Name)
-		} else {
+		case x.Value.Personal(): // what names a person is neither shown nor kept with the run
+			said = "not shown, as it names a person"
+			r.forget(x.Name)
+			r.know(x.Name, v)
+		default:
 			said = rule.Show(v)
 			r.name(automation.NewValue(x.Name, v))
 		}
@@ -259,13 +264,18 @@ func (r *runner) name(v automation.Value) {
 	if err != nil {
 		return // what cannot be read stays unknown
 	}
-	if r.facts.named == nil {
-		r.facts.named = map[string]any{}
-	}
-	r.facts.named[v.Name] = got
+	r.know(v.Name, got)
 	if r.run != nil {
 		r.run.Name(v)
 	}
+}
+
+// know gives a value its name for the steps that follow at once.
+func (r *runner) know(name string, v any) {
+	if r.facts.named == nil {
+		r.facts.named = map[string]any{}
+	}
+	r.facts.named[name] = v
 }
 
 // forget takes a name away, which an earlier line of a for_each may have given.

@@ -16,6 +16,7 @@ import (
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/rule"
+	"orderly.example/orderly/internal/schema"
 )
 
 // chooser draws a number below n: from rapid, which shrinks, or from a seed, which is quick.
@@ -396,6 +397,19 @@ func many(t testing.TB, n int) []*automation.Automation {
 		if i%40 == 39 {
 			step = "release"
 		}
+		switch { // a good part of them branches, waits, asks, or goes by the clock
+		case i%5 == 1:
+			step = "{ if: '" + c.condition(1) + "', then: [ " + inList(step) + " ], else: [ stop ] }; tag: seen"
+		case i%5 == 2 && schema.IsOrderEvent(on):
+			step = c.of("wait: 2d", "wait_for: { event: order.paid, for: 2d }", "wait_for: { event: shipment.delivered, for: 9d, else: [ { tag: late } ] }",
+				"ask: { queue: ops, title: ship it, options: [yes, no], as: said }", "call: { connection: erp, as: said, returns: { ok: bool }, for: 1h }") +
+				"; { if: '" + c.condition(1) + "', then: [ " + inList(step) + " ] }"
+		case i%25 == 3:
+			on, when = "schedule\nschedule: { cron: \""+c.of("0 9 * * 1", "0 7 * * *")+"\" }", "-"
+			step = "task: { queue: ops, title: look " + fmt.Sprint(c(4)) + " }; wait: 1h; webhook: { connection: erp, purpose: w" + fmt.Sprint(c(4)) + " }"
+		case i%25 == 8:
+			on, step = "{ absence_of: shipment.scanned, after: shipment.labelled, within: "+c.of("2d", "3d")+" }", "wait: 1h; "+holdRisk
+		}
 		rows = append(rows, fmt.Sprintf("a%03d | %s | %s | %s", i, on, when, step))
 	}
 	return set(t, rows...)
@@ -433,6 +447,9 @@ func BenchmarkCheck500(b *testing.B) {
 	var r *Report
 	for b.Loop() {
 		r = Check(decide.Settings{}, World{Known: true}, as)
+	}
+	if b.Elapsed() > time.Duration(b.N)*2*time.Second {
+		b.Errorf("%s for 500 automations", b.Elapsed()/time.Duration(b.N))
 	}
 	b.ReportMetric(float64(r.Pairs), "pairs")
 	b.ReportMetric(float64(r.Solved), "proofs")

@@ -149,7 +149,7 @@ func (k *checker) name(e ast.Expr, vars bound) {
 		}
 		return
 	}
-	k.add(root, "there is no %s on %s%s; available: %s", full, k.event, didYouMean(full, k.available()), k.describe(parts[0]))
+	k.add(root, "there is no %s on %s%s; available: %s", full, k.event, didYouMean(full, k.available()), k.describe(full))
 }
 
 func where(f schema.Field) string {
@@ -168,9 +168,14 @@ func (k *checker) available() []string {
 	return out
 }
 
-// describe lists what is available: below the first part of the name when there is such a group, else everything.
-func (k *checker) describe(group string) string {
+// maxListed is how many names a message lists: more are not read.
+const maxListed = 8
+
+// describe lists what is available instead of a name: below its first part when there is such a group, the nearest
+// first, and how many more there are.
+func (k *checker) describe(name string) string {
 	all := k.available()
+	group, _, _ := strings.Cut(name, ".")
 	var in []string
 	for _, n := range all {
 		if strings.HasPrefix(n, group+".") {
@@ -180,7 +185,11 @@ func (k *checker) describe(group string) string {
 	if len(in) > 0 {
 		all = in
 	}
-	return strings.Join(all, ", ")
+	if len(all) <= maxListed {
+		return strings.Join(all, ", ")
+	}
+	schema.SortNearest(name, all)
+	return fmt.Sprintf("%s and %d more; the editor offers them (control and space), and docs/automations.md lists all", strings.Join(all[:maxListed], ", "), len(all)-maxListed)
 }
 
 func didYouMean(word string, candidates []string) string {

@@ -117,6 +117,7 @@ type reads struct {
 	fields     []string            // facts, sorted
 	velocities []Velocity          // in order of appearance
 	names      bool                // values that earlier steps have named
+	personal   bool                // something that names a person
 	texts      map[string][]string // by list of text: the constants that its elements are compared with
 }
 
@@ -129,6 +130,9 @@ func (r *reads) Velocities() []Velocity { return slices.Clone(r.velocities) }
 // Names reports whether values are read that earlier steps have named.
 func (r *reads) Names() bool { return r.names }
 
+// Personal reports whether something is read that names a person, itself or by way of a named value.
+func (r *reads) Personal() bool { return r.personal }
+
 // Texts returns the constants that the elements of a list of text, like order.tags, are compared with, each once.
 func (r *reads) Texts(list string) []string { return slices.Clone(r.texts[list]) }
 
@@ -137,11 +141,14 @@ func readsOf(e ast.Expr, scope Scope) reads {
 	ast.PostOrderVisit(e, ast.NewExprVisitor(func(e ast.Expr) {
 		switch e.Kind() {
 		case ast.IdentKind:
-			if _, ok := scope.lookup(e.AsIdent()); ok {
-				r.names = true
-			} else if _, ok := schema.Lookup(e.AsIdent()); ok {
-				r.fields = append(r.fields, e.AsIdent())
+			f, named := scope.lookup(e.AsIdent())
+			if r.names = r.names || named; !named {
+				var ok bool
+				if f, ok = schema.Lookup(e.AsIdent()); ok {
+					r.fields = append(r.fields, e.AsIdent())
+				}
 			}
+			r.personal = r.personal || f.Personal
 		case ast.CallKind:
 			if e.AsCall().FunctionName() != "velocity" {
 				return

@@ -17,7 +17,7 @@ var labels = map[string]string{
 	"ip.country": "country of the IP address", "ip.known": "IP address is in the table", "event.type": "what happened", "event.at": "time of the event", "event.mode": "life or history",
 	"stock.sku": "product (SKU)", "stock.available": "available units", "stock.low_at": "low line of the product", "task.by": "who decided", "task.outcome": "decision of the task",
 	"cancel.reason": "reason of the cancellation", "returned.amount": "value of the returned goods", "returned.units": "returned units", "day.date": "day that ended",
-	"effect.error": "error", "effect.purpose": "purpose of the message", "effect.destination": "destination of the message",
+	"effect.error": "error", "schedule.at": "time of the schedule", "effect.purpose": "purpose of the message", "effect.destination": "destination of the message",
 	"line.sku": "SKU", "line.title": "title", "line.qty": "quantity", "line.unit_price": "unit price", "line.location": "location", "line.kit": "is a kit", "line.available": "available units",
 }
 
@@ -60,8 +60,8 @@ var eventLabels = map[string]string{
 	"shipment.shipped": "a parcel leaves", "shipment.rejected": "a location refuses a parcel", "shipment.labelled": "a parcel gets its label", "shipment.scanned": "the carrier scans a parcel",
 	"shipment.delivered": "a parcel is delivered", "return.received": "a return comes in", "task.decided": "a task is decided", "task.assigned": "a task is assigned",
 	"task.overdue": "a task is overdue", "effect.failed": "a message failed for good", "stock.low": "a product runs low", "stock.received": "stock comes in",
-	"stock.counted": "stock is counted", "stock.adjusted": "stock is adjusted", "stock.transferred": "stock is transferred", "day.ended": "a day ends",
-	"schedule": "at times of the clock", "absence": "something does not happen in time",
+	"payment.disputed": "a payment is disputed", "stock.counted": "stock is counted", "stock.adjusted": "stock is adjusted", "stock.transferred": "stock is transferred", "day.ended": "a day ends",
+	"schedule.due": "a time of the clock comes", "absence.due": "something did not happen in time", "schedule": "at times of the clock", "absence": "something does not happen in time",
 }
 
 // EventLabel is an event type, or another trigger, in the words of a shop.

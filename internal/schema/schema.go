@@ -6,6 +6,7 @@
 package schema
 
 import (
+	"cmp"
 	"slices"
 	"sort"
 	"strings"
@@ -183,6 +184,22 @@ func Nearest(word string, candidates []string) string {
 		}
 	}
 	return best
+}
+
+// SortNearest sorts names by how near they are to a word, which may have a dot too.
+func SortNearest(word string, names []string) {
+	w := strings.ToLower(word)
+	last := w[strings.LastIndexByte(w, '.')+1:]
+	far := func(name string) int {
+		l := strings.ToLower(name)
+		end := l[strings.LastIndexByte(l, '.')+1:]
+		d := min(distance(w, l), distance(last, end))
+		if last != "" && strings.Contains(l, last) {
+			d = min(d, 1)
+		}
+		return d
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(far(a), far(b)), cmp.Compare(a, b)) })
 }
 
 // distance is the number of insertions, deletions, substitutions and swaps of

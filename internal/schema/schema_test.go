@@ -112,3 +112,27 @@ func TestNearest(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestEveryEventHasWords: no list shows the name of a type where a shop's words are expected.
+func TestEveryEventHasWords(t *testing.T) {
+	for _, typ := range append(Events(), "schedule", "absence") {
+		if l := EventLabel(typ); strings.HasSuffix(l, " happens") || strings.Contains(l, ".") {
+			t.Errorf("%s is called %q", typ, l)
+		}
+	}
+	for _, f := range Fields("") {
+		if l := Label(f.Name); strings.ContainsAny(l, "._") {
+			t.Errorf("%s is called %q", f.Name, l)
+		}
+	}
+}
+
+func TestSortNearest(t *testing.T) {
+	names := []string{"customer.orders", "order.billing.country", "order.lines", "order.shipping.country", "order.total", "order.subtotal", "order.units"}
+	for word, first := range map[string]string{"order.totl": "order.total", "order.country": "order.billing.country", "order.unit": "order.units", "total": "order.total"} {
+		got := slices.Clone(names)
+		if SortNearest(word, got); got[0] != first {
+			t.Errorf("nearest to %s is %v", word, got)
+		}
+	}
+}
