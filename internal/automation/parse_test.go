@@ -88,6 +88,7 @@ func TestParseErrors(t *testing.T) {
 		{"comment only", "# nothing\n", "1:1", "the file is empty"},
 		{"a list", "- a\n", "1:1", "keys and values"},
 		{"syntax", "automation: [\n", "", "cannot be read"},
+		{"a condition that begins with a quote", head + "when: \"vip\" in order.tags\ndo: [stop]\n", "5:13", `put all of it into other quotes, as in when: '"vip" in order.tags'`},
 		{"not text", "automation: \xff\n", "1:1", "not UTF-8"},
 		{"two documents", head + tagging + "---\n" + head + tagging, "8:1", "one file holds one automation"},
 		{"twice", head + "why: Again.\n" + tagging, "5:1", "already defined"},

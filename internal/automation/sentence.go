@@ -17,7 +17,10 @@ func Sentence(d *yamltext.Doc) string {
 		root := rule.Outline(n.Value)
 		b.WriteString(" and " + Phrase(&root, n.Value))
 	}
-	b.WriteString(", " + stepsPhrase(d, "do") + ".")
+	b.WriteString(", " + stepsPhrase(d, "do"))
+	if !strings.HasSuffix(b.String(), "…") {
+		b.WriteByte('.')
+	}
 	return strings.ToUpper(b.String()[:1]) + b.String()[1:]
 }
 

@@ -3,6 +3,7 @@ package automation
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -84,6 +85,15 @@ func asFault(err error) *fault.Error {
 	return e
 }
 
+// goesOn is a value that begins with a quoted word and is more than that: a condition, as people write it.
+var goesOn = regexp.MustCompile(`^\s*(- +)?[\w-]+: +("[^"]*"|'[^']*') *[^\s#]`)
+
+// quoteGoesOn reports whether the line of a number has such a value.
+func (d *doc) quoteGoesOn(line string) bool {
+	n, err := strconv.Atoi(line)
+	return err == nil && n >= 1 && n <= len(d.lines) && goesOn.MatchString(d.lines[n-1])
+}
+
 // read parses the YAML; the mapping is nil when the text is not one mapping.
 func read(name string, text []byte) (*doc, *mapping) {
 	d := &doc{file: name}
@@ -109,6 +119,9 @@ func read(name string, text []byte) (*doc, *mapping) {
 			if t := y.GetToken(); t != nil && t.Position != nil {
 				at = fmt.Sprintf("%d:%d", max(t.Position.Line, 1), max(t.Position.Column, 1))
 			}
+		}
+		if line, _, _ := strings.Cut(at, ":"); d.quoteGoesOn(line) {
+			msg = "the value begins with a quoted word and goes on after it; put all of it into other quotes, as in when: '\"vip\" in order.tags', or on a line of its own below when: >-"
 		}
 		d.addAt(at, "the YAML cannot be read: "+msg)
 		return d, nil

@@ -66,6 +66,7 @@ func (c *Console) builder(r *http.Request, text, template string) (*builder, err
 	b.Doc, err = yamltext.Parse(text)
 	if err != nil || b.Doc.Root.Kind != yamltext.Map {
 		b.Doc = nil
+		b.Sentence = "What it amounts to is said here once the text can be read."
 	} else {
 		b.Sentence = automation.Sentence(b.Doc)
 		b.event = b.value("on")
@@ -419,7 +420,7 @@ func (b *builder) badArg(s automation.StepAt, a automation.Arg) string {
 // badStep is what is wrong with a step as a whole.
 func (b *builder) badStep(path string, s automation.StepAt) string {
 	out := b.bad(path)
-	if s.Args != path {
+	if s.Args != path && s.Bare == "" { // what is wrong with the one input of a bare step stands beside it
 		out = strings.TrimSpace(out + " " + b.bad(yamltext.Join(path, string(s.Kind))))
 	}
 	return out

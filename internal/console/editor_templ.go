@@ -881,11 +881,11 @@ func builderView(b *builder) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = setField(b, "limits/per_hour", "At most, per hour", "number", "then it pauses and tells its owner", "").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = setField(b, "limits/per_hour", "At most per hour", "number", "then it pauses and tells its owner", "").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = setField(b, "limits/money_per_day", "At most, in money per day", "text", "like 20000 EUR", "").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = setField(b, "limits/money_per_day", "Money per day", "text", "like 20000 EUR", "").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

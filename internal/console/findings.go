@@ -41,7 +41,7 @@ func worrying(r *proof.Report) int {
 }
 
 func findingsCount(r *proof.Report) string {
-	tests := "no tests"
+	tests := "No tests"
 	if n := len(r.Tests); n > 0 {
 		tests = ui.Plural(int64(n), "test", "tests")
 	}
@@ -76,5 +76,5 @@ func findingsNone(r *proof.Report) string {
 	if len(r.Tests) == 0 {
 		return text + "None has tests yet: write an example event beside a rule, and it is run whenever the rule changes."
 	}
-	return text + "Every test beside them passes. What the terminal finds also names events of the past:"
+	return text + "Every test beside them passes. The same at the terminal:"
 }
