@@ -15,6 +15,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 
 	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/yamltext"
 )
 
 // node is a place in the text.
@@ -105,7 +106,7 @@ func read(name string, text []byte) (*doc, *mapping) {
 		d.addAt("1:1", "the text is not UTF-8")
 		return d, nil
 	}
-	if depth(text) > 100 {
+	if yamltext.TooDeep(string(text)) {
 		d.addAt("1:1", "the text is nested too deeply")
 		return d, nil
 	}
@@ -157,21 +158,6 @@ func parseYAML(text []byte) (f *ast.File, err error) {
 		}
 	}()
 	return parser.ParseBytes(text, 0)
-}
-
-// depth is the deepest run of open brackets, an upper bound of flow nesting.
-func depth(text []byte) int {
-	open, deepest := 0, 0
-	for _, c := range text {
-		switch c {
-		case '[', '{':
-			open++
-			deepest = max(deepest, open)
-		case ']', '}':
-			open = max(open-1, 0)
-		}
-	}
-	return deepest
 }
 
 // asMapping returns n as a mapping with plain text keys, or nil. What YAML

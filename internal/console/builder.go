@@ -417,6 +417,9 @@ func (b *builder) badArg(s automation.StepAt, a automation.Arg) string {
 	return b.bad(path)
 }
 
+// maxStepsShown is how many steps of one list the builder shows: an automation may have fifty in all.
+const maxStepsShown = 60
+
 // badStep is what is wrong with a step as a whole.
 func (b *builder) badStep(path string, s automation.StepAt) string {
 	out := b.bad(path)
@@ -483,6 +486,14 @@ func eventOptions() []ui.Option {
 		out = append(out, ui.Option{Value: e, Label: capital(schema.EventLabel(e))})
 	}
 	return out
+}
+
+// argLabel names the input of an argument.
+func argLabel(a automation.Arg) string {
+	if a.Name == "sla" {
+		return "Deadline"
+	}
+	return title(a.Name)
 }
 
 // argHint is how an argument is written.

@@ -147,8 +147,45 @@ func (n *Node) Keys() []string {
 	return out
 }
 
+const (
+	maxText   = 256 << 10 // a text that is edited
+	maxNested = 100       // of brackets, or of lists that begin on one line
+)
+
+// TooDeep reports whether a text is nested so deeply that the YAML library would be minutes over it: its time grows
+// with the square of the depth. It counts brackets, also those in quotes, and lists that begin on one line.
+func TooDeep(text string) bool {
+	open, dashes, begins := 0, 0, true
+	for i := range len(text) {
+		switch c := text[i]; c {
+		case '[', '{':
+			open++
+			begins = false
+		case ']', '}':
+			open = max(open-1, 0)
+			begins = false
+		case '\n':
+			dashes, begins = 0, true
+		case ' ', '\t':
+		case '-', '?':
+			if begins = begins && i+1 < len(text) && text[i+1] == ' '; begins {
+				dashes++
+			}
+		default:
+			begins = false
+		}
+		if open > maxNested || dashes > maxNested {
+			return true
+		}
+	}
+	return false
+}
+
 // Parse reads a text. The error is ErrText or wraps what the YAML library says.
 func Parse(text string) (*Doc, error) {
+	if len(text) > maxText || TooDeep(text) {
+		return nil, ErrText
+	}
 	f, err := parseYAML(text)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 const sample = `# what this is
@@ -133,5 +134,23 @@ func TestDiff(t *testing.T) {
 	}
 	if d := Diff("", "a\n"); len(d) != 1 || d[0].Sign != '+' || d[0].New != 1 {
 		t.Errorf("%v", d)
+	}
+}
+
+// TestTooDeep: what would take the library minutes is refused at once, and nothing that people write.
+func TestTooDeep(t *testing.T) {
+	for _, unit := range []string{"[", "{", "- ", "? ", "- - [", "a: [\n", "[]["} {
+		if !TooDeep(strings.Repeat(unit, 300)) {
+			t.Errorf("%q is not too deep", unit)
+		}
+		begun := time.Now()
+		if _, err := Parse(strings.Repeat(unit, 60_000)); err == nil || time.Since(begun) > 2*time.Second {
+			t.Errorf("%q took %s: %v", unit, time.Since(begun), err)
+		}
+	}
+	for _, text := range []string{"# " + strings.Repeat("-", 500), "why: >\n  " + strings.Repeat("- ", 3) + strings.Repeat("-", 400) + " x", strings.Repeat("- a: [1, {b: 2}]\n", 500), strings.Repeat("[] ", 200)} {
+		if TooDeep(text) {
+			t.Errorf("%.40q is too deep", text)
+		}
 	}
 }
