@@ -72,7 +72,8 @@ type Engine struct {
 	past     Past     // nil: nobody asks it
 	// versions are automations by hash, as runs began with them: *automation.Automation
 	versions sync.Map
-	clock    clock // schedules
+	kits     sync.Map // parts of kits by SKU, see partsOf: []string
+	clock    clock    // schedules
 	queue    chan *submission
 	done     chan struct{}
 	closed   atomic.Int64 // when Close was called, in microseconds

@@ -81,7 +81,9 @@ func (e *Engine) loadSecond(tx *store.Tx, snap *decide.Snapshot, pol *decide.Pol
 			keys = append(keys, decide.WaitKeys(snap, it.p.ev)...)
 		}
 	}
+	// The parts of kits are locked with the kits, in one order: after them, two groups would wait for each other.
 	skus := uniq(second.Products)
+	skus = uniq(append(skus, e.partsOf(skus)...))
 	customers := slices.DeleteFunc(uniq(second.Customers), func(id string) bool { _, known := slices.BinarySearch(have, id); return known })
 	var buyers map[string]store.CustomerDoc
 	var waiting map[string]*automation.Run
@@ -104,6 +106,7 @@ func (e *Engine) loadSecond(tx *store.Tx, snap *decide.Snapshot, pol *decide.Pol
 	}
 	putCustomers(snap, buyers, b)
 	putProducts(snap, products)
+	e.learnParts(products)
 	subjects, err := e.putRuns(tx, snap, waiting)
 	if err != nil {
 		return err
@@ -259,6 +262,30 @@ func (e *Engine) version(tx *store.Tx, hash string) (*automation.Automation, err
 	}
 	e.versions.Store(hash, a)
 	return a, nil
+}
+
+// partsOf is what kits among the SKUs were made of when they were read last. What has changed since is read in a round of its own.
+func (e *Engine) partsOf(skus []string) (parts []string) {
+	for _, sku := range skus {
+		if cs, ok := e.kits.Load(sku); ok {
+			parts = append(parts, cs.([]string)...)
+		}
+	}
+	return parts
+}
+
+func (e *Engine) learnParts(products map[string]store.ProductDoc) {
+	for sku, p := range products {
+		if !p.Product.Kit() {
+			e.kits.Delete(sku)
+			continue
+		}
+		var parts []string
+		for _, c := range p.Product.Components {
+			parts = append(parts, c.SKU)
+		}
+		e.kits.Store(sku, parts)
+	}
 }
 
 func putOrders(snap *decide.Snapshot, rows map[string]store.OrderDoc, b *batch) {
