@@ -24,6 +24,7 @@ type silenceFile struct {
 	id, at, country, units string // columns
 	large                  int    // units from which the sample automation fires
 	zone                   string
+	from                   string
 	closed                 []string
 }
 
@@ -50,11 +51,17 @@ wants many units. The table says how soon that would have been noticed.`,
 				}
 				cal.Closed[d] = true
 			}
+			var from time.Time
+			if f.from != "" {
+				if from, err = time.ParseInLocation(time.DateOnly, f.from, cal.Zone); err != nil {
+					return usagef("--from is a date like 2011-04-01, got %q", f.from)
+				}
+			}
 			moments, err := f.read(args[0], cal.Zone)
 			if err != nil {
 				return err
 			}
-			trials := watch.Replay(moments, cal)
+			trials := watch.Replay(moments, cal, from)
 			if asJSON {
 				return p.printJSON(trials)
 			}
@@ -70,6 +77,7 @@ wants many units. The table says how soon that would have been noticed.`,
 	fs.IntVar(&f.large, "large", 500, "the automation fires on orders of at least this `NUMBER` of units")
 	fs.StringVar(&f.zone, "time-zone", "Europe/London", "`ZONE` of the times")
 	fs.StringSliceVar(&f.closed, "closed", nil, "`DATES` on which nothing was expected, with commas between")
+	fs.StringVar(&f.from, "from", "", "report on what happened from this `DATE` on only; what was before is learned from")
 	bindJSON(fs, &asJSON)
 	return c
 }

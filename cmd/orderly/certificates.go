@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"orderly.example/orderly/internal/connect"
+	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/store"
 	"orderly.example/orderly/internal/watch"
 )
@@ -74,6 +75,9 @@ func (c certificate) breach(now time.Time) watch.Breach {
 		Subject: subject, Title: "The certificate " + of + " ends on " + c.Until.UTC().Format(time.DateOnly), Since: c.Until.Add(-renewWithin), Next: next,
 		Detail:   "It is good until " + until + "; from then on nothing goes by this connection",
 		Evidence: []string{"for " + c.Subject, "issued by " + c.Issuer, "not after " + until},
+	}
+	if c.Of != "" && (c.Problem != "" || c.Until.Before(now)) {
+		b.Root, b.Symptoms = true, []string{event.DestinationSubject(c.Of)} // that nothing arrives there is its doing
 	}
 	switch {
 	case c.Until.Before(now):

@@ -15,11 +15,16 @@ import (
 // task with an alarm. It is told once when it opens, to the next person each time nobody
 // has acknowledged it in time, and again when a snooze is over; a person resolves it, or what it is about does.
 
-// effectFailed opens an incident for a dead letter; one per destination and purpose while it is open.
+// effectFailed opens an incident for a dead letter; one per destination and purpose while it is open. When the
+// destination itself is known to fail, it is a part of that incident.
 func (d *decider) effectFailed(p *event.EffectFailed) error {
-	if p.Purpose != SelfTest { // whether that arrived the watch looks, and the incident is its
+	switch down := d.openTaskOf(event.DestinationSubject(p.Destination), task.Incident); {
+	case p.Purpose == SelfTest: // whether that arrived the watch looks, and the incident is its
+	case down != nil:
+		d.note("it is a part of the incident %q", down.Title)
+	default:
 		d.incidentOf(incident{
-			subject: "effect:" + p.Destination + ":" + p.Purpose, title: "Sending " + p.Purpose + " to " + p.Destination + " failed for good", detail: p.Error,
+			subject: event.DeadSubject(p.Destination, p.Purpose), title: "Sending " + p.Purpose + " to " + p.Destination + " failed for good", detail: p.Error,
 		})
 	}
 	d.loadOrder(p.Order)

@@ -46,6 +46,12 @@ func (*AutomationReported) EventType() string { return "automation.reported" }
 // AutomationSubject is the subject of what happens to an automation itself.
 func AutomationSubject(name string) string { return "automation:" + name }
 
+// DestinationSubject is the subject of the incident about a destination that does not take what is sent to it.
+func DestinationSubject(name string) string { return "destination:" + name }
+
+// DeadSubject is the subject of the incident about what could not be sent for good.
+func DeadSubject(destination, purpose string) string { return "effect:" + destination + ":" + purpose }
+
 func (p *AutomationStopped) EventSubject() string  { return AutomationSubject(p.Automation) }
 func (p *AutomationResumed) EventSubject() string  { return AutomationSubject(p.Automation) }
 func (p *AutomationChanged) EventSubject() string  { return AutomationSubject(p.Automation) }

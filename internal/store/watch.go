@@ -248,6 +248,12 @@ func (tx *Tx) LateArrivals(after time.Time, by time.Duration) ([]LateArrival, er
 	return out, err
 }
 
+// DeadSince counts the dead letters for a destination that were made after a time.
+func (tx *Tx) DeadSince(destination string, after time.Time) (n int64, err error) {
+	err = tx.QueryRow("SELECT count(*) FROM effect WHERE destination = $1 AND state = 'dead' AND created >= $2", destination, micros(after)).Scan(&n)
+	return n, err
+}
+
 // EffectState is how far the effect with a key has come.
 func (tx *Tx) EffectState(id string) (state, lastError string, ok bool, err error) {
 	err = tx.QueryRow("SELECT state, last_error FROM effect WHERE id = $1", id).Scan(&state, &lastError)

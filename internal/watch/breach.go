@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"orderly.example/orderly/internal/decide"
+	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/store"
@@ -65,7 +66,46 @@ type Breach struct {
 	Next        string
 	Automations []string // concerned; the owner of the first is told
 	Since       time.Time
-	Symptoms    []string // names of the rates it explains
+	Symptoms    []string // what it explains: names of rates, event.DestinationSubject of what cannot be reached
+	Root        bool     // it is why what it explains fails, so it is what the incident is called
+	parts       []string // subjects of the breaches that it stands for
+}
+
+// byDestination makes one breach of all that are about one destination: whether it refuses, is slow, or did
+// not take the self-test is one cause.
+func byDestination(bs []Breach) []Breach {
+	var out []Breach
+	at := map[string]int{}
+	for _, b := range bs {
+		i := slices.IndexFunc(b.Symptoms, func(s string) bool { return strings.HasPrefix(s, event.DestinationSubject("")) })
+		if i < 0 {
+			out = append(out, b)
+			continue
+		}
+		subject := b.Symptoms[i]
+		n, ok := at[subject]
+		if !ok {
+			at[subject] = len(out)
+			b.Evidence = slices.Clone(b.Evidence)
+			b.Symptoms = append(slices.Clone(b.Symptoms), expectationOf(b.Subject))
+			b.parts = []string{b.Subject}
+			b.Subject = subject
+			out = append(out, b)
+			continue
+		}
+		whole := &out[n]
+		if b.Root {
+			whole.Title, whole.Detail, whole.Next, b.Title, b.Detail = b.Title, b.Detail, b.Next, whole.Title, whole.Detail
+			whole.Evidence = append(whole.Evidence, b.Evidence...)
+		}
+		whole.Evidence = append(whole.Evidence, b.Title+": "+b.Detail)
+		whole.Symptoms = append(whole.Symptoms, expectationOf(b.Subject))
+		whole.parts = append(whole.parts, b.Subject)
+		if b.Since.Before(whole.Since) {
+			whole.Since = b.Since
+		}
+	}
+	return out
 }
 
 // silences finds the rates that are silent for too long, one breach for each cause.

@@ -51,8 +51,8 @@ func (t *Trial) PerMonth() float64 {
 
 // Replay lets the watch learn from a history as it would have lived it, and asks at
 // every event what it would have said had nothing followed. Nothing is known ahead
-// of its time.
-func Replay(moments []Moment, cal rate.Calendar) []*Trial {
+// of its time. What happened before from is learned from and not reported on.
+func Replay(moments []Moment, cal rate.Calendar, from time.Time) []*Trial {
 	moments = slices.Clone(moments)
 	slices.SortStableFunc(moments, func(a, b Moment) int { return a.At.Compare(b.At) })
 	times := map[string][]time.Time{}
@@ -63,7 +63,7 @@ func Replay(moments []Moment, cal rate.Calendar) []*Trial {
 	}
 	var out []*Trial
 	for name, ts := range times {
-		out = append(out, replay(name, ts, cal))
+		out = append(out, replay(name, ts, cal, from))
 	}
 	slices.SortFunc(out, func(a, b *Trial) int {
 		return cmp.Or(cmp.Compare(b.PerWeek, a.PerWeek), cmp.Compare(a.Name, b.Name))
@@ -71,14 +71,14 @@ func Replay(moments []Moment, cal rate.Calendar) []*Trial {
 	return out
 }
 
-func replay(name string, ts []time.Time, cal rate.Calendar) *Trial {
+func replay(name string, ts []time.Time, cal rate.Calendar, begin time.Time) *Trial {
 	t := &Trial{Name: name}
 	var r rate.Rate
 	var from time.Time
 	hours, days := 0, 0
 	for i, at := range ts {
 		r.See(at, 1, cal)
-		if i+1 == len(ts) || r.Known() != "" {
+		if i+1 == len(ts) || at.Before(begin) || r.Known() != "" {
 			continue
 		}
 		if from.IsZero() {
@@ -113,7 +113,9 @@ func replay(name string, ts []time.Time, cal rate.Calendar) *Trial {
 	}
 	t.PerWeek = r.PerWeek()
 	if from.IsZero() {
-		t.Missing = r.Known()
+		if t.Missing = r.Known(); t.Missing == "" {
+			t.Missing = "nothing came that is reported on"
+		}
 		return t
 	}
 	t.Months = r.Last.Sub(from).Hours() / 24 / 30.4

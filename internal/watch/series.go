@@ -230,11 +230,8 @@ func (b *Book) TakeTally(t store.Tally) {
 			}
 		}
 	}
-	b.see(name, Destination(t.Destination), t.At, int(t.Done), true)
+	b.see(name, event.DestinationSubject(t.Destination), t.At, int(t.Done), true)
 }
-
-// Destination is the name of a destination among what a message follows from.
-func Destination(name string) string { return "destination:" + name }
 
 // see counts n events, or with none only notes what the series follows from.
 func (b *Book) see(name, from string, at time.Time, n int, live bool) {

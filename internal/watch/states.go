@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/order"
 	"orderly.example/orderly/internal/store"
 )
@@ -26,12 +27,12 @@ func States() []State {
 			About: "Every task with a deadline; one incident for each queue.", Look: lateTasks,
 		},
 		{
-			Name: "stalled", Title: "Nothing waits for more than 15 minutes to leave",
-			About: "The oldest waiting effect of each destination.", Look: stalled,
-		},
-		{
 			Name: "failing", Title: "Destinations take what is sent to them",
 			About: "At least 10 attempts within an hour, and more than half of them failed.", Look: failing,
+		},
+		{
+			Name: "stalled", Title: "Nothing waits for more than 15 minutes to leave",
+			About: "The oldest waiting effect of each destination.", Look: stalled,
 		},
 		{
 			Name: "owner", Title: "Every automation has an owner who can be told",
@@ -110,7 +111,7 @@ func stalled(tx *store.Tx, ask Ask) ([]Breach, error) {
 	var out []Breach
 	for _, s := range rows {
 		out = append(out, Breach{
-			Subject: "stalled:" + s.Destination, Title: "Nothing leaves for " + s.Destination, Since: s.Oldest, Symptoms: []string{Destination(s.Destination)},
+			Subject: "stalled:" + s.Destination, Title: "Nothing leaves for " + s.Destination, Since: s.Oldest, Symptoms: []string{event.DestinationSubject(s.Destination)},
 			Detail: "The oldest waiting message is from " + s.Oldest.In(ask.Book.zone()).Format("2006-01-02 15:04"),
 			Next:   "Check the connection under Settings, then look at the page Effects.",
 		})
@@ -150,7 +151,7 @@ func failing(tx *store.Tx, ask Ask) ([]Breach, error) {
 			continue
 		}
 		out = append(out, Breach{
-			Subject: "failing:" + dest, Title: "Most of what is sent to " + dest + " fails", Since: s.since, Symptoms: []string{Destination(dest)},
+			Subject: "failing:" + dest, Title: "Most of what is sent to " + dest + " fails", Since: s.since, Symptoms: []string{event.DestinationSubject(dest)},
 			Detail: fmt.Sprintf("%d of %d attempts within the last hour failed; the last error was: %s", s.failed, s.done+s.failed, s.last),
 			Next:   "Mend the destination. What failed is tried again by itself; what was given up is replayed on the page Effects.",
 		})

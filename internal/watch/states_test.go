@@ -190,7 +190,7 @@ func TestStatesOpenAndEnd(t *testing.T) {
 			r.turn()
 			open := func() (title string) {
 				for _, i := range r.incidents(false) {
-					if a := i.Task.Alarm; a != nil && strings.HasPrefix(a.Expectation, c.name) {
+					if a := i.Task.Alarm; a != nil && (strings.HasPrefix(a.Expectation, c.name) || strings.HasPrefix(a.Expectation, "destination")) {
 						title = i.Task.Title
 						if i.Task.Owner == "" || a.Next == "" || len(i.Task.Reasons) == 0 {
 							t.Errorf("%+v %+v", i.Task, a)

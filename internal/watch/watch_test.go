@@ -116,7 +116,13 @@ alert: [alerts, chat]
 escalate: { after: 30m, to: [lead@shop.example, boss@shop.example] }
 `
 
-func (r *rig) clock() time.Time { r.mu.Lock(); defer r.mu.Unlock(); return r.now }
+// clock never shows the same time twice: what waits to leave is read in the order of its time.
+func (r *rig) clock() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.now = r.now.Add(time.Microsecond)
+	return r.now
+}
 
 func (r *rig) pass(d time.Duration) { r.mu.Lock(); r.now = r.now.Add(d); r.mu.Unlock() }
 
@@ -239,8 +245,8 @@ func (r *rig) quiet(d time.Duration) {
 	}
 }
 
-// settle waits until everything has left that is due: the shop's clock runs ahead of the time that a delivery takes.
-func (r *rig) settle() {
+// settle waits until everything has left that is due, but for what goes to some destinations: the shop's clock runs ahead of the time that a delivery takes.
+func (r *rig) settle(but ...string) {
 	r.t.Helper()
 	for limit := time.Now().Add(20 * time.Second); ; <-time.Tick(time.Millisecond) {
 		var waiting []store.Stalled
@@ -248,10 +254,11 @@ func (r *rig) settle() {
 			waiting, err = store.StalledEffects(tx, r.clock().Add(time.Hour))
 			return err
 		})
+		waiting = slices.DeleteFunc(waiting, func(s store.Stalled) bool { return slices.Contains(but, s.Destination) })
 		if err != nil || time.Now().After(limit) {
 			r.t.Fatalf("%+v %v", waiting, err)
 		}
-		if len(waiting) == 0 || len(r.out.fail) > 0 {
+		if len(waiting) == 0 || len(but) == 0 && len(r.out.fail) > 0 {
 			return
 		}
 	}

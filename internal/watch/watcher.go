@@ -96,7 +96,8 @@ type probed struct {
 
 // firing is a breach that was found and not yet over.
 type firing struct {
-	Since    time.Time
+	Since    time.Time // noticed
+	Began    time.Time
 	Times    int // how often it was raised: evidence grows
 	Title    string
 	Symptoms []string
@@ -183,18 +184,18 @@ func (w *Watcher) Turn(ctx context.Context) error {
 		return err
 	}
 	w.probe(ctx, &m, Ask{Now: now, Up: m.Up, Policy: w.Policy(), Book: book})
-	breaches, err := w.breaches(ctx, &m, book, newest, now)
-	if err != nil {
+	if err := w.selfTest(ctx, &m, now); err != nil {
 		return err
 	}
-	if err := w.selfTest(ctx, &m, now); err != nil {
+	breaches, err := w.breaches(ctx, &m, book, newest, now)
+	if err != nil {
 		return err
 	}
 	full, err := w.room(ctx, &m, now)
 	if err != nil {
 		return err
 	}
-	breaches = append(append(breaches, ownWays(&m, now)...), full...)
+	breaches = append(breaches, full...)
 	if err := w.tell(ctx, &m, breaches, now); err != nil {
 		return err
 	}
@@ -317,8 +318,8 @@ func (w *Watcher) probe(ctx context.Context, m *memory, ask Ask) {
 		if p.Failed {
 			every = probeAgain
 		}
-		for subject := range m.Firing {
-			if expectationOf(subject) == s.Name {
+		for subject, f := range m.Firing {
+			if expectationOf(subject) == s.Name || slices.Contains(f.Symptoms, s.Name) {
 				every = probeAgain
 			}
 		}
@@ -371,6 +372,7 @@ func (w *Watcher) breaches(ctx context.Context, m *memory, book *Book, newest ma
 	if err != nil {
 		return nil, err
 	}
+	out = byDestination(append(out, ownWays(m, now)...))
 	if m.Behind { // what was not read yet must not look like silence
 		return append(out, keptSilent(m)...), nil
 	}
@@ -444,11 +446,14 @@ func (w *Watcher) price(ctx context.Context, bs []Breach, now time.Time) error {
 func (w *Watcher) tell(ctx context.Context, m *memory, bs []Breach, now time.Time) error {
 	var evs []event.Event
 	seen := map[string]bool{}
-	cause := map[string]string{} // rate -> title of the breach that explains it
+	cause := map[string]string{} // subject -> title of the breach that explains it
 	for _, b := range bs {
 		seen[b.Subject] = true
 		for _, s := range b.Symptoms {
 			cause[SilentSubject(s)] = b.Title
+		}
+		for _, s := range b.parts {
+			cause[s] = b.Title
 		}
 		f, open := m.Firing[b.Subject]
 		if open && slices.Equal(f.Symptoms, b.Symptoms) {
@@ -458,7 +463,7 @@ func (w *Watcher) tell(ctx context.Context, m *memory, bs []Breach, now time.Tim
 			f.Since = now
 		}
 		f.Times++
-		f.Title, f.Symptoms = b.Title, b.Symptoms
+		f.Title, f.Symptoms, f.Began = b.Title, b.Symptoms, b.Since
 		m.Firing[b.Subject] = f
 		evs = append(evs, event.Event{
 			Source: source, Key: fmt.Sprintf("watch:%s:%d:%d", b.Subject, f.Since.UnixMicro(), f.Times), Actor: "orderly",
@@ -467,6 +472,11 @@ func (w *Watcher) tell(ctx context.Context, m *memory, bs []Breach, now time.Tim
 				Orders: b.Orders, Next: b.Next, Since: b.Since.UTC().Truncate(time.Microsecond), Expectation: expectationOf(b.Subject),
 			},
 		})
+		parts, err := w.deadParts(ctx, b, f, open)
+		if err != nil {
+			return err
+		}
+		evs = append(evs, parts...)
 	}
 	for subject, f := range m.Firing {
 		if seen[subject] {
@@ -475,7 +485,16 @@ func (w *Watcher) tell(ctx context.Context, m *memory, bs []Breach, now time.Tim
 		delete(m.Firing, subject)
 		detail := "It is as it should be again."
 		if title := cause[subject]; title != "" {
-			detail = "It is a part of another incident: " + title + "."
+			detail = partOf(title)
+		} else if of, ok := strings.CutPrefix(subject, event.DestinationSubject("")); ok {
+			var dead int64
+			err := w.DB.View(ctx, func(tx *store.Tx) (err error) { dead, err = tx.DeadSince(of, f.Began); return err })
+			if err != nil {
+				return err
+			}
+			if dead > 0 {
+				detail = fmt.Sprintf("It takes again what is sent to it. What was given up meanwhile, %d in all, waits under Dead letters for your word.", dead)
+			}
 		}
 		evs = append(evs, event.Event{
 			Source: source, Key: fmt.Sprintf("watch:%s:%d:over", subject, f.Since.UnixMicro()), Actor: "orderly",
@@ -486,6 +505,28 @@ func (w *Watcher) tell(ctx context.Context, m *memory, bs []Breach, now time.Tim
 		return nil
 	}
 	return w.Submit(ctx, evs)
+}
+
+func partOf(title string) string { return "It is a part of another incident: " + title + "." }
+
+// deadParts ends the incidents about dead letters of a destination that are known by now to be a part of a larger one.
+func (w *Watcher) deadParts(ctx context.Context, b Breach, f firing, open bool) ([]event.Event, error) {
+	of, ok := strings.CutPrefix(b.Subject, event.DestinationSubject(""))
+	if !ok || open {
+		return nil, nil // what failed since the incident opened is a part of it from the beginning
+	}
+	var rows []store.TaskRow
+	err := w.DB.View(ctx, func(tx *store.Tx) (err error) { rows, err = tx.IncidentRows(false, 200); return err })
+	var evs []event.Event
+	for _, r := range rows {
+		if strings.HasPrefix(r.Subject, event.DeadSubject(of, "")) && !r.Created.Before(b.Since) {
+			evs = append(evs, event.Event{
+				Source: source, Key: fmt.Sprintf("watch:%s:%d:part:%s", b.Subject, f.Since.UnixMicro(), r.ID), Actor: "orderly",
+				Data: &event.IncidentRecovered{Subject: r.Subject, Detail: partOf(b.Title)},
+			})
+		}
+	}
+	return evs, err
 }
 
 // expectationOf is the name of the expectation that a subject is about.

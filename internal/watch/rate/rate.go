@@ -23,7 +23,7 @@ const HoursOfWeek = 168
 const (
 	halfLife     = 8.0  // weeks until an hour's count weighs half
 	gapHalfLife  = 26.0 // weeks until a gap weighs half
-	levelDays    = 10.0 // days until what was lately seen weighs half
+	levelDays    = 5.0  // days until what was lately seen weighs half
 	levelPrior   = 20.0 // events' worth of belief that lately is as ever
 	prior        = 0.5  // weeks' worth of belief that an hour is like its neighbours
 	MinWeeks     = 4    // of history before a rate is watched
