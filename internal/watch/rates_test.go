@@ -175,7 +175,7 @@ func TestTwoNodesWatch(t *testing.T) {
 	r.lived("web-shop")
 	r.busy(20*time.Minute, "web-shop")
 	nodes := []*watch.Watcher{r.watcher(), r.watcher(), r.watcher()}
-	for rounds := 0; rounds < 5; {
+	for rounds := 0; rounds < 2; {
 		if len(r.incidents(false)) > 0 {
 			rounds++ // it is known by now, to all of them
 		} else {
