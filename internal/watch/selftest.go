@@ -85,8 +85,8 @@ func ownWays(m *memory, now time.Time) []Breach {
 		out = append(out, Breach{
 			Subject: "self-test:" + way.Connection, Title: "The daily self-test of the alerts by " + way.Connection + " failed", Since: now,
 			Symptoms: []string{event.DestinationSubject(way.Connection)},
-			Detail: "What an incident would have told by this way would not have arrived: " + way.Error,
-			Next:   "Mend the connection under Settings and test it there; the incident is over when the test arrives.",
+			Detail:   "What an incident would have told by this way would not have arrived: " + way.Error,
+			Next:     "Mend the connection under Settings and test it there; the incident is over when the test arrives.",
 		})
 	}
 	if m.Beat.Error != "" && now.Sub(m.Beat.Began) >= 5*time.Minute {
