@@ -143,7 +143,7 @@ var clerks = []string{"order.release_requested", "task.assigned", "task.decided"
 var derived = []string{
 	"order.accepted", "order.ready", "order.unfillable", "stock.low", "task.overdue", "effect.failed", "day.ended",
 	"incident.raised", "incident.recovered", "incident.unanswered", "alerts.tested",
-	"schedule.due", "absence.due", "run.due", "call.answered",
+	"schedule.due", "absence.due", "run.due", "run.retried", "call.answered",
 	"automation.changed", "automation.reported",
 }
 

@@ -171,7 +171,7 @@ func TestSchemaKnowsTheEvents(t *testing.T) {
 	inner := map[string]bool{ // from the program to itself and to owners
 		"incident.raised": true, "incident.recovered": true, "incident.acknowledged": true, "incident.snoozed": true, "incident.unanswered": true, "alerts.tested": true,
 		"automation.stopped": true, "automation.resumed": true, "automation.changed": true, "automation.reported": true,
-		"run.due": true, "call.answered": true, // between its parts
+		"run.due": true, "run.retried": true, "call.answered": true, // between its parts
 	}
 	for _, typ := range schema.Events() {
 		if !event.Known(typ) {

@@ -51,6 +51,7 @@ type Run struct {
 	Data       map[string]string // for the templates of its messages
 	Tasks      []string          // subjects of the tasks it opened
 	LastTask   string            // id of the last one
+	Before     string            // the failed run in whose place it was begun; "" = the first
 	Steps      []RunStep
 	Left       int // steps that Steps has no room for
 }
@@ -78,6 +79,33 @@ func Path(at []Frame) string {
 		}
 	}
 	return b.String()
+}
+
+// ParsePath reads what Path has written.
+func ParsePath(path string) ([]Frame, bool) {
+	var out []Frame
+	words := strings.Split(path, ".")
+	for i := 0; i < len(words); i += 2 {
+		n, err := strconv.Atoi(words[i])
+		if err != nil || n < 0 {
+			return nil, false
+		}
+		f := Frame{Step: n}
+		if i+1 < len(words) {
+			f.Branch = words[i+1]
+			if line, loop := strings.CutPrefix(f.Branch, "do"); loop {
+				if f.Line, err = strconv.Atoi(line); err != nil || f.Line < 0 {
+					return nil, false
+				}
+				f.Branch = "do"
+			}
+			if f.Branch == "" || i+2 == len(words) {
+				return nil, false
+			}
+		}
+		out = append(out, f)
+	}
+	return out, Path(out) == path
 }
 
 // Await is what a run waits for.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"orderly.example/orderly/internal/console/ui"
+	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/order"
@@ -207,6 +208,9 @@ func describe(s *step, p event.Payload) {
 		s.Lines = parcelLine(s.Lines, p.Carrier, p.Tracking)
 	case *event.RunDue:
 		say("auto", ui.Neutral, "An automation went on")
+	case *event.RunRetried:
+		say("undo", ui.Neutral, "A failed run was tried again")
+		s.Href, s.HrefText = runHref(decide.RetryID(p.Run)), "the run"
 	case *event.CallAnswered:
 		say("hook", ui.Neutral, "A call was answered")
 	case *event.AbsenceDue:

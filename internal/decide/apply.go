@@ -65,7 +65,7 @@ func (s *Snapshot) Apply(d *Decision) {
 		}
 		s.Effects[e.OrderID] = append(slices.Clone(s.Effects[e.OrderID]), e)
 	}
-	for _, id := range d.Withdraw {
+	for _, id := range slices.Concat(d.Withdraw, d.Settle) {
 		for order, es := range s.Effects {
 			if i := slices.IndexFunc(es, func(e effect.Effect) bool { return e.ID == id }); i >= 0 {
 				es = slices.Clone(es)

@@ -99,6 +99,7 @@ type Decision struct {
 	Tasks    []*task.Task    // as they are now
 	Effects  []effect.Effect // new
 	Withdraw []string        // ids of effects to cancel while they are pending
+	Settle   []string        // ids of effects whose place another takes: pending or dead, they are cancelled
 	Wait     []Wait
 	Unwait   []string // order ids that wait no longer
 	Marks    []Mark
@@ -295,6 +296,8 @@ func (d *decider) dispatch() error {
 		return d.absenceDue(p)
 	case *event.RunDue:
 		return d.runDue(p)
+	case *event.RunRetried:
+		return d.runRetried(p)
 	case *event.CallAnswered:
 		return d.callAnswered(p)
 	}

@@ -24,6 +24,7 @@ type First struct {
 	Velocities []VelocityQuery
 	Keys       []string // velocity keys this event will be counted under
 	Runs       []string // runs that are about no order
+	Ended      []string // runs that may have ended
 }
 
 // NeedsFirst names the order, customer and velocity rows of an event.
@@ -69,6 +70,11 @@ func NeedsFirst(ev event.Event, pol *Policy, at time.Time) First {
 	case *event.IncidentUnanswered:
 		n.Tasks = append(n.Tasks, p.Task)
 	case *event.RunDue:
+		if orderID = p.Order; orderID == "" {
+			n.Runs = append(n.Runs, p.Run)
+		}
+	case *event.RunRetried:
+		n.Ended = append(n.Ended, p.Run, RetryID(p.Run))
 		if orderID = p.Order; orderID == "" {
 			n.Runs = append(n.Runs, p.Run)
 		}

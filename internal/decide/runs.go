@@ -200,7 +200,7 @@ func (d *decider) awaited(run *automation.Run) bool {
 // runDue lets a run go on, unless that wait is over.
 func (d *decider) runDue(p *event.RunDue) error {
 	run := d.snap.Runs[p.Run]
-	if run == nil {
+	if run == nil || run.State != automation.RunWaiting {
 		d.note("run %s has ended; nothing changes", p.Run)
 		return nil
 	}
@@ -208,7 +208,7 @@ func (d *decider) runDue(p *event.RunDue) error {
 	if p.Why == event.WokenAgain && run.Held != nil {
 		why = *run.Held
 	}
-	if run.State != automation.RunWaiting || run.Wait.N != why.Wait || p.Why == event.WokenAgain && run.Held == nil {
+	if run.Wait.N != why.Wait || p.Why == event.WokenAgain && run.Held == nil {
 		d.note("the run of %s went on before; nothing changes", run.Automation)
 		return nil
 	}

@@ -20,6 +20,7 @@ type runner struct {
 	acts bool
 	run  *automation.Run // nil where nothing can wait, or nothing is done
 	did  []string
+	redo bool // the step where it goes on is itself done, and not only those after it
 
 	// What the automation began with, which is not always the event in hand.
 	event, trigger, subject, once string
@@ -130,6 +131,10 @@ func (r *runner) list(steps []automation.Step, at, resume []automation.Frame) fl
 func (r *runner) again(s *automation.Step, at, resume []automation.Frame) flow {
 	here := resume[0]
 	if here.Branch == "" {
+		if r.redo {
+			r.redo = false
+			return r.step(s, at, here.Step)
+		}
 		return goesOn
 	}
 	inner := append(slices.Clone(at), here)
@@ -345,10 +350,11 @@ func (r *runner) ask(s *automation.Step, here []automation.Frame, x automation.A
 func (r *runner) call(s *automation.Step, here []automation.Frame, x automation.Call) flow {
 	var w automation.Await
 	if r.run != nil {
+		key, first := callKey(r.run, automation.Path(here))
 		f := effect.Effect{
-			Key: "call:" + r.a.Name + ":" + r.event + ":" + automation.Path(here), Kind: effect.Webhook, Destination: x.Connection,
+			Key: key, Kind: effect.Webhook, Destination: x.Connection,
 			OrderID: r.d.orderID(), CustomerID: r.d.customerID(), Automation: r.a.Name,
-			Payload: effect.Payload{Purpose: x.Purpose, Data: r.document(), Answer: &effect.Answer{Run: r.run.ID, Returns: map[string]string{}}},
+			Payload: effect.Payload{Purpose: x.Purpose, Data: r.document(), Same: first, Answer: &effect.Answer{Run: r.run.ID, Returns: map[string]string{}}},
 		}
 		for _, res := range x.Returns {
 			f.Payload.Answer.Returns[res.Name] = string(res.Type)

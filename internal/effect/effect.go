@@ -47,6 +47,7 @@ type Effect struct {
 	Attempts    int
 	Fence       int64 // attempt number of the running claim
 	LastError   string
+	Unsure      bool // an attempt may have arrived: its answer never came
 	Created     time.Time
 	Due         time.Time
 	DoneAt      time.Time
@@ -64,6 +65,7 @@ type Payload struct {
 	Body      []byte            // webhook: the JSON body without personal data; completed on sending
 	Personal  bool              // webhook: add the sealed address of the order on sending
 	Answer    *Answer           // webhook: the answer is wanted
+	Same      string            // id of an earlier intent that this one does again; its idempotency key counts
 }
 
 // Answer says for whom the answer to a webhook is, and what to take from it.

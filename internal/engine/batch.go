@@ -31,6 +31,7 @@ type batch struct {
 	tasks      map[string]*task.Task
 	effects    map[string]effect.Effect
 	withdraw   []string
+	settle     []string
 	unwait     []string
 	waits      []decide.Wait
 	marks      []decide.Mark
@@ -133,6 +134,7 @@ func (b *batch) add(p *prepared, d *decide.Decision, outside bool) {
 			b.withdraw = append(b.withdraw, id)
 		}
 	}
+	b.settle = append(b.settle, d.Settle...)
 	for _, id := range d.Unwait {
 		b.waits = slices.DeleteFunc(b.waits, func(w decide.Wait) bool { return w.OrderID == id })
 		b.unwait = append(b.unwait, id)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -163,7 +164,7 @@ func (e *Engine) call(ctx context.Context, a *attempt, docs *documents) {
 		a.err = err
 		return
 	}
-	a.receipt, a.err = port.Post(ctx, connect.Delivery{ID: a.effect.ID, Body: body, Answer: a.effect.Payload.Answer != nil})
+	a.receipt, a.err = port.Post(ctx, connect.Delivery{ID: cmp.Or(a.effect.Payload.Same, a.effect.ID), Body: body, Answer: a.effect.Payload.Answer != nil})
 }
 
 // round records what became of the attempts of the last round, and claims the next. With something
@@ -402,7 +403,7 @@ type hookOrder struct {
 
 // body makes the document of a webhook. Time is when the effect was created, so every attempt says the same.
 func (e *Engine) body(f effect.Effect, docs *documents) ([]byte, error) {
-	doc := hookBody{ID: f.ID, Type: f.Payload.Purpose, Time: f.Created.UTC(), Location: f.Payload.Data["location"]}
+	doc := hookBody{ID: cmp.Or(f.Payload.Same, f.ID), Type: f.Payload.Purpose, Time: f.Created.UTC(), Location: f.Payload.Data["location"]}
 	for k, v := range f.Payload.Data {
 		switch k {
 		case "location":

@@ -40,6 +40,7 @@ func TestFoldOfHistoryGivesTheSameDecisions(t *testing.T) {
 		texts = append(texts, store.Text{Kind: engine.KindAutomation, Name: name, Text: "automation: " + name +
 			"\nowner: a@shop.example\nwhy: It is counted.\non: order.placed\nwhen: order.units > 1\ndo: [ { tag: " + name + " } ]\n" + extra})
 	}
+	texts = append(texts, store.Text{Kind: engine.KindAutomation, Name: "run-frail", Text: frailYAML})
 	texts = append(texts, runTexts("first")...)
 	r.apply(texts...)
 	policies := map[int64]*decide.Policy{r.eng.Policy().Revision: r.eng.Policy()}
@@ -79,6 +80,9 @@ func TestFoldOfHistoryGivesTheSameDecisions(t *testing.T) {
 			r.fireEvery(7)
 		case 2:
 			r.answerEvery(2)
+		case 0: // calls that fail, and people who try them again, some of them twice
+			r.failEvery(3)
+			r.retryEvery(2)
 		case 3: // an edit while runs wait, and at last a stop
 			texts = append(texts[:len(texts)-len(runTexts(""))], runTexts(fmt.Sprintf("edit-%d", round))...)
 			r.apply(texts...)
@@ -177,6 +181,15 @@ func TestFoldOfHistoryGivesTheSameDecisions(t *testing.T) {
 		t.Fatalf("only %d decisions with %d considered automations, %d stopped, %d counted, were compared", compared, considered, stopped, len(snap.Guards))
 	}
 	stored := r.runs(store.RunFilter{})
+	retried := 0
+	for _, run := range stored {
+		if run.Before != "" {
+			retried++
+		}
+	}
+	if retried < 10 {
+		t.Errorf("only %d runs were tried again", retried)
+	}
 	for _, run := range stored {
 		if diff := cmp.Diff(run, snap.Runs[run.ID], cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("run %s of %s, stored and in the fold: %s", run.ID, run.Automation, diff)

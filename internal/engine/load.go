@@ -64,11 +64,11 @@ func (e *Engine) load(tx *store.Tx, pol *decide.Policy, items []*item, b *batch)
 	}
 	putOrders(snap, rows, b)
 	putCustomers(snap, buyers, b)
-	return snap, e.loadSecond(tx, snap, pol, items, orders, customers, uniq(first.Runs), b)
+	return snap, e.loadSecond(tx, snap, pol, items, orders, customers, uniq(first.Runs), uniq(first.Ended), b)
 }
 
 // loadSecond reads what the orders name: their runs, customers that the events did not name, products and stock.
-func (e *Engine) loadSecond(tx *store.Tx, snap *decide.Snapshot, pol *decide.Policy, items []*item, orders, have, runs []string, b *batch) error {
+func (e *Engine) loadSecond(tx *store.Tx, snap *decide.Snapshot, pol *decide.Policy, items []*item, orders, have, runs, ended []string, b *batch) error {
 	var second decide.Second
 	var keys []string
 	perItem := make([][]string, len(items))
@@ -107,6 +107,9 @@ func (e *Engine) loadSecond(tx *store.Tx, snap *decide.Snapshot, pol *decide.Pol
 	putCustomers(snap, buyers, b)
 	putProducts(snap, products)
 	e.learnParts(products)
+	if err := loadEnded(tx, snap, waiting, ended); err != nil {
+		return err
+	}
 	subjects, err := e.putRuns(tx, snap, waiting)
 	if err != nil {
 		return err
@@ -226,6 +229,27 @@ func (e *Engine) loadReserving(tx *store.Tx, snap *decide.Snapshot, k stock.Key,
 	return loadProducts(tx, snap, uniq(decide.Components(snap, skus)))
 }
 
+// loadEnded adds runs that may have ended, of which one is to be begun again, and what those that are about no
+// order have called; the calls of orders are among their effects.
+func loadEnded(tx *store.Tx, snap *decide.Snapshot, runs map[string]*automation.Run, ids []string) error {
+	ended, err := store.RunsByID(tx, ids)
+	if err != nil {
+		return err
+	}
+	var calls []string
+	for id, run := range ended {
+		runs[id] = run
+		if run.OrderID == "" {
+			calls = append(calls, decide.RunCalls(run)...)
+		}
+	}
+	effects, err := store.Effects(tx, uniq(calls))
+	if len(effects) > 0 {
+		snap.Effects[""] = effects
+	}
+	return err
+}
+
 // putRuns takes the runs that the events may let go on, with the texts they began with, and
 // returns the subjects of their tasks. Runs of an order stand under its lock; those of another
 // order or of none are only found here: they go on in an event of their own.
@@ -341,6 +365,7 @@ func merge(to *decide.First, n decide.First) {
 	to.Velocities = append(to.Velocities, n.Velocities...)
 	to.Keys = append(to.Keys, n.Keys...)
 	to.Runs = append(to.Runs, n.Runs...)
+	to.Ended = append(to.Ended, n.Ended...)
 }
 
 // uniq sorts and removes doubles and "".

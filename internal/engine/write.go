@@ -50,6 +50,7 @@ func (b *batch) write(tx *store.Tx, e *Engine) error {
 		func() error { return store.UpsertTasks(tx, b.tasks) },
 		func() error { return store.UpsertRuns(tx, b.runs) },
 		func() error { return store.WithdrawEffects(tx, uniq(b.withdraw)) },
+		func() error { return store.SettleEffects(tx, uniq(b.settle)) },
 		func() error { return store.InsertEffects(tx, b.effects) },
 		func() error { return store.InsertTimers(tx, timers) },
 		func() error { return store.DeleteTimers(tx, uniq(b.timersDone)) },

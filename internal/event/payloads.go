@@ -19,7 +19,7 @@ var payloads = register(
 	(*TaskDecided)(nil), (*TaskAssigned)(nil), (*TaskOverdue)(nil),
 	(*EffectFailed)(nil), (*DayEnded)(nil),
 	(*IncidentRaised)(nil), (*IncidentRecovered)(nil), (*IncidentAcknowledged)(nil), (*IncidentSnoozed)(nil), (*IncidentUnanswered)(nil), (*AlertsTested)(nil),
-	(*ScheduleDue)(nil), (*AbsenceDue)(nil), (*RunDue)(nil), (*CallAnswered)(nil),
+	(*ScheduleDue)(nil), (*AbsenceDue)(nil), (*RunDue)(nil), (*RunRetried)(nil), (*CallAnswered)(nil),
 	(*AutomationStopped)(nil), (*AutomationResumed)(nil), (*AutomationChanged)(nil), (*AutomationReported)(nil),
 )
 

@@ -41,6 +41,15 @@ type RunDue struct {
 	By    string `json:"by,omitempty"`    // who decided
 }
 
+// RunRetried is a person's word: a run that failed is begun again at one of its
+// steps, by a run in its place.
+type RunRetried struct {
+	Run   string `json:"run"`
+	Order string `json:"order,omitempty"`
+	From  string `json:"from,omitempty"`  // the step; "" = the one that failed
+	Twice bool   `json:"twice,omitempty"` // what may have happened may happen a second time
+}
+
 // CallAnswered is what a called connection answered. Values has the fields that
 // the automation declared, as text; what was missing or of another type is left out.
 type CallAnswered struct {
@@ -54,6 +63,7 @@ type CallAnswered struct {
 func (*ScheduleDue) EventType() string  { return "schedule.due" }
 func (*AbsenceDue) EventType() string   { return "absence.due" }
 func (*RunDue) EventType() string       { return "run.due" }
+func (*RunRetried) EventType() string   { return "run.retried" }
 func (*CallAnswered) EventType() string { return "call.answered" }
 
 func (p *ScheduleDue) EventSubject() string { return p.Automation }
@@ -61,6 +71,9 @@ func (p *AbsenceDue) EventSubject() string  { return p.Order }
 
 // EventSubject is the order the run is about, or the run itself.
 func (p *RunDue) EventSubject() string { return orderOr(p.Order, p.Run) }
+
+// EventSubject is the order the run is about, or the run itself.
+func (p *RunRetried) EventSubject() string { return orderOr(p.Order, p.Run) }
 
 // EventSubject is the order the run is about, or the run itself.
 func (p *CallAnswered) EventSubject() string { return orderOr(p.Order, p.Run) }
@@ -89,6 +102,13 @@ func (p *AbsenceDue) Validate() []fault.Problem {
 
 // Validate implements Payload.
 func (p *RunDue) Validate() []fault.Problem {
+	var c checker
+	c.id("/run", p.Run)
+	return c.ps
+}
+
+// Validate implements Payload.
+func (p *RunRetried) Validate() []fault.Problem {
 	var c checker
 	c.id("/run", p.Run)
 	return c.ps

@@ -73,7 +73,7 @@ var data = []Datum{
 	},
 	{
 		Name: "calendar", Doc: "The clock: days that end, schedules that are due.", System: Core,
-		Fields: []string{"event.", "day.", "schedule."}, Events: []string{"day.ended", "schedule.due", "run.due"},
+		Fields: []string{"event.", "day.", "schedule."}, Events: []string{"day.ended", "schedule.due", "run.due", "run.retried"},
 	},
 	{
 		Name: "order state", Doc: "Where an order stands, and what holds it.", System: Core, Made: true,

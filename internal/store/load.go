@@ -310,14 +310,14 @@ func ReservingOrders(tx *Tx, k stock.Key) ([]string, error) {
 	return out, err
 }
 
-const effectColumns = `id, key, kind, destination, order_id, customer_id, event_id, automation, payload, state, attempts, fence, last_error, receipt, created, due, done_at`
+const effectColumns = `id, key, kind, destination, order_id, customer_id, event_id, automation, payload, state, attempts, fence, last_error, receipt, created, due, done_at, unsure`
 
 func scanEffect(scan func(...any) error) (effect.Effect, error) {
 	var f effect.Effect
 	var payload string
 	var created, due, done int64
 	err := scan(&f.ID, &f.Key, &f.Kind, &f.Destination, &f.OrderID, &f.CustomerID, &f.EventID, &f.Automation, &payload, &f.State,
-		&f.Attempts, &f.Fence, &f.LastError, &f.Receipt, &created, &due, &done)
+		&f.Attempts, &f.Fence, &f.LastError, &f.Receipt, &created, &due, &done, &f.Unsure)
 	if err != nil {
 		return f, err
 	}

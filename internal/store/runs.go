@@ -54,6 +54,22 @@ func WaitingRuns(tx *Tx, orders, keys, ids []string) (map[string]*automation.Run
 	return out, err
 }
 
+// RunsByID returns the runs of ids that there are, whatever their state.
+func RunsByID(tx *Tx, ids []string) (map[string]*automation.Run, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	out := map[string]*automation.Run{}
+	err := tx.Each(func(scan func(...any) error) error {
+		r, err := scanRun(scan)
+		if err == nil {
+			out[r.ID] = r
+		}
+		return err
+	}, "SELECT doc FROM run WHERE id = ANY($1)", list(ids))
+	return out, err
+}
+
 // list is a list argument, also when there is nothing in it.
 func list(s []string) []string {
 	if s == nil {

@@ -222,6 +222,15 @@ func WithdrawEffects(tx *Tx, ids []string) error {
 	return tx.later("UPDATE effect SET state = 'cancelled', done_at = $1 WHERE state = 'pending' AND id "+op, micros(tx.now), arg)
 }
 
+// SettleEffects cancels effects whose place another takes, dead letters too: nobody replays them any more.
+func SettleEffects(tx *Tx, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	op, arg := tx.in(2, ids)
+	return tx.later("UPDATE effect SET state = 'cancelled', done_at = $1 WHERE state IN ('pending', 'dead') AND id "+op, micros(tx.now), arg)
+}
+
 // StockWait is an order that waits for units of a SKU.
 type StockWait struct {
 	SKU     string

@@ -50,7 +50,7 @@ var kinds = map[string]struct{ silent, next string }{
 var goodSilence = map[string]bool{
 	"order.cancelled": true, "order.unfillable": true, "order.hold_requested": true, "order.release_requested": true, "order.reroute_requested": true,
 	"payment.disputed": true, "shipment.rejected": true, "stock.low": true, "stock.adjusted": true, "stock.counted": true, "stock.transferred": true,
-	"effect.failed": true, "task.decided": true, "task.assigned": true, "task.overdue": true, "absence.due": true, "run.due": true, "call.answered": true,
+	"effect.failed": true, "task.decided": true, "task.assigned": true, "task.overdue": true, "absence.due": true, "run.due": true, "run.retried": true, "call.answered": true,
 	"automation.stopped": true, "automation.resumed": true, "automation.changed": true, "automation.reported": true, "schedule.due": true, "day.ended": true,
 	"incident.raised": true, "incident.recovered": true, "incident.acknowledged": true, "incident.snoozed": true, "incident.unanswered": true, "alerts.tested": true,
 }
