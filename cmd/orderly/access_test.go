@@ -276,10 +276,10 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 	seen := map[string]bool{}
 	var walk func(c *cobra.Command)
 	walk = func(c *cobra.Command) {
-		if len(c.Commands()) == 0 && c.Name() != "help" && c.Runnable() {
-			name := strings.TrimPrefix(c.CommandPath(), "orderly ")
+		name := strings.TrimPrefix(c.CommandPath(), "orderly ")
+		if _, ok := audited[name]; c.Name() != "help" && c.Runnable() && (ok || len(c.Commands()) == 0) {
 			seen[name] = true
-			if _, ok := audited[name]; !ok {
+			if !ok {
 				t.Errorf("%q is not in the table of commands (audit.go): say how the audit log calls it, or that it only reads", name)
 			}
 		}

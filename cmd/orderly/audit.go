@@ -30,7 +30,7 @@ var audited = map[string]string{
 	"automations list": "", "automations mode": "cli.automation_mode", "automations resume": "cli.automation_resume",
 	"automations versions": "", "automations diff": "", "automations rollback": "cli.automation_rollback",
 	"templates list": "", "templates show": "", "templates use": "",
-	"runs":         "",
+	"runs": "", "runs retry": "cli.run_retry",
 	"effects list": "", "effects causes": "", "effects show": "", "effects replay": "cli.effects_replay", "events quarantined": "", "events replay": "cli.events_replay",
 	"map": "", "watch": "", "bench silence": "", "doctor": "", "migrate": "cli.migrate", "archive": "cli.archive", "backup": "", "restore": "", "bench backtest": "", "bench orders": "", "bench routing": "", "bench server": "", "demo": "", "serve": "", "version": "",
 }

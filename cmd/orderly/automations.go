@@ -80,7 +80,7 @@ paused, which stops it at once above whatever the text says.`,
 		Example: examples(`orderly automations mode hold-large-orders canary --share 10% --reason "a week in shadow looked right"`,
 			`orderly automations mode hold-large-orders paused --reason "sale: large orders are expected"`),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c := engine.ModeChange{Name: args[0], Mode: automation.Mode(args[1]), By: "terminal", Reason: reason}
+			c := engine.ModeChange{Name: args[0], Mode: automation.Mode(args[1]), By: engine.Terminal, Reason: reason}
 			if share != "" {
 				n, err := strconv.Atoi(strings.TrimSuffix(share, "%"))
 				if err != nil || n < 1 || n > 99 || c.Mode != automation.Canary {
@@ -89,6 +89,14 @@ paused, which stops it at once above whatever the text says.`,
 				c.Share = n
 			}
 			return p.withEngine(cmd, false, func(_ *shop, e *engine.Engine) error {
+				waits, err := e.ProposeMode(cmd.Context(), c)
+				if waits && err == nil {
+					p.printf("%s", waitsForSecond)
+					return nil
+				}
+				if err != nil {
+					return err
+				}
 				if err := e.SetMode(cmd.Context(), c); err != nil {
 					return err
 				}
@@ -106,7 +114,7 @@ paused, which stops it at once above whatever the text says.`,
 		Example: examples(`orderly automations resume hold-large-orders --reason "it was the sale; the limit is higher now"`),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withEngine(cmd, false, func(_ *shop, e *engine.Engine) error {
-				if err := e.Resume(cmd.Context(), args[0], "terminal", reason); err != nil {
+				if err := e.Resume(cmd.Context(), args[0], engine.Terminal, reason); err != nil {
 					return err
 				}
 				p.printf("%s goes on; its limits count anew.\n", args[0])

@@ -46,7 +46,8 @@ func (p *program) applyCommand() *cobra.Command {
 Every version is kept; decisions name the one they were made under. What the
 folder does not hold any more is switched off. A running server decides by the new
 policy from the next event on. With a problem nothing is changed; a test beside an
-automation that fails is one.`,
+automation that fails is one. With four_eyes_activation in shop.yaml, a folder that
+lets an automation begin to act waits for a second person to confirm it in the console.`,
 		Example: examples("orderly apply examples/shop --dry-run", "orderly apply examples/shop --note \"hold large first orders\""),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			texts, err := engine.ReadFolder(os.DirFS(args[0]))
@@ -58,7 +59,7 @@ automation that fails is one.`,
 				opts = append(opts, engine.AllowFailingTests())
 			}
 			return p.withEngine(cmd, !dry, func(_ *shop, e *engine.Engine) error {
-				a, err := e.Apply(cmd.Context(), texts, "terminal", note, dry, opts...)
+				a, err := e.Apply(cmd.Context(), texts, engine.Terminal, note, dry, opts...)
 				if err != nil {
 					return err
 				}
@@ -78,6 +79,9 @@ automation that fails is one.`,
 	return c
 }
 
+// waitsForSecond is said where the shop asks for four eyes.
+const waitsForSecond = "It is kept, and waits for a second person to confirm it in the console under Review. Until then nothing changes.\n"
+
 func (p *program) tellApplied(a engine.Applied, dry bool) {
 	for _, l := range []struct {
 		sign  string
@@ -88,6 +92,10 @@ func (p *program) tellApplied(a engine.Applied, dry bool) {
 		}
 	}
 	switch {
+	case a.Proposed && dry:
+		p.printf("Everything is valid. A second person would have to confirm it. Nothing was changed: --dry-run.\n")
+	case a.Proposed:
+		p.printf("%s", waitsForSecond)
 	case !a.Changed:
 		p.printf("Nothing changed; the policy is revision %d.\n", a.Revision)
 	case dry:

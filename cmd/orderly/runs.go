@@ -40,6 +40,7 @@ func (p *program) runsCommand() *cobra.Command {
 			})
 		},
 	}
+	c.AddCommand(p.retryCommand())
 	c.Flags().StringVar(&order, "order", "", "runs on one `ORDER`: its number, channel:number or id")
 	c.Flags().StringVar(&f.Automation, "automation", "", "runs of the automation `NAME`")
 	c.Flags().BoolVar(&waiting, "waiting", false, "runs that wait")

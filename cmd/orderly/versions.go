@@ -134,7 +134,7 @@ func (p *program) automationRollback() *cobra.Command {
 				return usagef("give the reason: --reason \"held too much\"; the next person reads it")
 			}
 			return p.withEngine(cmd, false, func(_ *shop, e *engine.Engine) error {
-				a, err := e.Rollback(cmd.Context(), args[0], rev, "terminal", reason)
+				a, err := e.Rollback(cmd.Context(), args[0], rev, engine.Terminal, reason)
 				if err != nil {
 					return err
 				}

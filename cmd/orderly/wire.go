@@ -22,6 +22,7 @@ import (
 	"orderly.example/orderly/internal/backtest"
 	"orderly.example/orderly/internal/config"
 	"orderly.example/orderly/internal/console"
+	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
@@ -216,7 +217,7 @@ func (c consoleEngine) Waiting(ctx context.Context) ([]console.Proposed, error) 
 	ps, err := c.e.Proposals(ctx)
 	var out []console.Proposed
 	for _, p := range ps {
-		out = append(out, console.Proposed{ID: p.ID, Name: p.Name, Author: p.Author, Reason: p.Reason, At: p.Created, Mode: p.Mode, Text: p.Text, Now: p.Now})
+		out = append(out, console.Proposed{ID: p.ID, Name: p.Name, Author: p.Author, Reason: p.Reason, At: p.Created, Mode: p.Mode, Text: p.Text, Now: p.Now, Folder: p.Folder})
 	}
 	return out, err
 }
@@ -272,6 +273,16 @@ func (c consoleEngine) PreviewEffects(ctx context.Context, ids []string) ([]cons
 func (c consoleEngine) DecideAgain(ctx context.Context, eventID string) (console.Outcome, error) {
 	o, err := c.e.ReplayEvent(ctx, eventID)
 	return console.Outcome{EventID: o.EventID, Status: string(o.Status), Reason: o.Reason}, err
+}
+
+// PreviewRetry implements console.Replayer.
+func (c consoleEngine) PreviewRetry(ctx context.Context, run, from string) (*decide.Retry, error) {
+	return c.e.PreviewRetry(ctx, run, from)
+}
+
+// RetryRun implements console.Replayer.
+func (c consoleEngine) RetryRun(ctx context.Context, run, from string, twice bool, by string) (string, error) {
+	return c.e.RetryRun(ctx, run, from, twice, by)
 }
 
 // Edit implements console.PolicyEditor.

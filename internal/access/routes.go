@@ -130,6 +130,7 @@ var routes = map[string]Need{
 	"POST /suggestions/{key}/accept":             {Act: ApplyAutomation, Audit: "suggestion.accept"},
 	"POST /suggestions/{key}/refuse":             {Act: ApplyAutomation, Audit: "suggestion.refuse"},
 	"POST /effects/replay":                       {Act: ReplayEffect, Audit: "effects.replay", Keep: []string{"id"}, Shown: true},
+	"POST /runs/{id}/retry":                      {Act: ReplayEffect, Audit: "run.retry", Keep: []string{"from", "twice"}, Shown: true},
 	"POST /effects/decide":                       {Act: ReplayEffect, Audit: "events.decide", Keep: []string{"id"}, Shown: true},
 	"POST /settings/locations/{id}":              {Act: ManageSettings, Audit: "location.save"},
 	"POST /settings/connections/{name}":          {Act: ManageConnect, Audit: "connection.save", Keep: []string{"name", "kind"}},

@@ -9,6 +9,7 @@ import (
 	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/console/ui"
 	"orderly.example/orderly/internal/customer"
+	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/proof"
@@ -146,6 +147,10 @@ type Replayer interface {
 	// DecideAgain decides a quarantined event under today's policy. An event that is not in
 	// quarantine any more is a Conflict.
 	DecideAgain(ctx context.Context, eventID string) (Outcome, error)
+	// PreviewRetry says what beginning a failed run again at a step would do; from "" is the step that failed.
+	PreviewRetry(ctx context.Context, run, from string) (*decide.Retry, error)
+	// RetryRun does it, in a run whose id it returns; whoever comes second gets the same. twice is a person's word.
+	RetryRun(ctx context.Context, run, from string, twice bool, by string) (string, error)
 }
 
 // ReplayOutcome is what became of a replay.
@@ -211,6 +216,7 @@ type Proposed struct {
 	At                       time.Time
 	Mode                     string // "" when it is a new text
 	Text, Now                string // as it will be, and as it is
+	Folder                   bool   // the policy of a whole folder, applied at a terminal; Text and Now have what changes
 }
 
 // PolicyEditor changes automations, each time as a new version. A conflict with what somebody else saved is a fault.Conflict.
@@ -387,6 +393,7 @@ func (c *Console) routes() {
 		{"POST /automations/{name}/backtest/stop", c.stopBacktest},
 		{"GET /automations/{name}/runs", c.runs},
 		{"GET /runs/{id}", c.run},
+		{"POST /runs/{id}/retry", c.retryRun},
 		{"GET /automations/{name}/versions", c.versions},
 		{"GET /automations/{name}/edit", c.editor},
 		{"POST /automations/{name}/rollback", c.rollback},

@@ -7,8 +7,10 @@ import (
 	"strconv"
 	"strings"
 
+	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/console/ui"
+	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/rule"
 	"orderly.example/orderly/internal/schema"
@@ -118,11 +120,19 @@ type runPage struct {
 	Lines  []string
 	Exists bool // its automation is in the policy
 	Names  map[string]string
+
+	Next     string // the run in its place
+	CanRetry bool
+	Plan     *decide.Retry // what trying again would do, when that was asked
+	From     string
 }
 
 func (c *Console) run(w http.ResponseWriter, r *http.Request) error {
-	v := runPage{}
-	var err error
+	return c.showRun(w, r, runPage{})
+}
+
+func (c *Console) showRun(w http.ResponseWriter, r *http.Request, v runPage) (err error) {
+	u, _ := access.UserFrom(r.Context())
 	if v.Names, err = c.userNames(r); err != nil {
 		return err
 	}
@@ -146,6 +156,14 @@ func (c *Console) run(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		v.R = rows[0]
+		next, err := store.RunsByID(tx, []string{decide.RetryID(run.ID)})
+		if err != nil {
+			return err
+		}
+		if len(next) > 0 {
+			v.Next = next[0].ID
+		}
+		v.CanRetry = run.State == automation.RunFailed && v.Next == "" && run.Left == 0 && c.Replay != nil && access.Can(u.Role, access.ReplayEffect)
 		text, err := tx.PolicyText(run.Version)
 		if fault.KindOf(err) == fault.NotFound {
 			return nil // doctor says so; the page shows the rest
@@ -161,6 +179,41 @@ func (c *Console) run(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return c.show(w, r, http.StatusOK, runPageView(v))
+}
+
+// retryRun shows what beginning a failed run again at a step would do; with confirm it does it.
+func (c *Console) retryRun(w http.ResponseWriter, r *http.Request) error {
+	if c.Replay == nil {
+		return fault.New(fault.Unavailable, "console.retryRun", "runs cannot be tried again on this server")
+	}
+	id, from := r.PathValue("id"), r.PostFormValue("from")
+	if r.PostFormValue("confirm") != "yes" {
+		plan, err := c.Replay.PreviewRetry(r.Context(), id, from)
+		if err != nil {
+			return err
+		}
+		return c.showRun(w, r, runPage{Plan: plan, From: from})
+	}
+	u, _ := access.UserFrom(r.Context())
+	next, err := c.Replay.RetryRun(r.Context(), id, from, r.PostFormValue("twice") == "yes", u.ID)
+	if err != nil {
+		return err
+	}
+	return c.back(w, r, runHref(next), ui.Flash{Meaning: ui.Done, Text: "It was begun again. This run takes the place of the one that failed."})
+}
+
+// retrySteps are the steps at which a failed run can be begun again, the one that failed first.
+func retrySteps(r *automation.Run) []ui.Option {
+	var out []ui.Option
+	for i := len(r.Steps) - 1; i >= 0; i-- {
+		s := r.Steps[i]
+		label := fmt.Sprintf("%s, line %d", title(string(s.Kind)), s.Line)
+		if i == len(r.Steps)-1 {
+			label = "The step that failed: " + label
+		}
+		out = append(out, ui.Option{Value: s.At, Label: label})
+	}
+	return out
 }
 
 // withNames is a text with the names of users in the place of their ids.

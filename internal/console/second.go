@@ -29,10 +29,14 @@ func (c *Console) waitingChanges(r *http.Request) ([]secondRow, error) {
 	ps, err := c.Policy.Waiting(r.Context())
 	var out []secondRow
 	for _, p := range ps {
-		row := secondRow{Proposed: p, What: "a new text", Mine: strings.EqualFold(p.Author, u.Email)}
-		if p.Mode != "" {
-			row.What = "the mode " + p.Mode
-		} else {
+		row := secondRow{Proposed: p, What: title(p.Name) + " gets a new text", Mine: strings.EqualFold(p.Author, u.Email)}
+		switch {
+		case p.Mode != "":
+			row.What = title(p.Name) + " gets the mode " + p.Mode
+		case p.Folder:
+			row.What = "A folder becomes the policy"
+		}
+		if p.Mode == "" {
 			row.Diff = yamltext.Near(yamltext.Diff(p.Now, p.Text), 2)
 		}
 		out = append(out, row)
@@ -54,9 +58,13 @@ func (c *Console) second(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	f := ui.Flash{Meaning: ui.Done, Text: "Confirmed: the change of " + title(name) + " is in force."}
+	what := "the policy"
+	if name != "" {
+		what = title(name)
+	}
+	f := ui.Flash{Meaning: ui.Done, Text: "Confirmed: the change of " + what + " is in force."}
 	if outcome == "refuse" {
-		f = ui.Flash{Meaning: ui.Neutral, Text: "Refused: " + title(name) + " stays as it is."}
+		f = ui.Flash{Meaning: ui.Neutral, Text: "Refused: " + what + " stays as it is."}
 	}
 	return c.back(w, r, "/review", f)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"orderly.example/orderly/examples"
+	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/doctor"
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/event"
@@ -46,6 +47,13 @@ do:
     then: [ { ask: { queue: support, title: "Split it?", options: [yes, no] } } ]
     else: [ { wait: 9d } ]
   - tag: waited
+`})
+	texts = append(texts, store.Text{Kind: engine.KindAutomation, Name: "call-and-fail", Text: `automation: call-and-fail
+owner: ops@shop.example
+why: Runs that fail and are tried again.
+on: order.cancelled
+do:
+  - call: { connection: erp, purpose: receipt, as: r, for: 1h }
 `})
 	if _, err := eng.Apply(ctx, texts, "test", "", false); err != nil {
 		t.Fatal(err)
@@ -93,6 +101,7 @@ do:
 		}
 		evs = evs[n:]
 	}
+	retrySome(t, eng, db)
 	if err := eng.Close(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -100,6 +109,28 @@ do:
 		t.Fatal(err)
 	}
 	return path
+}
+
+// retrySome lets some calls fail for good, and people try them again.
+func retrySome(t *testing.T, eng *engine.Engine, db *store.DB) {
+	t.Helper()
+	var runs []*automation.Run
+	err := db.View(t.Context(), func(tx *store.Tx) (err error) {
+		runs, err = tx.Runs(store.RunFilter{Automation: "call-and-fail", Limit: 5})
+		return err
+	})
+	if err != nil || len(runs) == 0 {
+		t.Fatal(len(runs), err)
+	}
+	for _, run := range runs {
+		ev := event.Event{Source: "engine", Key: "dead:" + run.Wait.Effect, Data: &event.EffectFailed{Effect: run.Wait.Effect, Order: run.OrderID, Purpose: "receipt", Destination: "erp", Error: "refused"}}
+		if _, err := eng.Submit(t.Context(), []event.Event{ev}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := eng.RetryRun(t.Context(), run.ID, "", true, "usr_1"); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func check(t *testing.T, path string, sabotage ...string) doctor.Report {
@@ -191,6 +222,7 @@ func TestLawsHoldAndAreNoticedWhenBroken(t *testing.T) {
 		{"run-text", []string{"UPDATE run SET event_id = 'gone' WHERE id = (SELECT min(id) FROM run)"}},
 		{"run-text", []string{"UPDATE run SET version = 'gone' WHERE id = (SELECT min(id) FROM run)"}},
 		{"run-ends-once", []string{`UPDATE event SET trace = replace(trace, '"state":"cancelled"', '"state":"done"') WHERE trace LIKE '%"runs":[%'`}},
+		{"run-retries", []string{`UPDATE run SET doc = replace(doc, '"Before":"run_', '"Before":"run_0') WHERE id = (SELECT min(id) FROM run WHERE doc LIKE '%"Before":"run_%')`}},
 		{"policy-is-as-applied", []string{"UPDATE policy_text SET text = text || ' ' WHERE hash = (SELECT min(hash) FROM policy_text)"}},
 		{"policy-is-as-applied", []string{"DELETE FROM policy_text WHERE hash = (SELECT min(hash) FROM policy_text)"}},
 		{"personal-data-opens", []string{"UPDATE customer SET key = substr(key, 5)"}},

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -25,6 +26,7 @@ func (c *checker) runs() error {
 		return err
 	}
 	ended := map[string]automation.RunState{}
+	heads, placed := map[string]runHead{}, map[string]string{} // run -> the one in whose place it is
 	err = c.tx.Each(func(scan func(...any) error) error {
 		var id, name, version, order, state, key, doc string
 		var until, over int64
@@ -39,6 +41,12 @@ func (c *checker) runs() error {
 			return nil
 		}
 		waits := r.State == automation.RunWaiting
+		if r.State == automation.RunFailed || r.Before != "" {
+			heads[id] = runHead{name, version, r.State}
+		}
+		if r.Before != "" {
+			placed[id] = r.Before
+		}
 		if r.ID != id || r.Automation != name || r.Version != version || r.OrderID != order || string(r.State) != state || r.Wait.Key != key ||
 			(r.Held != nil) != (held == 1) || r.Wait.Until.IsZero() != (until == 0) || r.Ended.IsZero() != (over == 0) {
 			agree.offend("run %s of %s: its columns say %s, its document %s", id, name, state, r.State)
@@ -77,7 +85,21 @@ func (c *checker) runs() error {
 		WHERE e.id IS NULL ORDER BY r.id LIMIT 1`); err != nil {
 		return err
 	}
+	again := c.law("run-retries", "a run that was tried again failed, and the run in its place is on the same text")
+	for id, before := range placed {
+		again.checked(1)
+		was := heads[before]
+		if is := heads[id]; was.state != automation.RunFailed || was.version != is.version || was.name != is.name || id != event.Derive("run_", "retry", before) {
+			again.offend("run %s is in the place of %s, which is %s", id, before, cmp.Or(string(was.state), "not known"))
+		}
+	}
 	return c.runEnds(ended)
+}
+
+// runHead is what a run has in common with the one in its place.
+type runHead struct {
+	name, version string
+	state         automation.RunState
 }
 
 // wakers reads what may let runs go on.

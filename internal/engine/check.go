@@ -19,7 +19,11 @@ import (
 // ApplyOption changes how Apply checks.
 type ApplyOption func(*applyChecks)
 
-type applyChecks struct{ failing bool }
+type applyChecks struct {
+	failing   bool
+	confirmed bool  // by a second person
+	upon      int64 // the revision that was confirmed upon
+}
 
 // AllowFailingTests lets automations in whose own tests fail.
 func AllowFailingTests() ApplyOption { return func(c *applyChecks) { c.failing = true } }

@@ -115,7 +115,13 @@ func (e *Engine) Apply(ctx context.Context, texts []store.Text, author, note str
 			return err
 		}
 		a.Revision = rev
-		if dry {
+		switch {
+		case checks.confirmed && checks.upon != rev:
+			return fault.New(fault.Conflict, "engine.Apply", "the policy was changed since this was applied; apply it again")
+		case !checks.confirmed:
+			a.Proposed = e.folderAsksSecond(before, texts, l, author)
+		}
+		if dry || a.Proposed {
 			a.Changed = len(a.Added)+len(a.Updated)+len(a.Removed) > 0
 			return nil
 		}
@@ -124,6 +130,10 @@ func (e *Engine) Apply(ctx context.Context, texts []store.Text, author, note str
 	})
 	if err != nil || dry {
 		return a, err
+	}
+	if a.Proposed {
+		a.Changed = false
+		return a, e.propose(ctx, wish{Folder: &folderWish{Texts: texts, Upon: a.Revision, Failing: checks.failing}}, "", author, note)
 	}
 	if err := e.Reload(ctx); err != nil {
 		return a, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -14,13 +15,23 @@ import (
 )
 
 // Four eyes: with four_eyes_activation, a person's change that lets an automation act
-// is kept until another person confirms it. What is applied from a terminal is not asked
-// about: who has the machine has the database.
+// is kept until another person confirms it in the console, also when it comes from a terminal.
 
-// wish is a change that waits: one of the two is set.
+// Terminal is the author of what is done at a terminal: the program does not know there who it is.
+const Terminal = "terminal"
+
+// wish is a change that waits: one of the three is set.
 type wish struct {
-	Edit *Edit       `json:",omitempty"`
-	Mode *ModeChange `json:",omitempty"`
+	Edit   *Edit       `json:",omitempty"`
+	Mode   *ModeChange `json:",omitempty"`
+	Folder *folderWish `json:",omitempty"`
+}
+
+// folderWish is a whole policy that waits.
+type folderWish struct {
+	Texts   []store.Text
+	Upon    int64 // the revision that it was compared with; upon another one it is not carried out
+	Failing bool
 }
 
 // Proposal is a change that waits for a second person, as people read it.
@@ -29,10 +40,12 @@ type Proposal struct {
 	Mode string // "" when it is a new text
 	Text string // as it will be; "" when only the mode changes
 	Now  string // the text as it is
+
+	Folder bool // it is the policy of a whole folder; Text and Now have the files that change
 }
 
 func (e *Engine) asksSecond(author string) bool {
-	return e.Policy().Settings.SecondActivates && strings.Contains(author, "@")
+	return e.Policy().Settings.SecondActivates && (author == Terminal || strings.Contains(author, "@"))
 }
 
 func acts(t store.Text) bool {
@@ -54,6 +67,22 @@ func activates(before, after []store.Text) bool {
 		}
 	}
 	return false
+}
+
+// folderAsksSecond reports whether a policy must be confirmed: an automation would begin to act, or nobody would be asked any more.
+func (e *Engine) folderAsksSecond(before, after []store.Text, l *loaded, author string) bool {
+	return e.asksSecond(author) && (activates(before, after) || !l.policy.Settings.SecondActivates)
+}
+
+// changed are the texts of a policy that are not so in another one, with their names.
+func changed(texts, other []store.Text) string {
+	var b strings.Builder
+	for _, t := range texts {
+		if !slices.Contains(other, t) {
+			b.WriteString("# " + t.Kind + " " + t.Name + "\n" + strings.TrimRight(t.Text, "\n") + "\n\n")
+		}
+	}
+	return b.String()
 }
 
 // propose keeps a change for a second person.
@@ -114,6 +143,13 @@ func (e *Engine) Proposals(ctx context.Context) (out []Proposal, err error) {
 			if w.Edit != nil {
 				x.Text = w.Edit.Text
 			}
+			if w.Folder != nil {
+				before, err := tx.Policy(w.Folder.Upon)
+				if err != nil {
+					return err
+				}
+				x.Folder, x.Now, x.Text = true, changed(before, w.Folder.Texts), changed(w.Folder.Texts, before)
+			}
 			out = append(out, x)
 		}
 		return err
@@ -162,6 +198,14 @@ func (e *Engine) carryOut(ctx context.Context, p store.Proposal, by string) erro
 	if w.Mode != nil {
 		w.Mode.confirmed, w.Mode.Reason = true, reason
 		return e.SetMode(ctx, *w.Mode)
+	}
+	if f := w.Folder; f != nil {
+		opts := []ApplyOption{func(c *applyChecks) { c.confirmed, c.upon = true, f.Upon }}
+		if f.Failing {
+			opts = append(opts, AllowFailingTests())
+		}
+		_, err := e.Apply(ctx, f.Texts, p.Author, reason, false, opts...)
+		return err
 	}
 	w.Edit.confirmed = true
 	_, err := e.Edit(ctx, *w.Edit, p.Author, reason)

@@ -55,15 +55,54 @@ func TestSecondPersonActivates(t *testing.T) {
 		if _, err := r.eng.Second(ctx, ps[1].ID, "kim@shop.example", true); fault.KindOf(err) != fault.NotFound {
 			t.Errorf("decided twice: %v", err)
 		}
-		// Stopping and drafting need nobody else, and who has the terminal is not asked.
+		// Stopping and drafting need nobody else.
 		if kept, err := r.eng.ProposeMode(ctx, engine.ModeChange{Name: "tag-all", Mode: automation.Draft, By: "kim@shop.example", Reason: "x"}); kept || err != nil {
 			t.Error(kept, err)
 		}
 		if err := r.eng.SetMode(ctx, engine.ModeChange{Name: "tag-all", Mode: automation.Draft, By: "kim@shop.example", Reason: "x"}); err != nil || mode() != automation.Draft {
 			t.Error(err)
 		}
-		if err := r.eng.SetMode(ctx, engine.ModeChange{Name: "tag-all", Mode: automation.Active, By: "terminal", Reason: "x"}); err != nil || mode() != automation.Active {
+		// The terminal asks as well: for a mode, and for a folder, whole.
+		atTerminal := engine.ModeChange{Name: "tag-all", Mode: automation.Active, By: engine.Terminal, Reason: "x"}
+		if err := r.eng.SetMode(ctx, atTerminal); fault.KindOf(err) != fault.Denied {
+			t.Errorf("a mode at the terminal: %v", err)
+		}
+		if kept, err := r.eng.ProposeMode(ctx, atTerminal); !kept || err != nil {
+			t.Error(kept, err)
+		}
+		shop := store.Text{Kind: engine.KindShop, Name: "shop", Text: "shop: Sample\nfour_eyes_activation: true\n"}
+		acting := store.Text{Kind: engine.KindAutomation, Name: "tag-all", Text: tagAll + "mode: active\n"}
+		asks := func(folder ...store.Text) {
+			t.Helper()
+			a, err := r.eng.Apply(ctx, folder, engine.Terminal, "a folder", false)
+			if err != nil || !a.Proposed || a.Changed {
+				t.Fatalf("%+v, %v", a, err)
+			}
+		}
+		asksNobody := store.Text{Kind: engine.KindShop, Name: "shop", Text: "shop: Sample\n"}
+		if a, err := r.eng.Apply(ctx, []store.Text{shop, {Kind: engine.KindAutomation, Name: "tag-all", Text: tagAll + "mode: shadow\n"}}, engine.Terminal, "", true); err != nil || a.Proposed || !a.Changed {
+			t.Errorf("what begins nothing is asked about: %+v, %v", a, err)
+		}
+		asks(asksNobody) // the setting itself
+		if ps = wait(2); !ps[1].Folder || !strings.Contains(ps[1].Now, "four_eyes") {
+			t.Errorf("%+v", ps)
+		}
+		asks(shop, acting) // in the place of the one before
+		if ps = wait(2); mode() != automation.Draft || !strings.Contains(ps[1].Text, "mode: active") || !strings.Contains(ps[1].Now, "mode: draft") || strings.Contains(ps[1].Text, "shop: Sample") {
+			t.Errorf("%s, %+v", mode(), ps)
+		}
+		if _, err := r.eng.Second(ctx, ps[1].ID, "lee@shop.example", true); err != nil || mode() != automation.Active {
+			t.Errorf("the folder is confirmed: %v, %s", err, mode())
+		}
+		// What was compared with an older policy is not carried out.
+		asks(asksNobody)
+		if err := r.eng.SetMode(ctx, engine.ModeChange{Name: "tag-all", Mode: automation.Draft, By: "kim@shop.example", Reason: "x"}); err != nil {
 			t.Error(err)
+		}
+		if ps = wait(2); len(ps) == 2 {
+			if _, err := r.eng.Second(ctx, ps[1].ID, "lee@shop.example", true); fault.KindOf(err) != fault.Conflict || !r.eng.Policy().Settings.SecondActivates {
+				t.Errorf("a folder upon another policy: %v", err)
+			}
 		}
 	})
 }

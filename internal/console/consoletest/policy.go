@@ -27,7 +27,7 @@ func (p Policies) Waiting(ctx context.Context) ([]console.Proposed, error) {
 	ps, err := p.Engine.Proposals(ctx)
 	var out []console.Proposed
 	for _, x := range ps {
-		out = append(out, console.Proposed{ID: x.ID, Name: x.Name, Author: x.Author, Reason: x.Reason, At: x.Created, Mode: x.Mode, Text: x.Text, Now: x.Now})
+		out = append(out, console.Proposed{ID: x.ID, Name: x.Name, Author: x.Author, Reason: x.Reason, At: x.Created, Mode: x.Mode, Text: x.Text, Now: x.Now, Folder: x.Folder})
 	}
 	return out, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"orderly.example/orderly/internal/console"
+	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/store"
@@ -55,4 +56,14 @@ func (r Replays) DecideAgain(ctx context.Context, id string) (out console.Outcom
 		return err
 	})
 	return out, err
+}
+
+// PreviewRetry implements console.Replayer.
+func (r Replays) PreviewRetry(ctx context.Context, run, from string) (*decide.Retry, error) {
+	return r.Engine.PreviewRetry(ctx, run, from)
+}
+
+// RetryRun implements console.Replayer.
+func (r Replays) RetryRun(ctx context.Context, run, from string, twice bool, by string) (string, error) {
+	return r.Engine.RetryRun(ctx, run, from, twice, by)
 }
