@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -153,16 +154,21 @@ func (s *liveShop) picture(name string) {
 	if dir == "" {
 		return
 	}
-	for _, w := range []int64{1440, 390} {
-		s.size(w, 1000, w < 500)
+	for _, shot := range []struct {
+		w     int64
+		theme string
+	}{{1440, ""}, {390, ""}, {1440, "-dark"}, {390, "-dark"}} {
+		s.size(shot.w, 1000, shot.w < 500)
+		s.eval(fmt.Sprintf(`document.documentElement.dataset.theme = %q || "light"`, strings.TrimPrefix(shot.theme, "-")), nil)
 		png, err := chromedp.Run(s.ctx, chromedp.FullScreenshot(100))
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d.png", name, w)), png, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s%s-%d.png", name, shot.theme, shot.w)), png, 0o644); err != nil {
 			s.t.Fatal(err)
 		}
 	}
+	s.eval(`delete document.documentElement.dataset.theme`, nil)
 	s.size(1440, 1000, false)
 }
 
