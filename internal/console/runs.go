@@ -160,8 +160,8 @@ func (c *Console) showRun(w http.ResponseWriter, r *http.Request, v runPage) (er
 		if err != nil {
 			return err
 		}
-		if len(next) > 0 {
-			v.Next = next[0].ID
+		for id := range next {
+			v.Next = id
 		}
 		v.CanRetry = run.State == automation.RunFailed && v.Next == "" && run.Left == 0 && c.Replay != nil && access.Can(u.Role, access.ReplayEffect)
 		text, err := tx.PolicyText(run.Version)
