@@ -60,6 +60,16 @@ func TestBacktest(t *testing.T) {
 	if text := s.run("", "backtest", file); !strings.Contains(text, "would hold 3 orders, of which 0 were held then; newly held worth 57.00 EUR") {
 		t.Error(text)
 	}
+	// What refunds come to: five euros an order, and never more than was paid.
+	for text, want := range map[string]string{`{ reason: late, amount: "5 EUR" }`: "15.00 EUR", `{ reason: late, amount: "50 EUR" }`: "57.00 EUR", "{ reason: late }": "57.00 EUR"} {
+		back := filepath.Join(dir, "refund-mugs.yaml")
+		if err := os.WriteFile(back, []byte("automation: refund-mugs\nowner: ops@shop.example\nwhy: A sample.\non: order.placed\ndo: [ { refund: "+text+" } ]\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out := s.run("", "backtest", back); !strings.Contains(out, "would give back at most "+want) || !strings.Contains(out, "tasks 3") {
+			t.Errorf("%s: %s", text, out)
+		}
+	}
 	if code, _, _ := s.do("GET", "/automations/hold-mugs/backtest", ""); code != 404 {
 		t.Errorf("the page of an automation that is not in the policy: %d", code)
 	}

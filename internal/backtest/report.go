@@ -41,6 +41,7 @@ type Automation struct {
 	HeldThen  int64          `json:"held_then,omitempty"`  // of those, held then by whatever
 	Money     []money.Amount `json:"money,omitempty"`      // totals of the orders it fired for
 	NewMoney  []money.Amount `json:"new_money,omitempty"`  // of those that it would hold and that were not held then
+	GivesBack []money.Amount `json:"gives_back,omitempty"` // by its refund and cancel steps, at most: each is reached, and each order is paid
 
 	Tasks   *Tasks    `json:"tasks,omitempty"`
 	Weeks   []Week    `json:"weeks,omitempty"`

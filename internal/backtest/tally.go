@@ -56,7 +56,9 @@ type tally struct {
 type one struct {
 	Automation
 	a        *automation.Automation
-	tasks    int // that one firing makes, besides the review of a hold
+	tasks    int            // that one firing makes, besides the review of a hold
+	refunds  []money.Amount // that one firing asks for; the zero amount is all that was paid
+	back     sums
 	unknowns map[string]int64
 	money    sums
 	newMoney sums
@@ -112,14 +114,19 @@ func newTally(ctx context.Context, o Options, set *automation.Set) (*tally, erro
 			x := &one{
 				Automation: Automation{Name: a.Name, Version: a.Hash[:min(len(a.Hash), 10)], On: a.On}, a: a,
 				unknowns: map[string]int64{}, money: sums{}, newMoney: sums{}, work: days{}, weeks: map[int64]*Week{},
-				overlap: map[string]int64{}, with: map[string]int64{},
+				overlap: map[string]int64{}, with: map[string]int64{}, back: sums{},
 			}
 			a.Each(func(s *automation.Step) {
-				switch s.Kind {
-				case automation.KindHold:
+				switch s := s.Action.(type) {
+				case automation.Hold:
 					x.Holds = true
-				case automation.KindTask, automation.KindAsk:
+				case automation.Task, automation.Ask:
 					x.tasks++
+				case automation.Refund:
+					x.tasks++
+					x.refunds = append(x.refunds, s.Amount)
+				case automation.Cancel:
+					x.refunds = append(x.refunds, money.Amount{})
 				}
 			})
 			r.list = append(r.list, x)
@@ -269,6 +276,7 @@ func (r *tally) answer(e *Entry, p *event.OrderPlaced, a *answer) error {
 func (r *tally) add(e *Entry, p *event.OrderPlaced, a *answer, total money.Amount, heldThen bool) error {
 	for i, x := range r.fired {
 		x.money.add(total)
+		x.back.add(gives(x.refunds, total))
 		if x.Holds {
 			x.WouldHold++
 			if heldThen {
@@ -300,6 +308,23 @@ func (r *tally) add(e *Entry, p *event.OrderPlaced, a *answer, total money.Amoun
 		}
 	}
 	return nil
+}
+
+// gives is what refunds come to at most on an order: never more than was paid for it.
+func gives(refunds []money.Amount, total money.Amount) money.Amount {
+	if len(refunds) == 0 {
+		return money.Amount{}
+	}
+	out := money.New(0, total.Currency)
+	for _, a := range refunds {
+		switch a.Currency {
+		case "":
+			return total
+		case total.Currency:
+			out.Minor += a.Minor
+		}
+	}
+	return money.New(min(out.Minor, total.Minor), total.Currency)
 }
 
 // compare holds what fires now against what fired then.
@@ -428,7 +453,7 @@ func (r *tally) report() *Report {
 	span := r.span()
 	for _, x := range r.list {
 		a := x.Automation
-		a.Money, a.NewMoney = x.money.list(), x.newMoney.list()
+		a.Money, a.NewMoney, a.GivesBack = x.money.list(), x.newMoney.list(), x.back.list()
 		a.UnknownFor = top(x.unknowns, 5)
 		if x.Holds || x.tasks > 0 {
 			a.Tasks = x.work.tasks(span, r.o.Capacity)

@@ -60,6 +60,9 @@ func (a *Automation) write(w io.Writer) {
 	} else if len(a.Money) > 0 {
 		say("  orders%s\n", worth(a.Money))
 	}
+	if len(a.GivesBack) > 0 {
+		say("  would give back at most %s\n", list(a.GivesBack))
+	}
 	a.Tasks.write(w)
 	a.Train.write(w, "before")
 	a.Risk.write(w, "scored")
