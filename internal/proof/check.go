@@ -241,7 +241,7 @@ func (c *checker) alone(a *subject) {
 	}
 	f := Finding{Automations: []string{a.Name}, At: []string{a.at(a.whenLine())}}
 	if a.verdict == rule.Impossible {
-		f.Kind, f.Severity, f.Message = Never, Error, "its condition cannot be true, whatever comes"
+		f.Kind, f.Severity, f.Message = Never, Error, "its condition cannot be true, whatever comes"+c.culprit(a.Condition)
 		c.add(f)
 		return
 	}

@@ -183,7 +183,9 @@ func TestFindings(t *testing.T) {
 			`a | { absence_of: shipment.scanned, after: shipment.labelled, within: 2d } | - | hold: { queue: risk, reason: look }`,
 			`b | { absence_of: shipment.delivered, after: shipment.scanned, within: 3d } | - | release`,
 		}, nil},
-		{"never", []string{`a | order.placed | order.units > 5 && order.units < 6 | tag: x`}, []string{"never error a: cannot be true"}},
+		{"never", []string{`a | order.placed | order.units > 5 && order.units < 6 | tag: x`}, []string{"never error a: cannot be true, whatever comes: order.units > 5 and order.units < 6 exclude each other"}},
+		{"never by one part", []string{`a | order.placed | order.units > 5 && order.payment == "payd" | tag: x`}, []string{`never error a: order.payment == "payd" never is; write order.payment as pending, authorized or paid`}},
+		{"never as written", []string{`a | order.placed | order.shipping.country == "Germany" | tag: x`}, []string{`never error a: whatever comes; write order.shipping.country as ISO 3166-1 alpha-2 code in capitals, like DE`}},
 		{"always", []string{`a | order.placed | order.units >= 1 \|\| order.units < 3 | tag: x`}, []string{"always warning a: never false"}},
 		{"shadowed", []string{
 			`a | order.placed | order.total > money("400", "EUR") | tag: big; ` + holdRisk,

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"cel.dev/cel-go/common/operators"
+
 	"orderly.example/orderly/internal/money"
 )
 
@@ -118,6 +120,18 @@ func (c *Condition) Source() string { return c.src }
 
 // EventType returns the event type the condition was compiled for.
 func (c *Condition) EventType() string { return c.event }
+
+// All returns the texts of the parts that all have to be true: those that && joins, or the whole condition.
+func (c *Condition) All() []string {
+	if c.tree.op != operators.LogicalAnd {
+		return []string{c.src}
+	}
+	var out []string
+	for _, b := range c.tree.children {
+		out = append(out, b.text)
+	}
+	return out
+}
 
 // Decidable reports whether the whole condition lies in the fragment that runs
 // without the interpreter: comparisons, membership, prefixes and loops over them.

@@ -1,0 +1,59 @@
+package proof
+
+import (
+	"orderly.example/orderly/internal/rule"
+	"orderly.example/orderly/internal/schema"
+)
+
+// maxParts bounds the parts of a condition that are looked at one by one and in pairs.
+const maxParts = 12
+
+// culprit names the part of a condition because of which it can never be true, or the two that exclude each other; ""
+// when it is not so simple.
+func (c *checker) culprit(cond *rule.Condition) string {
+	var parts []*rule.Condition
+	for _, text := range cond.All() {
+		part, err := rule.Compile(text, cond.EventType())
+		if err != nil {
+			return "" // it reads what steps have named
+		}
+		parts = append(parts, part)
+	}
+	if len(parts) > maxParts {
+		return ""
+	}
+	never := func(asks ...rule.Ask) bool {
+		v, _ := c.solve(asks...)
+		return v == rule.Impossible
+	}
+	for _, p := range parts {
+		if len(parts) > 1 && never(rule.IsTrue(p)) || len(parts) == 1 {
+			text := ""
+			if len(parts) > 1 {
+				text = ": " + p.Source() + " never is"
+			}
+			return text + meaning(p)
+		}
+	}
+	for i, p := range parts {
+		for _, q := range parts[:i] {
+			if never(rule.IsTrue(q), rule.IsTrue(p)) {
+				return ": " + q.Source() + " and " + p.Source() + " exclude each other"
+			}
+		}
+	}
+	return ""
+}
+
+// meaning says how the one text that a part compares is written, as "Germany" is no country.
+func meaning(p *rule.Condition) string {
+	fields := p.Fields()
+	if len(fields) != 1 {
+		return ""
+	}
+	f, ok := schema.Lookup(fields[0])
+	if !ok || f.Type != schema.String || schema.Format(f.Name) == "" && schema.Options(f.Name) == nil {
+		return ""
+	}
+	return "; write " + f.Name + " as " + f.Unit
+}
