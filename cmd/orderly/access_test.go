@@ -375,6 +375,44 @@ type txStore struct{ tx *store.Tx }
 func (s txStore) View(_ context.Context, fn func(access.Tx) error) error   { return fn(s.tx) }
 func (s txStore) Update(_ context.Context, fn func(access.Tx) error) error { return fn(s.tx) }
 
+// TestForgedRequestsChangeNothing: another web site has a signed-in admin's browser send every form there is; each is refused
+// before its page is asked.
+func TestForgedRequestsChangeNothing(t *testing.T) {
+	r := runShop(t, t.TempDir())
+	if _, err := r.access.AddUser(t.Context(), access.NewUser{Email: "admin@shop.example", Password: testPassword, Role: access.Admin}); err != nil {
+		t.Fatal(err)
+	}
+	send := func(method, path, cookie, site string) *httptest.ResponseRecorder {
+		form := url.Values{"email": {"admin@shop.example"}, "password": {testPassword}, "confirm": {"yes"}}
+		req := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(form.Encode()))
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Cookie", cookie)
+		req.Header.Set("Sec-Fetch-Site", site)
+		w := httptest.NewRecorder()
+		r.server.Handler().ServeHTTP(w, req)
+		return w
+	}
+	cookie, _, _ := strings.Cut(send("POST", "/signin", "", "same-origin").Header().Get("Set-Cookie"), ";")
+	n := 0
+	for _, route := range r.routes {
+		method, path, _ := strings.Cut(route, " ")
+		if need, _ := access.NeedOf(route); method == "GET" || need.Scope != "" || need.Signed {
+			continue // reads, or does not look at cookies
+		}
+		path = regexp.MustCompile(`\{[a-z]+\}`).ReplaceAllString(path, "x")
+		if w := send(method, path, cookie, "cross-site"); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "another web site") {
+			t.Errorf("%s answers a forged request with %d: %.100s", route, w.Code, w.Body)
+		}
+		n++
+	}
+	if n < 30 {
+		t.Errorf("only %d routes were tried", n)
+	}
+	if w := send("GET", "/profile", cookie, "same-origin"); w.Code != http.StatusOK {
+		t.Errorf("the admin was signed out: %d", w.Code)
+	}
+}
+
 // TestHostileTextIsEscaped: markup that a buyer, a sender or a colleague writes is text on every page.
 func TestHostileTextIsEscaped(t *testing.T) {
 	r := runShop(t, t.TempDir())

@@ -23,6 +23,8 @@ type Law struct {
 	OK       bool   `json:"ok"`
 	Checked  int64  `json:"checked"` // rows or things looked at
 	Offender string `json:"first_offender"`
+	Means    string `json:"means,omitempty"` // to the shop, when it is broken
+	Bad      string `json:"how_bad,omitempty"`
 	Advice   string `json:"advice,omitempty"` // what to do about it, when it is broken or waits for a person
 }
 
@@ -51,8 +53,9 @@ func Check(ctx context.Context, db Viewer, keys *store.Keyring) (Report, error) 
 		rep = Report{OK: true, Laws: c.laws}
 		for i, l := range c.laws {
 			rep.OK = rep.OK && l.OK
-			if !l.OK && l.Advice == "" {
-				rep.Laws[i].Advice = "This is a bug of ours: keep a backup of the database, report it, and go on; what the law is about needs a person's eye."
+			if !l.OK {
+				w := said[l.Name]
+				rep.Laws[i].Means, rep.Laws[i].Bad, rep.Laws[i].Advice = w.means, w.bad, w.do
 			}
 		}
 		return nil

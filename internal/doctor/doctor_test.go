@@ -243,8 +243,8 @@ func TestLawsHoldAndAreNoticedWhenBroken(t *testing.T) {
 			found = found || l.Name == tc.law && !l.OK && l.Offender != ""
 		}
 		for _, l := range rep.Laws {
-			if !l.OK && l.Advice == "" {
-				t.Errorf("%s gives no advice", l.Name)
+			if !l.OK && (l.Advice == "" || l.Means == "" || l.Bad == "") {
+				t.Errorf("%s says not what it means, how bad it is and what to do: %+v", l.Name, l)
 			}
 		}
 		if rep.OK || !found {

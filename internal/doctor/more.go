@@ -10,9 +10,6 @@ import (
 	"orderly.example/orderly/internal/store"
 )
 
-// advise sets what to do when the law is broken.
-func (l law) advise(text string) { l.c.laws[l.at].Advice = text }
-
 // file lets SQLite check its own pages; PostgreSQL looks after its own.
 func (c *checker) file() error {
 	if c.tx.Engine() != "sqlite" {
@@ -25,7 +22,6 @@ func (c *checker) file() error {
 		sound.checked(1)
 		if said != "ok" {
 			sound.offend("%s", said)
-			sound.advise("The file itself is damaged: restore the last backup.")
 		}
 		return err
 	}, "PRAGMA quick_check(1)")
@@ -70,7 +66,6 @@ func (c *checker) due() error {
 	if err := c.count(waits, "SELECT count(*) FROM effect WHERE state IN ('pending', 'claimed')"); err != nil {
 		return err
 	}
-	waits.advise("Replay it: orderly effects replay ID.")
 	return c.offences(waits, "far too late is effect", `SELECT id FROM effect WHERE state IN ('pending', 'claimed') AND due > $1 ORDER BY due, id LIMIT 1`,
 		c.tx.Now().AddDate(0, 1, 0))
 }
@@ -78,7 +73,6 @@ func (c *checker) due() error {
 // policy compares the texts in force with their hashes.
 func (c *checker) policy() error {
 	same := c.law("policy-is-as-applied", "the texts of the policy are what their hashes say, and all are there")
-	same.advise("Apply the folder of automations again: orderly apply DIR.")
 	err := c.tx.Each(func(scan func(...any) error) error {
 		var hash, kind, name, text string
 		err := scan(&hash, &kind, &name, &text)
@@ -110,7 +104,6 @@ func (c *checker) sealed() error {
 		return nil
 	}
 	opens := c.law("personal-data-opens", "the personal data of the newest orders opens with the shop's key")
-	opens.advise("Restore the key file that belongs to this database.")
 	return c.tx.Each(func(scan func(...any) error) error {
 		var id, customer, sealed, key string
 		if err := scan(&id, &customer, &sealed, &key); err != nil {
@@ -131,7 +124,7 @@ func (c *checker) quarantine() error {
 	kept := c.law("quarantine", "events that could not be decided are kept and wait for a person")
 	err := c.count(kept, "SELECT count(*) FROM event WHERE state = 'quarantined'")
 	if n := c.laws[kept.at].Checked; n > 0 {
-		kept.advise(fmt.Sprintf("%d events could not be decided: orderly events lists them, orderly events replay ID tries again.", n))
+		c.laws[kept.at].Advice = fmt.Sprintf("%d events could not be decided: orderly events quarantined lists them with the reasons, orderly events replay ID tries again.", n)
 	}
 	return err
 }
