@@ -2,6 +2,8 @@ package main
 
 import (
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -73,6 +75,26 @@ func TestConnectionsInTheConsole(t *testing.T) {
 	post("mail/test", 200, "It works", nil)
 	if ms := mails.Messages(); len(ms) != 1 || strings.Join(ms[0].To, ",") != "kim@shop.example" {
 		t.Errorf("the test mail: %+v", ms)
+	}
+	// Every way of telling is tried at once, and says how it went.
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "shop.yaml"), []byte("ops_owner: ops@shop.example\nmail: mail\nalert: [wms, gone]\nescalate: { after: 45m, to: [lead@shop.example] }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.run("", "apply", dir)
+	key := s.run("", "token", "create", "web", "--scopes", "events:write") // the next event is decided by the new settings
+	if code, body, _ := s.do("POST", "/v1/events", order("1001"), "Authorization", "Bearer "+key, "Content-Type", "application/json"); code != 200 {
+		t.Fatal(code, body)
+	}
+	until := time.Now().Add(10 * time.Second)
+	for _, page, _ := s.do("GET", "/settings/alerts", ""); !strings.Contains(page, "lead@shop.example, each after 45 minutes"); _, page, _ = s.do("GET", "/settings/alerts", "") {
+		if time.Now().After(until) {
+			t.Fatal(page)
+		}
+	}
+	code, tried, _ := s.form("/settings/alerts/test", nil)
+	if n := strings.Count(tried, "Arrived"); code != 200 || n != 1 || !strings.Contains(tried, "no connection named") || !strings.Contains(tried, "alert: [wms, gone]") {
+		t.Errorf("%d, %d arrived: %s", code, n, regexp.MustCompile(`(?s)<main.*</main>`).FindString(tried))
 	}
 	smtp.Set("port", "many")
 	post("mail", 422, "A port is a number", smtp)

@@ -342,6 +342,7 @@ func (p *program) console(r *running, web *access.Web) *console.Console {
 			return console.Shop{
 				Name: s.Name, Zone: s.TimeZone, Currency: s.Currency, BaseURL: r.base,
 				FulfilOn: s.FulfilOn, ReviewSLA: s.ReviewSLA, OpsOwner: s.OpsOwner, Mail: s.Mail, Fulfilment: s.Fulfilment, Alerts: s.Alerts,
+				Escalate: s.Escalate, EscalateAfter: s.EscalateAfter, Heartbeat: s.Heartbeat,
 			}
 		},
 		Now: p.now, Log: r.log,

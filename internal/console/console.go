@@ -251,6 +251,9 @@ type Shop struct {
 	OpsOwner         string   // is told of incidents that nobody else owns
 	Mail, Fulfilment string   // connections that carry what leaves; "" = none
 	Alerts           []string // connections that take alerts besides mail
+	Escalate         []string // people who are told one after another while nobody acknowledges an incident
+	EscalateAfter    time.Duration
+	Heartbeat        string // connection that is called while all is well
 }
 
 // Deps is what the console is built on. Postal, Backtest, Live, Modes, Why, Replay and Connect may be
@@ -413,6 +416,8 @@ func (c *Console) routes() {
 		{"GET /map.svg", c.mapSVG},
 		{"POST /effects/decide", c.decideAgain},
 		{"GET /settings", c.settings},
+		{"GET /settings/alerts", c.alerts},
+		{"POST /settings/alerts/test", c.testAlerts},
 		{"GET /settings/locations/{id}", c.location},
 		{"POST /settings/locations/{id}", c.saveLocation},
 		{"GET /settings/connections/{name}", c.connection},

@@ -259,6 +259,14 @@ func testPersonStops(t *testing.T, url string) {
 	if o := stop("tag-all"); o.Status != engine.Decided {
 		t.Fatalf("%+v", o)
 	}
+	r.view(func(tx *store.Tx) error { // whoever it was, the owner hears of it
+		var mails, hooks int
+		err := tx.QueryRow(`SELECT count(*) FILTER (WHERE destination = 'outbox' AND payload LIKE '%tagger@shop.example%'), count(*) FILTER (WHERE destination = 'pager') FROM effect WHERE kind = 'alert'`).Scan(&mails, &hooks)
+		if mails != 1 || hooks != 1 {
+			t.Errorf("the owner was told by %d mails and %d webhooks", mails, hooks)
+		}
+		return err
+	})
 	if o := stop("tag-all"); o.Status != engine.Refused || !strings.Contains(o.Reason, "stopped already") {
 		t.Fatalf("%+v", o)
 	}
