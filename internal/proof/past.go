@@ -46,14 +46,17 @@ func (h *History) Text(f *Finding) string {
 		}
 		return "No such event is recorded yet"
 	}
-	what := "it fires"
+	what, never := "it fires", "it never fires"
 	switch {
 	case f.Tag != nil:
-		what = "the tag came"
+		what, never = "the tag came", "the tag never came"
 	case len(f.Automations) > 1:
-		what = "both fire"
+		what, never = "both fire", "they never fire together"
 	}
-	text := "In " + span + " " + what + " " + times(h.Times)
+	text := "In " + span + " " + never
+	if h.Times > 0 {
+		text = "In " + span + " " + what + " " + times(h.Times)
+	}
 	if h.Unknown > 0 {
 		text += fmt.Sprintf("; on %d it cannot be told, as something is not known", h.Unknown)
 	}
@@ -68,10 +71,7 @@ func counted(n int64, one, many string) string {
 }
 
 func times(n int64) string {
-	switch n {
-	case 0:
-		return "never"
-	case 1:
+	if n == 1 {
 		return "once"
 	}
 	return fmt.Sprintf("%d times", n)
