@@ -110,9 +110,15 @@ type submission struct {
 // maxGroup bounds the events of one commit; a larger submission is a group of its own.
 const maxGroup = 400
 
-// committers is how many groups are on their way at a time: while one waits for the
-// disk, the next is gathered and decided.
-const committers = 2
+// committers is how many groups are on their way at a time. On SQLite two: while one waits for the disk, the next is
+// gathered and decided. On PostgreSQL a group holds its locks until it is durable, and orders of a busy shop share products,
+// so a second one would wait for the first, and what it could have held would wait for both.
+func committers(db *store.DB) int {
+	if db.Engine() == "postgres" {
+		return 1
+	}
+	return 2
+}
 
 // New starts an engine on an open store: it loads the policy and begins to take events.
 func New(ctx context.Context, o Options) (*Engine, error) {
@@ -129,7 +135,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if err := e.Reload(ctx); err != nil {
 		return nil, err
 	}
-	for range committers {
+	for range committers(e.db) {
 		e.wg.Go(e.commitLoop)
 	}
 	return e, nil
