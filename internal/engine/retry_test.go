@@ -120,7 +120,7 @@ func testRetry(t *testing.T, url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer other.Close(t.Context()) //nolint:errcheck // the rig's end tells
+	defer other.Close(t.Context())
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
