@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -88,9 +89,8 @@ func (d *device) create(ask string) string {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	attested := make([]byte, 16) // no model
-	attested = binary.BigEndian.AppendUint16(attested, uint16(len(d.id)))
-	attested = append(append(attested, d.id...), cose...)
+	attested := binary.BigEndian.AppendUint16(slices.Repeat([]byte{0}, 16), uint16(len(d.id))) // no model
+	attested = slices.Concat(attested, d.id, cose)
 	object, err := webauthncbor.Marshal(map[string]any{"fmt": "none", "attStmt": map[string]any{}, "authData": d.data(o.RP.ID, attested)})
 	if err != nil {
 		d.t.Fatal(err)
