@@ -107,7 +107,9 @@ func TestMessagesFallSilent(t *testing.T) {
 func TestOneDestinationIsOneIncident(t *testing.T) {
 	r := newRig(t, filepath.Join(t.TempDir(), "shop.db"), store.Text{Kind: "automation", Name: "tell", Text: "automation: tell\nowner: lead@shop.example\nwhy: w\non: order.placed\ndo:\n  - webhook: { connection: wms }\n"})
 	r.turn()
+	r.out.mu.Lock()
 	r.out.fail["wms"] = connect.Permanent(errors.New("404 Not Found"))
+	r.out.mu.Unlock()
 	r.submit(r.order("web", "DE", event.Live, r.clock()))
 	dead := func(n int64) {
 		t.Helper()

@@ -97,7 +97,9 @@ func TestStatesOpenAndEnd(t *testing.T) {
 			name: "stalled", title: "Nothing leaves for wms",
 			texts: []store.Text{{Kind: "automation", Name: "tell", Text: "automation: tell\nowner: lead@shop.example\nwhy: w\non: order.placed\ndo:\n  - webhook: { connection: wms }\n"}},
 			bad: func(r *rig) {
+				r.out.mu.Lock()
 				r.out.fail["wms"] = errors.New("503 Service Unavailable")
+				r.out.mu.Unlock()
 				r.happens(named(r, "1"))
 				r.out.until(r.t, "the attempt", func() bool { return len(r.out.posts) > 0 })
 				r.pass(20 * time.Minute)
