@@ -40,14 +40,12 @@ func (db *liteDB) update(ctx context.Context, d *DB, bulky bool, fn func(*Tx) er
 	return nil
 }
 
-// join runs fn as a part of the current transaction, or as the first of a new one when it is bulky.
+// join runs fn as a part of the transaction that is open, or as the first of a new one. A bulky one never meets one
+// that is open: pen.join hands it to the others only.
 func (db *liteDB) join(ctx context.Context, d *DB, bulky bool, fn func(*Tx) error) (tx *Tx, joined *commit, err error) {
 	c, err := db.pen.take(ctx, bulky)
 	if err != nil {
 		return nil, nil, err
-	}
-	if bulky {
-		db.finish(c)
 	}
 	if err = db.syncer.err(); err == nil && c.open == nil {
 		if err = c.run("BEGIN IMMEDIATE"); err == nil {

@@ -14,13 +14,11 @@ import (
 // between two groups or at the end of one: each such Update is short, a commit is not.
 type pen struct {
 	mu     sync.Mutex
-	conn   *liteConn // nil while somebody writes
-	bulky  []*waiter
-	small  []*waiter
+	conn   *liteConn        // nil while somebody writes
+	bulky  []chan *liteConn // who waits; nil is sent when the store closes
+	small  []chan *liteConn
 	closed bool
 }
-
-type waiter struct{ got chan *liteConn }
 
 // take waits for the pen.
 func (p *pen) take(ctx context.Context, bulky bool) (*liteConn, error) {
@@ -34,7 +32,7 @@ func (p *pen) take(ctx context.Context, bulky bool) (*liteConn, error) {
 		p.mu.Unlock()
 		return c, nil
 	}
-	w := &waiter{got: make(chan *liteConn, 1)}
+	w := make(chan *liteConn, 1)
 	queue := &p.small
 	if bulky {
 		queue = &p.bulky
@@ -42,7 +40,7 @@ func (p *pen) take(ctx context.Context, bulky bool) (*liteConn, error) {
 	*queue = append(*queue, w)
 	p.mu.Unlock()
 	select {
-	case c := <-w.got:
+	case c := <-w:
 		if c == nil {
 			return nil, errClosed()
 		}
@@ -53,7 +51,7 @@ func (p *pen) take(ctx context.Context, bulky bool) (*liteConn, error) {
 	defer p.mu.Unlock()
 	i := slices.Index(*queue, w)
 	if i < 0 { // it came at this very moment
-		if c := <-w.got; c != nil {
+		if c := <-w; c != nil {
 			return c, nil
 		}
 		return nil, errClosed()
@@ -79,11 +77,11 @@ func (p *pen) pass(c *liteConn) {
 }
 
 // hand gives the pen to the first of a queue.
-func hand(queue *[]*waiter, c *liteConn) bool {
+func hand(queue *[]chan *liteConn, c *liteConn) bool {
 	if len(*queue) == 0 {
 		return false
 	}
-	(*queue)[0].got <- c
+	(*queue)[0] <- c
 	*queue = slices.Delete(*queue, 0, 1)
 	return true
 }
@@ -92,20 +90,20 @@ func hand(queue *[]*waiter, c *liteConn) bool {
 func (p *pen) close(ctx context.Context) (*liteConn, error) {
 	p.mu.Lock()
 	p.closed = true
-	for _, queue := range [][]*waiter{p.bulky, p.small} {
+	for _, queue := range [][]chan *liteConn{p.bulky, p.small} {
 		for _, w := range queue {
-			w.got <- nil
+			w <- nil
 		}
 	}
-	last := &waiter{got: make(chan *liteConn, 1)}
-	p.bulky, p.small = []*waiter{last}, nil
+	last := make(chan *liteConn, 1)
+	p.bulky, p.small = []chan *liteConn{last}, nil
 	if c := p.conn; c != nil {
 		p.conn, p.bulky = nil, nil
-		last.got <- c
+		last <- c
 	}
 	p.mu.Unlock()
 	select {
-	case c := <-last.got:
+	case c := <-last:
 		return c, nil
 	case <-ctx.Done():
 		return nil, errBusy(ctx)
