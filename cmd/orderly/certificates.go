@@ -38,7 +38,7 @@ func (s *shop) certificates(ps *ports) watch.State {
 			}
 			out, err := ps.certificates(ctx, last)
 			if s.own != nil {
-				out = append(out, certificateOf("", s.own, nil))
+				out = append(out, certificateOf("", s.own.Leaf(), nil))
 			}
 			return out, err
 		},
@@ -68,7 +68,7 @@ func (c certificate) breach(now time.Time) watch.Breach {
 	next := "Ask who runs the other side to renew it. Orderly asks for it every hour; the incident is over when a new one is shown."
 	if c.Of == "" {
 		of, subject = "of this server", "certificates:this-server"
-		next = "Put the renewed certificate in the place of the files tls_cert and tls_key, and restart the server."
+		next = "Put the renewed certificate in the place of the files tls_cert and tls_key, and the server shows it from then on."
 	}
 	until := c.Until.UTC().Format("2006-01-02 15:04 MST")
 	b := watch.Breach{

@@ -13,6 +13,7 @@ import (
 	"encoding/pem"
 	"io"
 	"log"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -25,6 +26,7 @@ import (
 	"time"
 
 	"orderly.example/orderly/internal/connect/fake"
+	"orderly.example/orderly/internal/server"
 	"orderly.example/orderly/internal/store"
 	"orderly.example/orderly/internal/watch"
 )
@@ -66,7 +68,7 @@ func certificateUntil(t *testing.T, until time.Time) (pair tls.Certificate, file
 // are not trusted; one that cannot be asked for is known as it was.
 func TestCertificatesAreWatched(t *testing.T) {
 	old, _, _ := certificateUntil(t, time.Now().Add(-time.Hour))
-	soon, _, _ := certificateUntil(t, time.Now().Add(5*24*time.Hour))
+	soon, soonFile, soonKey := certificateUntil(t, time.Now().Add(5*24*time.Hour))
 	wms := httptest.NewUnstartedServer(http.NotFoundHandler())
 	wms.TLS = &tls.Config{Certificates: []tls.Certificate{old}}
 	wms.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -104,7 +106,9 @@ func TestCertificatesAreWatched(t *testing.T) {
 	set("mail", kindSMTP, "", connectionConfig{Host: host, Port: port, TLS: "starttls", From: "a@shop.example"})
 	set("plain", kindHeartbeat, clear.URL, connectionConfig{AllowPrivate: true})
 	set("in", kindInbound, "", connectionConfig{})
-	s.own = soon.Leaf
+	if s.own, err = server.NewCertificate(soonFile, soonKey, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
 
 	state := s.certificates(ps)
 	found, err := state.Probe(t.Context(), watch.Ask{Now: time.Now()})

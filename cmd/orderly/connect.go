@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"orderly.example/orderly/internal/api"
+	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/connect"
 	"orderly.example/orderly/internal/connect/alert"
 	"orderly.example/orderly/internal/connect/hook"
@@ -113,6 +114,11 @@ func completeConnection(kind string, ch connectionChange, c *connectionConfig, s
 		if c.EventType != "" {
 			if err := api.HookType(c.EventType); err != nil {
 				return "", connectionProblem("event_type", "%s", fault.Message(err))
+			}
+		}
+		if c.Expect != "" {
+			if _, err := automation.ParseExpect(c.Expect); err != nil {
+				return "", connectionProblem("expect", "%s", fault.Message(err))
 			}
 		}
 	case kindWebhook, kindChat, kindOnCall, kindHeartbeat:
@@ -241,7 +247,7 @@ func (k consoleConnections) Connection(ctx context.Context, name string) (f cons
 	err = k.s.db.View(ctx, func(tx *store.Tx) error {
 		row, c, sec, err := k.s.openConnection(tx, name)
 		f = console.ConnectionForm{
-			Name: row.Name, Kind: row.Kind, Exists: true, EventType: c.EventType, Address: c.Address, AllowPrivate: c.AllowPrivate, AllowHTTP: c.AllowHTTP,
+			Name: row.Name, Kind: row.Kind, Exists: true, EventType: c.EventType, Expect: c.Expect, Address: c.Address, AllowPrivate: c.AllowPrivate, AllowHTTP: c.AllowHTTP,
 			Host: c.Host, Port: c.Port, TLS: c.TLS, User: c.User, From: c.From, ReplyTo: c.ReplyTo, Secrets: len(sec.Secrets),
 		}
 		return err
@@ -255,7 +261,7 @@ func (k consoleConnections) SetConnection(ctx context.Context, f console.Connect
 		address := c.Address
 		switch kind {
 		case kindInbound:
-			*c = connectionConfig{EventType: f.EventType}
+			*c = connectionConfig{EventType: f.EventType, Expect: f.Expect}
 		case kindWebhook, kindChat, kindOnCall, kindHeartbeat:
 			*c = connectionConfig{Address: address, AllowPrivate: f.AllowPrivate, AllowHTTP: f.AllowHTTP}
 		case kindSMTP:

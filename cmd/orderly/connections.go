@@ -37,6 +37,7 @@ func (p *program) connectionCommand() *cobra.Command {
 		Use: "set NAME --kind KIND", Short: "Make a connection, or change it", Long: connectionHelp, Args: cobra.ExactArgs(1),
 		Example: examples(
 			"orderly connection set web-shop --kind inbound",
+			"orderly connection set web-shop --expect \"1 per day\"",
 			"orderly connection set counts --kind inbound --event-type stock.counted",
 			"orderly connection set warehouse --kind webhook --url https://wms.example.com/orders",
 			"orderly connection set mail --kind smtp --host smtp.example.com --user shop --from 'Shop <orders@shop.example>' --secret-stdin < password.txt",
@@ -48,6 +49,7 @@ func (p *program) connectionCommand() *cobra.Command {
 	fs.SortFlags = false
 	fs.StringVar(&f.kind, "kind", "", "`KIND`: inbound, webhook, smtp, chat, on-call or heartbeat (required for a new one)")
 	fs.StringVar(&f.c.EventType, "event-type", "", "inbound: every body is the data of this `TYPE`, like stock.counted")
+	fs.StringVar(&f.c.Expect, "expect", "", "inbound: how often it delivers `AT_LEAST`, like \"1 per day\"; less becomes an incident")
 	fs.StringVar(&f.url, "url", "", "all but inbound and smtp: `URL` to call; if it holds a key, put it into ORDERLY_CONNECTION_URL instead")
 	fs.BoolVar(&f.c.AllowPrivate, "allow-private", false, "with --url: it may lie on this machine or in a private network")
 	fs.BoolVar(&f.c.AllowHTTP, "allow-http", false, "with --url: plain http to a public address")
@@ -131,7 +133,7 @@ func (p *program) setConnection(cmd *cobra.Command, name string, f connectionFla
 
 // flagsOf names the flags that stand for the fields of a connection.
 var flagsOf = map[string]string{
-	"/name": "NAME", "/kind": "--kind", "/event_type": "--event-type", "/url": "--url or ORDERLY_CONNECTION_URL",
+	"/name": "NAME", "/kind": "--kind", "/event_type": "--event-type", "/expect": "--expect", "/url": "--url or ORDERLY_CONNECTION_URL",
 	"/host": "--host", "/port": "--port", "/tls": "--tls", "/user": "--user", "/from": "--from", "/reply_to": "--reply-to", "/secret": "--secret-stdin or ORDERLY_SECRET",
 }
 
@@ -155,10 +157,10 @@ func flagError(err error) error {
 func applyFlags(cmd *cobra.Command, kind string, f *connectionFlags, c *connectionConfig) error {
 	url := []string{"url", "allow-private", "allow-http"}
 	allowed := map[string][]string{
-		kindInbound: {"event-type"}, kindWebhook: url, kindChat: url, kindOnCall: url, kindHeartbeat: url,
+		kindInbound: {"event-type", "expect"}, kindWebhook: url, kindChat: url, kindOnCall: url, kindHeartbeat: url,
 		kindSMTP: {"host", "port", "tls", "user", "from", "reply-to"},
 	}
-	for _, n := range slices.Concat([]string{"event-type"}, url, allowed[kindSMTP]) {
+	for _, n := range slices.Concat([]string{"event-type", "expect"}, url, allowed[kindSMTP]) {
 		if cmd.Flags().Changed(n) && !slices.Contains(allowed[kind], n) {
 			var fits []string
 			for _, k := range connectionKinds {
@@ -171,6 +173,7 @@ func applyFlags(cmd *cobra.Command, kind string, f *connectionFlags, c *connecti
 	}
 	for name, take := range map[string]func(){
 		"event-type":    func() { c.EventType = f.c.EventType },
+		"expect":        func() { c.Expect = f.c.Expect },
 		"allow-private": func() { c.AllowPrivate = f.c.AllowPrivate },
 		"allow-http":    func() { c.AllowHTTP = f.c.AllowHTTP },
 		"host":          func() { c.Host = f.c.Host },

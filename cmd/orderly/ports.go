@@ -38,6 +38,7 @@ var (
 // of its kind is filled.
 type connectionConfig struct {
 	EventType    string `json:"event_type,omitempty"`    // inbound: every body is the data of this type
+	Expect       string `json:"expect,omitempty"`        // inbound: how often it delivers at least, like "1 per day"
 	Address      string `json:"address,omitempty"`       // webhook: scheme and host; the whole URL may hold a key and is sealed
 	AllowPrivate bool   `json:"allow_private,omitempty"` // webhook: this machine and private networks
 	AllowHTTP    bool   `json:"allow_http,omitempty"`    // webhook: plain http to public addresses

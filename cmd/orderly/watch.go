@@ -17,7 +17,7 @@ import (
 // watcher looks after the expectations of a running shop.
 func (p *program) watcher(s *shop, e *engine.Engine, ps *ports) *watch.Watcher {
 	return watch.New(watch.Options{
-		DB: s.db, Policy: e.Policy, Now: p.now, Log: s.log, Heart: ps.heartbeat, States: []watch.State{s.rotations(), s.certificates(ps)},
+		DB: s.db, Policy: e.Policy, Now: p.now, Log: s.log, Heart: ps.heartbeat, Limit: s.cfg.DBLimit, States: []watch.State{s.rotations(), s.certificates(ps), s.subscriptions()},
 		Disk: func() (free, total int64, ok bool) { return diskOf(s.cfg.SQLitePath()) },
 		Submit: func(ctx context.Context, evs []event.Event) error {
 			outs, err := e.Submit(ctx, evs)

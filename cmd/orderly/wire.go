@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -40,8 +38,8 @@ type shop struct {
 	db     *store.DB
 	keys   *store.Keyring
 	access *access.Service
-	inUse  *store.Lock       // of a SQLite file: keeps a restore away
-	own    *x509.Certificate // that this server shows; nil: it answers without TLS
+	inUse  *store.Lock         // of a SQLite file: keeps a restore away
+	own    *server.Certificate // that this server shows; nil: it answers without TLS
 }
 
 // openShop opens the database of the settings. Unless create is set, it must
@@ -382,11 +380,9 @@ func (p *program) start(ctx context.Context, s *shop) (_ *running, err error) {
 	}()
 	if s.cfg.TLS() {
 		// Read now, so that a wrong file is told before anything is promised.
-		pair, err := tls.LoadX509KeyPair(s.cfg.TLSCert, s.cfg.TLSKey)
-		if err != nil {
+		if s.own, err = server.NewCertificate(s.cfg.TLSCert, s.cfg.TLSKey, s.log); err != nil {
 			return nil, fault.Wrap(err, fault.Invalid, "serve", "tls_cert and tls_key cannot be used")
 		}
-		s.own = pair.Leaf
 	}
 	r.base = s.cfg.BaseURL
 	if r.base == "" {
@@ -458,7 +454,7 @@ func (p *program) start(ctx context.Context, s *shop) (_ *running, err error) {
 	r.server = server.New(server.Options{
 		Handler: mux, Log: s.log, Metrics: r.metrics, Tracer: r.tracer, AdminToken: doors.AdminToken,
 		Ready:          readyOf(s.db, p.now).check,
-		TrustedProxies: s.cfg.TrustedProxies, TLSCert: s.cfg.TLSCert, TLSKey: s.cfg.TLSKey,
+		TrustedProxies: s.cfg.TrustedProxies, Certificate: s.own,
 		HeaderTimeout: s.cfg.HeaderTimeout, ReadTimeout: s.cfg.ReadTimeout, WriteTimeout: s.cfg.WriteTimeout,
 		IdleTimeout: s.cfg.IdleTimeout, DrainTimeout: s.cfg.DrainTimeout,
 	})

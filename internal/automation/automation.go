@@ -5,8 +5,10 @@
 package automation
 
 import (
+	"strings"
 	"time"
 
+	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/rule"
 )
@@ -62,6 +64,16 @@ type Limits struct {
 type Expect struct {
 	AtLeast int
 	Per     string // hour, day, week or month
+}
+
+// ParseExpect reads "1 per day".
+func ParseExpect(text string) (*Expect, error) {
+	n, per, ok := strings.Cut(text, " per ")
+	e := &Expect{Per: strings.TrimSpace(per)}
+	if e.AtLeast, _ = number(strings.TrimSpace(n), maxPerHour); !ok || e.AtLeast == 0 || e.Window() == 0 {
+		return nil, fault.New(fault.Invalid, "automation.ParseExpect", "is like \"1 per day\": a whole number, and hour, day, week or month; got %q", text)
+	}
+	return e, nil
 }
 
 // Window returns the length of Per; a month is 30 days.

@@ -2,6 +2,7 @@ package automation
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -54,6 +55,23 @@ func FuzzParse(f *testing.F) {
 		})
 		if _, err := a.Condition.Eval(rule.Map{}); err != nil && len(a.Condition.Fields()) == 0 {
 			t.Logf("unknown without facts: %v", err)
+		}
+	})
+}
+
+// FuzzParseExpect: what is taken for how often something should happen says so again when it is written down.
+func FuzzParseExpect(f *testing.F) {
+	for _, s := range []string{"1 per day", " 2  per hour", "0 per day", "1 per year", "per", "9999999999 per week", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		e, err := ParseExpect(text)
+		if err != nil {
+			return
+		}
+		again, err := ParseExpect(fmt.Sprintf("%d per %s", e.AtLeast, e.Per))
+		if err != nil || *again != *e || e.AtLeast < 1 || e.Window() == 0 {
+			t.Errorf("%q: %+v, then %+v %v", text, e, again, err)
 		}
 	})
 }

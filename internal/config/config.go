@@ -35,6 +35,7 @@ type Config struct {
 	DBPooler       bool   // DB is reached through a pooler that shares sessions between transactions
 	ReadDB         string // URL of a streaming replica that pages read from; "" = none
 	ReadDBLag      time.Duration
+	DBLimit        int64  // bytes that the database may take where it lies; 0 = not known
 	ArchiveDir     string // where old events are archived
 	ArchiveAfter   int    // days after which they are, by a running node; 0 = never
 	Listen         string // host:port; port 0 takes a free one
@@ -75,6 +76,7 @@ var settings = []setting{
 	{"db_pooler", "false", "BOOL", "the database is reached through PgBouncer or the like in transaction mode: keep nothing in a session, and poll for work", yesNo(func(c *Config) *bool { return &c.DBPooler })},
 	{"read_db", "", "URL", "postgres:// URL of a streaming replica that lists, figures and backtests are read from", setReadDB},
 	{"read_db_lag", "10s", "TIME", "how far the replica may lag behind before the primary is read instead", span(func(c *Config) *time.Duration { return &c.ReadDBLag })},
+	{"db_limit", "", "SIZE", "room that the database may take where it lies, like 50GiB; an incident tells before it is used up. What the disk of a PostgreSQL server has free nobody else says", size(func(c *Config) *int64 { return &c.DBLimit })},
 	{"archive_dir", "", "DIR", "folder of archived events; one for all nodes (default: archive in the data directory)", text(func(c *Config) *string { return &c.ArchiveDir })},
 	{"archive_after", "0", "DAYS", "archive months that ended so many days ago, once a day; 0 = never", setArchiveAfter},
 	{"data_dir", "orderly-data", "DIR", "directory for the database, the key and backups", text(func(c *Config) *string { return &c.DataDir })},
@@ -486,16 +488,16 @@ func size(at func(*Config) *int64) func(*Config, string) error {
 	}
 }
 
-// ParseSize reads bytes: "4096", "64KiB", "1MiB", "1GiB".
+// ParseSize reads bytes: "4096", "64KiB", "1MiB", "1GiB", "2TiB".
 func ParseSize(v string) (int64, error) {
 	num, unit := v, int64(1)
-	for i, suffix := range []string{"KiB", "MiB", "GiB"} {
+	for i, suffix := range []string{"KiB", "MiB", "GiB", "TiB"} {
 		if n, ok := strings.CutSuffix(v, suffix); ok {
 			num, unit = strings.TrimSpace(n), int64(1)<<(10*(i+1))
 		}
 	}
 	n, err := strconv.ParseInt(num, 10, 64)
-	if err != nil || n < 1 || n > (1<<40)/unit {
+	if err != nil || n < 1 || n > (1<<46)/unit {
 		return 0, fmt.Errorf("must be a size like 4096, 64KiB or 8MiB, got %q", v)
 	}
 	return n * unit, nil

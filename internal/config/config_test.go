@@ -70,6 +70,8 @@ func TestEverySettingHasOneNameEverywhere(t *testing.T) {
 			value = "0.0.0.0:99"
 		case s.key == "read_db":
 			value = "postgres://a@replica/x"
+		case s.key == "db_limit":
+			value = "50GiB"
 		case s.key == "archive_after":
 			value = "400"
 		case s.key == "db":
@@ -109,7 +111,7 @@ func show(c *Config) string {
 	d.TrustedProxies = nil
 	return b.String() + strings.Join([]string{
 		d.DB, d.Listen, d.BaseURL, d.DataDir, d.KeyFile, d.LogLevel, d.LogFormat, d.TLSCert, d.TLSKey,
-		d.OIDCIssuer, d.OIDCClient, d.OIDCSecret, d.OIDCName, d.OIDCRole, d.ReadDB, d.ArchiveDir, strconv.Itoa(d.ArchiveAfter), strconv.FormatBool(d.DBPooler), d.ReadDBLag.String(),
+		d.OIDCIssuer, d.OIDCClient, d.OIDCSecret, d.OIDCName, d.OIDCRole, d.ReadDB, d.ArchiveDir, strconv.Itoa(d.ArchiveAfter), strconv.FormatInt(d.DBLimit, 10), strconv.FormatBool(d.DBPooler), d.ReadDBLag.String(),
 	}, "|") +
 		time.Duration(d.MaxEventBytes).String() + time.Duration(d.MaxBatchBytes).String() +
 		d.HeaderTimeout.String() + d.ReadTimeout.String() + d.WriteTimeout.String() + d.IdleTimeout.String() + d.DrainTimeout.String()

@@ -95,7 +95,7 @@ func (c *Console) saveConnection(w http.ResponseWriter, r *http.Request) error {
 		return fault.New(fault.Invalid, "console.saveConnection", "a connection is of the kind inbound, webhook, smtp, chat, on-call or heartbeat")
 	}
 	f := &v.F
-	f.EventType, f.URL, f.Host, f.TLS, f.User, f.From, f.ReplyTo = text("event_type"), text("url"), text("host"), text("tls"), text("user"), text("from"), text("reply_to")
+	f.EventType, f.Expect, f.URL, f.Host, f.TLS, f.User, f.From, f.ReplyTo = text("event_type"), text("expect"), text("url"), text("host"), text("tls"), text("user"), text("from"), text("reply_to")
 	f.AllowPrivate, f.AllowHTTP, f.Secret = text("allow_private") == "yes", text("allow_http") == "yes", r.PostFormValue("secret")
 	f.Port = 0
 	if v.Port != "" {

@@ -171,6 +171,7 @@ type ConnectionForm struct {
 	Exists     bool
 
 	EventType               string // inbound: every body is the data of this type
+	Expect                  string // inbound: how often it delivers at least, like "1 per day"
 	URL                     string // webhook, in only; "" keeps the one it has
 	Address                 string // webhook, out only: scheme and host of the URL
 	AllowPrivate, AllowHTTP bool

@@ -9,6 +9,7 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/base32"
 	"encoding/binary"
 	"errors"
@@ -44,8 +45,7 @@ type Options struct {
 	ErrorPage func(http.ResponseWriter, *http.Request, Problem)
 
 	TrustedProxies []netip.Prefix
-	TLSCert        string
-	TLSKey         string
+	Certificate    *Certificate // that is shown; nil: plain HTTP
 	HeaderTimeout  time.Duration
 	ReadTimeout    time.Duration
 	WriteTimeout   time.Duration
@@ -107,8 +107,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	served := make(chan error, 1)
 	go func() {
-		if s.opts.TLSCert != "" {
-			served <- hs.ServeTLS(ln, s.opts.TLSCert, s.opts.TLSKey)
+		if c := s.opts.Certificate; c != nil {
+			hs.TLSConfig = &tls.Config{GetCertificate: c.get, MinVersion: tls.VersionTLS12}
+			served <- hs.ServeTLS(ln, "", "")
 			return
 		}
 		served <- hs.Serve(ln)

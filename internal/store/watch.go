@@ -213,13 +213,6 @@ func (tx *Tx) OrderPace(since time.Time, country string) (n int64, sums []money.
 	return n, sums, err
 }
 
-// DatabaseSize is how many bytes the database takes.
-func (tx *Tx) DatabaseSize() (int64, error) {
-	var n int64
-	err := tx.QueryRow(sizeSQL(tx)).Scan(&n)
-	return n, err
-}
-
 // LateArrival is how many of a source's orders came late.
 type LateArrival struct {
 	Source  string

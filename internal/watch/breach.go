@@ -55,6 +55,14 @@ func (a Ask) Uses(eventType string) bool {
 	return s != nil && s.Live
 }
 
+// Came is how many events a rate had in the shop's life within the last while, whole hours counted, and when the last one came.
+func (a Ask) Came(rate string, within time.Duration) (n int, last time.Time) {
+	if s := a.Book.Series(rate); s != nil {
+		n, last = s.Recent.Since(a.Now.Add(-within)), s.Rate.Last
+	}
+	return n, last
+}
+
 // Breach is an expectation that is not kept. It becomes an incident.
 type Breach struct {
 	Subject     string // one cause is one subject

@@ -34,6 +34,11 @@ func (w *Watcher) room(ctx context.Context, m *memory, now time.Time) ([]Breach,
 		m.Sizes = m.Sizes[max(0, len(m.Sizes)-keptSizes):]
 	}
 	out := leap(m.Sizes)
+	over, err := w.limit(ctx, m, now)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, over...)
 	if w.Disk == nil {
 		return out, nil
 	}
@@ -45,12 +50,93 @@ func (w *Watcher) room(ctx context.Context, m *memory, now time.Time) ([]Breach,
 	left := fmt.Sprintf("%s of %s are free; the database has %s and grows by %s a day", size(free), size(total), size(m.Sizes[len(m.Sizes)-1].Bytes), size(growth))
 	next := "Make room, or move the data directory to a larger disk. When it is full, senders get 503 and nothing that was answered is lost."
 	switch {
-	case free < max(leastFree, total/20):
+	case free < least(total):
 		out = append(out, Breach{Subject: "disk", Title: "The disk of the database is nearly full", Detail: left, Next: next, Since: now})
-	case growth > 0 && time.Duration(free/growth)*24*time.Hour < fullWithin:
+	case soonFull(free, growth):
 		out = append(out, Breach{Subject: "disk", Title: "The disk of the database will be full within 14 days", Detail: left, Next: next, Since: now})
 	}
 	return out, nil
+}
+
+// least is how much should be free of a total.
+func least(total int64) int64 { return max(min(leastFree, total/4), total/20) }
+
+// soonFull reports whether what is free is used up within fullWithin at a growth a day.
+func soonFull(free, growth int64) bool {
+	return growth > 0 && time.Duration(free/growth)*24*time.Hour < fullWithin
+}
+
+// limit finds a database that has nearly used up what it may take, or soon will have. The log of a PostgreSQL server counts,
+// where the account may ask for its size: it lies on the same disk, and a replica that went away lets it grow.
+func (w *Watcher) limit(ctx context.Context, m *memory, now time.Time) ([]Breach, error) {
+	if w.Limit == 0 {
+		return nil, nil
+	}
+	var bytes, log int64
+	var known bool
+	err := w.DB.View(ctx, func(tx *store.Tx) (err error) {
+		if bytes, err = tx.DatabaseSize(); err == nil {
+			log, known, err = tx.LogSize()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	free, growth := w.Limit-bytes-log, growth(m.Sizes)
+	b := Breach{
+		Subject: "limit", Since: now,
+		Detail: fmt.Sprintf("The database has %s of the %s that db_limit allows, and grows by %s a day", size(bytes+log), size(w.Limit), size(growth)),
+		Next:   "Archive old events (orderly archive), or give the database a larger disk and then raise db_limit.",
+	}
+	if known {
+		b.Evidence = append(b.Evidence, "tables and indexes: "+size(bytes), "write-ahead log of the server: "+size(log))
+	}
+	switch {
+	case free <= 0:
+		b.Title = "The database takes more than it may"
+	case free < least(w.Limit):
+		b.Title = "The database has nearly used up its room"
+	case soonFull(free, growth):
+		b.Title = "The database will have used up its room within 14 days"
+	default:
+		return nil, nil
+	}
+	return []Breach{b}, nil
+}
+
+// slotHolds is how much of the log a replication slot may keep on the disk of a PostgreSQL server.
+const slotHolds = int64(1) << 30
+
+// heldBack finds replication slots that keep a PostgreSQL server from dropping its log. Nothing bounds what they keep
+// unless the server is told to (max_slot_wal_keep_size): a replica that went away fills the disk of the primary.
+func heldBack(tx *store.Tx, ask Ask) ([]Breach, error) {
+	slots, err := tx.Slots()
+	return heldBy(slots, ask.Now), err
+}
+
+func heldBy(slots []store.Slot, now time.Time) []Breach {
+	var out []Breach
+	for _, s := range slots {
+		b := Breach{Subject: "slots:" + s.Name, Since: now}
+		switch {
+		case s.Lost:
+			b.Title, b.Detail = "The replica of the slot "+s.Name+" cannot go on", "The server has dropped the part of its log that the replica had not read yet"
+			b.Next = "Make the replica anew from a base backup, or drop the slot: SELECT pg_drop_replication_slot('" + s.Name + "')"
+		case s.Held < slotHolds:
+			continue
+		default:
+			reads := "nobody reads from it"
+			if s.Active {
+				reads = "its replica lags behind"
+			}
+			b.Title = "The replication slot " + s.Name + " keeps " + size(s.Held) + " of the server's log"
+			b.Detail = "The server must keep its log until the slot has read it, and " + reads + "; it grows until the disk is full"
+			b.Next = "Bring the replica back. If it is gone for good, drop the slot: SELECT pg_drop_replication_slot('" + s.Name + "')"
+		}
+		out = append(out, b)
+	}
+	return out
 }
 
 const (

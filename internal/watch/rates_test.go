@@ -3,6 +3,7 @@ package watch_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -210,5 +211,118 @@ func TestTwoNodesWatch(t *testing.T) {
 		for _, m := range r.out.mails {
 			t.Log(m.To, m.Subject)
 		}
+	}
+}
+
+// TestALearnedAutomationFallsSilent: an automation that fired on a tenth of the orders for weeks fires no more while orders go on coming; its own
+// owner is told, and it is over by itself when it fires again.
+func TestALearnedAutomationFallsSilent(t *testing.T) {
+	r := newRig(t, filepath.Join(t.TempDir(), "shop.db"), store.Text{Kind: "automation", Name: "tag-french", Text: `automation: tag-french
+owner: paris@shop.example
+why: Paris wants to know.
+on: order.placed
+when: order.shipping.country == "FR"
+do:
+  - tag: french
+`})
+	book, err := watch.NewBook(rate.Calendar{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for at := r.clock().AddDate(0, 0, -42); at.Before(r.clock()); at = at.Add(time.Duration(7+n%9) * time.Minute) {
+		if n++; at.Hour() < 7 || at.Hour() > 18 {
+			continue
+		}
+		row := store.WatchRow{ID: fmt.Sprint(n), Source: "web-shop", Type: "order.placed", At: at, Mode: event.Live, Country: "DE"}
+		if n%3 == 0 {
+			row.Trace = `{"automations":[{"name":"tag-french","outcome":"fired"}]}`
+		}
+		book.Take(row)
+	}
+	docs, err := book.Docs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.pass(time.Second)
+	r.update(func(tx *store.Tx) error {
+		turn, _, err := tx.TakeWatchTurn("test", time.Microsecond)
+		if err != nil {
+			return err
+		}
+		turn.Doc = "{}"
+		return tx.PutWatch(turn, docs)
+	})
+	french := func() { r.submit(r.order("web-shop", "FR", event.Live, r.clock())) }
+	for range 3 {
+		french()
+		r.busy(20*time.Minute, "web-shop")
+	}
+	if got := r.incidents(false); len(got) != 0 {
+		t.Fatalf("open while all is well: %s", got[0].Task.Title)
+	}
+	began := r.clock()
+	for len(r.incidents(false)) == 0 {
+		if r.busy(10*time.Minute, "web-shop"); r.clock().Sub(began) > 8*time.Hour {
+			t.Fatal("eight hours of its silence were not noticed")
+		}
+	}
+	t.Logf("noticed after %s", r.clock().Sub(began))
+	if got := r.one(false).Task; got.Title != "The automation tag-french does not fire any more" || got.Owner != "paris@shop.example" {
+		t.Fatalf("%s, told to %s", got.Title, got.Owner)
+	}
+	french()
+	r.turn()
+	if got := r.incidents(false); len(got) != 0 {
+		t.Errorf("open still: %s", got[0].Task.Title)
+	}
+	if over := r.one(true).Task; over.Outcome != "recovered" {
+		t.Errorf("%+v", over)
+	}
+}
+
+// TestASnoozedIncidentComesBack: what a person put off is told again when the time is over and it still fails, and not before; what a person resolved opens
+// anew only after it was over in between.
+func TestASnoozedIncidentComesBack(t *testing.T) {
+	r := newRig(t, filepath.Join(t.TempDir(), "shop.db"))
+	fails := true
+	r.w.States = []watch.State{{Name: "outside", Title: "All is well outside", Look: func(_ *store.Tx, ask watch.Ask) ([]watch.Breach, error) {
+		if !fails {
+			return nil, nil
+		}
+		return []watch.Breach{{Subject: "outside", Title: "It is stormy outside", Detail: "d", Next: "n", Since: ask.Now}}, nil
+	}}}
+	r.turn()
+	id := r.one(false).ID
+	r.out.until(t, "the alert", func() bool { return r.mailsTo("ops@shop.example") == 1 })
+	r.submit(event.Event{Source: "console", Key: "snooze", Actor: "usr_kim", Data: &event.IncidentSnoozed{Task: id, Until: r.clock().Add(4 * time.Hour)}})
+	told := func() (n int) {
+		r.out.mu.Lock()
+		defer r.out.mu.Unlock()
+		return r.mailsTo("ops@shop.example") + r.mailsTo("lead@shop.example") + r.mailsTo("boss@shop.example")
+	}
+	r.quiet(3*time.Hour + 30*time.Minute)
+	if got := r.one(false); told() != 1 || got.Task.Alarm.Snoozed.IsZero() {
+		t.Fatalf("%d mails while it was put off; %+v", told(), got.Task.Alarm)
+	}
+	r.quiet(40 * time.Minute)
+	r.out.until(t, "the word that it is open still", func() bool { return r.mailsTo("ops@shop.example") == 2 })
+	if m := r.out.mails[len(r.out.mails)-1]; !strings.Contains(m.Subject+m.Text, "Still open") {
+		t.Errorf("%+v", m)
+	}
+	r.quiet(35 * time.Minute) // and nobody answers again
+	r.out.until(t, "the word to the lead", func() bool { return r.mailsTo("lead@shop.example") == 1 })
+
+	r.submit(event.Event{Source: "console", Key: "resolve", Actor: "usr_kim", Data: &event.TaskDecided{Task: id, Outcome: "resolved"}})
+	r.quiet(time.Hour)
+	if got := r.incidents(false); len(got) != 0 {
+		t.Fatalf("it opened again while its cause went on: %s", got[0].Task.Title)
+	}
+	fails = false
+	r.turn()
+	fails = true
+	r.turn()
+	if again := r.one(false); again.ID == id || again.Task.Round != 2 {
+		t.Errorf("%+v", again.Task)
 	}
 }

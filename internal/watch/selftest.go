@@ -104,5 +104,6 @@ var ownStates = []State{
 	{Name: "self-test", Title: "Alerts arrive", About: "Every way of telling people is tried once a day."},
 	{Name: "heartbeat", Title: "The heartbeat is heard outside", About: "The address that is called every minute answers."},
 	{Name: "disk", Title: "There is room for the database", About: "At least 1 GB and a twentieth of the disk is free, and it will not be full within 14 days."},
+	{Name: "limit", Title: "The database stays within its limit", About: "With db_limit, which says how much it may take: at least 1 GB and a twentieth of it is left, and will be for 14 days."},
 	{Name: "growth", Title: "The database grows as it usually does", About: "Within a day not by 5 times what is usual, and 1 GB at least."},
 }

@@ -50,6 +50,9 @@ func States() []State {
 			Name: "audit-seal", Title: "The audit log is sealed every minute",
 			About: "The oldest record that is not sealed is older than 10 minutes.", Look: unsealed,
 		},
+		{
+			Name: "slots", Title: "Replicas keep up with the database", About: "No replication slot of the PostgreSQL server keeps 1 GB of its log, or has lost its place in it.", Look: heldBack,
+		},
 	}
 }
 

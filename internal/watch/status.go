@@ -156,8 +156,18 @@ func (w *Watcher) status(ctx context.Context) (Status, *Book, error) {
 			l.State, l.Missing = Declared, ""
 		}
 	}
+	seen := false // the disk
+	if w.Disk != nil {
+		_, _, seen = w.Disk()
+	}
 	for _, s := range slices.Concat(States(), w.States, ownStates) {
 		l := Line{Name: s.Name, Title: s.Title, About: s.About, State: Kept}
+		switch {
+		case s.Name == "disk" && !seen, s.Name == "limit" && w.Limit == 0 && seen:
+			continue
+		case s.Name == "limit" && w.Limit == 0:
+			l.State, l.Missing = Learning, "the disk of the database server cannot be seen from here; say in the setting db_limit how much the database may take"
+		}
 		if silent[s.Name] {
 			l.State = Silent
 		}

@@ -28,6 +28,7 @@ type Options struct {
 	States []State       // besides those of States()
 	Every  time.Duration // between two turns of the fleet; 0 = a minute
 	Disk   Disk          // nil = not known
+	Limit  int64         // bytes that the database may take where it lies; 0 = not known
 	// Heart calls the outside address of a connection, so that others notice when it is not called.
 	Heart func(ctx context.Context, connection string) error
 }
@@ -374,7 +375,12 @@ func (w *Watcher) breaches(ctx context.Context, m *memory, book *Book, newest ma
 	}
 	out = byDestination(append(out, ownWays(m, now)...))
 	if m.Behind { // what was not read yet must not look like silence
-		return append(out, keptSilent(m)...), nil
+		for _, b := range keptSilent(m) {
+			if !slices.ContainsFunc(out, func(d Breach) bool { return d.Subject == b.Subject }) {
+				out = append(out, b)
+			}
+		}
+		return out, nil
 	}
 	broken := map[string]bool{}
 	for _, b := range out {
@@ -382,13 +388,17 @@ func (w *Watcher) breaches(ctx context.Context, m *memory, book *Book, newest ma
 			broken[s] = true
 		}
 	}
-	said := declared(book, pol, m.Active, newest, now)
+	out = append(out, declared(book, pol, m.Active, newest, now)...)
 	for _, b := range silences(book, pol, newest, m.Up, now) {
-		if !explained(book, b, broken) && !slices.ContainsFunc(said, func(d Breach) bool { return d.Subject == b.Subject }) {
-			out = append(out, b)
+		if explained(book, b, broken) || slices.ContainsFunc(out, func(d Breach) bool { return d.Subject == b.Subject }) {
+			continue
 		}
+		out = slices.DeleteFunc(out, func(d Breach) bool { // what a text or a connection expects and a larger silence explains
+			of, ok := strings.CutPrefix(d.Subject, SilentSubject(""))
+			return ok && slices.Contains(b.Symptoms, of)
+		})
+		out = append(out, b)
 	}
-	out = append(out, said...)
 	return out, w.price(ctx, out, now)
 }
 

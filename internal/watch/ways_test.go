@@ -162,3 +162,34 @@ func TestTheWaysAreTried(t *testing.T) {
 		t.Errorf("%d heartbeats", n)
 	}
 }
+
+// TestASubscriptionVanishes: one of two senders stops without a word while the other goes on; its silence is one incident about that sender, within the time
+// that docs/watch.md says.
+func TestASubscriptionVanishes(t *testing.T) {
+	r := newRig(t, filepath.Join(t.TempDir(), "shop.db"))
+	r.lived("web-shop", "market")
+	r.busy(30*time.Minute, "web-shop", "market")
+	began := r.clock()
+	for len(r.incidents(false)) == 0 {
+		if r.busy(10*time.Minute, "market"); r.clock().Sub(began) > 30*time.Minute {
+			t.Fatal("half an hour of its silence was not noticed")
+		}
+	}
+	t.Logf("noticed after %s", r.clock().Sub(began))
+	if got := r.one(false); got.Task.Title != "Nothing comes from web-shop any more" || got.Subject != "silent:connection:web-shop" || !strings.Contains(got.Task.Alarm.Next, "subscription") {
+		t.Fatalf("%s %+v", got.Task.Title, got.Task.Alarm)
+	}
+	// What the connection says of itself is the same cause: no second incident.
+	r.w.States = []watch.State{{Name: "subscriptions", Look: func(_ *store.Tx, ask watch.Ask) ([]watch.Breach, error) {
+		if n, last := ask.Came("connection:web-shop", time.Hour); n > 0 || last.IsZero() {
+			return nil, nil
+		}
+		return []watch.Breach{{Subject: watch.SilentSubject("connection:web-shop"), Title: "Less comes than it says", Symptoms: []string{"subscriptions"}, Detail: "d", Next: "n", Since: ask.Now}}, nil
+	}}}
+	r.busy(2*time.Hour, "market")
+	r.one(false)
+	r.quiet(5 * time.Hour) // now all are silent, which explains it
+	if got := r.one(false); got.Task.Title != "Nothing comes in any more" {
+		t.Fatal(got.Task.Title)
+	}
+}
