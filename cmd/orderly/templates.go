@@ -86,7 +86,7 @@ func (p *program) templatesCommand() *cobra.Command {
 The automation is written as a draft: read it, then let it go on with "orderly
 automations mode". Its tests are run; one that fails names what the values changed.`,
 		Example: examples(`orderly templates use hold-velocity --owner risk@shop.example --set do/0/sla=2h`,
-			`orderly templates use hold-large --owner risk@shop.example --set 'when=order.total >= money("900", "EUR")' --out shop/automations`),
+			`orderly templates use hold-large --owner risk@shop.example --set 'when=900 EUR' --out shop/automations`),
 		RunE: func(_ *cobra.Command, args []string) error {
 			t, err := template(args[0])
 			if err != nil {

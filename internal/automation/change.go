@@ -416,6 +416,15 @@ func (c Change) condition(e *editing) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	out, err := c.reword(e, n, src, s)
+	if err != nil {
+		return "", err
+	}
+	return recounted(out, src, s.Apply(src)), nil
+}
+
+// reword writes a condition that is changed by a splice.
+func (c Change) reword(e *editing, n *yamltext.Node, src string, s rule.Splice) (string, error) {
 	next := s.Apply(src)
 	switch {
 	case strings.TrimSpace(next) == "" && n == nil:
@@ -426,8 +435,7 @@ func (c Change) condition(e *editing) (string, error) {
 		}
 		return e.Delete(c.At)
 	case n == nil && c.At == "when":
-		out, err := e.Put("", "when", yamltext.Quote(flatten(next), false), after("when")...)
-		return out, err
+		return e.Put("", "when", yamltext.Quote(flatten(next), false), after("when")...)
 	case n == nil:
 		i := strings.LastIndexByte(c.At, '/')
 		return e.Put(c.At[:max(i, 0)], c.At[i+1:], yamltext.Quote(flatten(next), true))

@@ -6,19 +6,61 @@ import (
 	"strings"
 
 	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/rule"
 	"orderly.example/orderly/internal/schema"
+	"orderly.example/orderly/internal/yamltext"
 )
 
 // Place names a setting where it is filled in without the editor: limits/per_hour, do/0/queue, when, or
-// when#1 for the second part of the condition.
+// when#1 for the second part of the condition, when/within for how long a count looks back.
 func (s Setting) Place() string {
+	place := s.At
+	if s.Part != "" {
+		place += "#" + s.Part
+	}
+	if last := s.Arg + s.Of; last != "" {
+		place += "/" + last
+	}
+	return place
+}
+
+// Set is the change that gives the setting a value. A part of a condition takes a value, like "900 EUR", or
+// a condition in its place.
+func (s Setting) Set(text, v string) Change {
 	switch {
 	case s.Arg != "":
-		return s.At + "/" + s.Arg
-	case s.Part != "":
-		return s.At + "#" + s.Part
+		return Change{Do: "arg", At: s.At, Arg: s.Arg, Value: v}
+	case !s.InPart:
+		return Change{Do: "set", At: s.At, Value: v}
 	}
-	return s.At
+	asText := Change{Do: "part-text", At: s.At, Part: s.Part, Value: v}
+	d, err := yamltext.Parse(text)
+	if err != nil {
+		return asText
+	}
+	p := s.PartIn(d)
+	if root := rule.Outline(v); p == nil || p.Kind != rule.PartTest || root.Kind != rule.PartText && s.Of == "" {
+		return asText
+	}
+	form := FormOf(p)
+	switch {
+	case s.Of == OfBy:
+		form.By = v
+	case s.Of == OfWithin:
+		form.Within = v
+	case p.Op == rule.OpIn || p.Op == rule.Negate(rule.OpIn):
+		form.Values = nil
+		for _, w := range strings.Split(v, ",") {
+			form.Values = append(form.Values, strings.TrimSpace(w))
+		}
+	default:
+		form.Values = []string{v}
+	}
+	c := Change{Do: "part-test", At: s.At, Part: s.Part, Test: form}
+	if _, err := c.Apply(text, ""); err != nil && strings.ContainsAny(v, "()<>=") { // a condition that is misspelt: its problem says more
+		return asText
+	}
+	return c
 }
 
 // Fill writes the template's automation for an owner, as a draft, under a name of
@@ -37,7 +79,7 @@ func (t *Template) Fill(name, owner string, values map[string]string) (string, e
 	}
 	text := t.Begin(owner)
 	set := func(place string, c Change) {
-		next, err := c.Apply(text, "")
+		next, err := t.Apply(c, text, "")
 		if err == nil {
 			_, err = Parse(t.Name+".yaml", []byte(next))
 		}
@@ -58,12 +100,8 @@ func (t *Template) Fill(name, owner string, values map[string]string) (string, e
 		case !given:
 		case strings.TrimSpace(v) == "":
 			ps = append(ps, fault.Problem{Pointer: s.Place(), Message: "must not be empty"})
-		case s.Arg != "":
-			set(s.Place(), Change{Do: "arg", At: s.At, Arg: s.Arg, Value: v})
-		case s.InPart:
-			set(s.Place(), Change{Do: "part-text", At: s.At, Part: s.Part, Value: v})
 		default:
-			set(s.Place(), Change{Do: "set", At: s.At, Value: v})
+			set(s.Place(), s.Set(text, v))
 		}
 	}
 	for _, place := range slices.Sorted(maps.Keys(values)) {

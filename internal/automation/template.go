@@ -5,6 +5,7 @@ import (
 	"path"
 	"strings"
 
+	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/rule"
 	"orderly.example/orderly/internal/yamltext"
@@ -20,6 +21,8 @@ import (
 //	settings:
 //	  - { at: when, part: "0", label: Hold orders above }
 //	  - { at: do/0, arg: sla, label: Deadline of the reviewer, hint: a day when left out }
+//	follows:
+//	  - { at: tests/0/event/total, text: "{when#0:hit}" }
 //	automation: |
 //	  automation: hold-large-first-orders
 //	  …
@@ -30,15 +33,25 @@ type Template struct {
 	For      string
 	NotFor   string
 	Settings []Setting
+	Follows  []Follow
 	Text     string
 }
 
 // Setting is one place to fill in: a key of the automation (At), an argument of a step (At and Arg), or a
-// part of a condition (At and Part).
+// part of a condition (At and Part): what it compares with, or Of its count what the orders share (by) or
+// how long it looks back (within).
 type Setting struct {
-	At, Arg, Part, Label, Hint string
-	InPart                     bool // At is a condition
+	At, Arg, Part, Of, Label, Hint, Unit string
+
+	Least  int  // number that it must not be below; 0 is any
+	InPart bool // At is a condition
 }
+
+// What a setting of a count may be about, beside the number.
+const (
+	OfBy     = "by"
+	OfWithin = "within"
+)
 
 // ParseTemplate reads a template. Its automation must be valid and every setting must have its place in it.
 func ParseTemplate(name string, text []byte) (*Template, error) {
@@ -46,7 +59,7 @@ func ParseTemplate(name string, text []byte) (*Template, error) {
 	if root == nil {
 		return nil, d.err()
 	}
-	d.keys(root, "a template", "title", "group", "for", "not_for", "settings", "automation")
+	d.keys(root, "a template", "title", "group", "for", "not_for", "settings", "follows", "automation")
 	t := &Template{Name: strings.TrimSuffix(path.Base(name), path.Ext(name)), Title: d.required(root, "title"), Group: d.required(root, "group")}
 	t.For, t.NotFor = d.prose(root, "for", true), d.prose(root, "not_for", true)
 	t.Text = d.prose(root, "automation", true) + "\n"
@@ -56,14 +69,42 @@ func ParseTemplate(name string, text []byte) (*Template, error) {
 			d.add(n, "a setting is written like { at: do/0, arg: sla, label: Deadline }")
 			continue
 		}
-		d.keys(m, "a setting", "at", "arg", "part", "label", "hint")
+		d.keys(m, "a setting", "at", "arg", "part", "of", "label", "hint", "unit", "least")
 		s := Setting{At: d.required(m, "at"), Label: d.required(m, "label")}
 		s.Arg, _ = d.text(m, "arg")
 		s.Hint, _ = d.text(m, "hint")
+		s.Unit, _ = d.text(m, "unit")
 		s.Part, s.InPart = d.text(m, "part")
+		if s.Of, _ = d.text(m, "of"); s.Of != "" && s.Of != OfBy && s.Of != OfWithin {
+			d.add(m.at("of"), "of is %s or %s, got %q", OfBy, OfWithin, s.Of)
+		}
+		if text, ok := d.text(m, "least"); ok {
+			if s.Least, ok = number(text, event.MaxQty); !ok {
+				d.add(m.at("least"), "least is a whole number, got %q", text)
+			}
+		}
 		t.Settings = append(t.Settings, s)
 		if text, err := yamltext.Parse(t.Text); err == nil && !s.there(text) {
-			d.add(n, "the automation has nothing at %s %s%s", s.At, s.Arg, s.Part)
+			d.add(n, "the automation has nothing to fill in at %s", s.Place())
+		}
+	}
+	var follows []node
+	if root.at("follows") != nil {
+		follows = d.list(root, "follows")
+	}
+	for _, n := range follows {
+		m := d.asMapping(n)
+		if m == nil {
+			d.add(n, "what follows is written like { at: do/0/hold/reason, text: \"order of {when#0} or more\" }")
+			continue
+		}
+		d.keys(m, "what follows", "at", "text")
+		f := Follow{At: d.required(m, "at"), Text: d.required(m, "text")}
+		t.Follows = append(t.Follows, f)
+		if text, err := yamltext.Parse(t.Text); err == nil {
+			if err := f.check(text); err != nil {
+				d.add(n, "%s", err)
+			}
 		}
 	}
 	if err := d.err(); err != nil {
@@ -86,7 +127,8 @@ func (s Setting) there(d *yamltext.Doc) bool {
 		_, ok = argOf(step.Kind, s.Arg)
 		return ok
 	case s.InPart:
-		return s.PartIn(d) != nil
+		p := s.PartIn(d)
+		return p != nil && p.Kind == rule.PartTest && (s.Of == "" || p.Left.Velocity != nil)
 	}
 	return d.At(s.At) != nil
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"orderly.example/orderly/internal/geo"
 	"orderly.example/orderly/internal/rule"
 	"orderly.example/orderly/internal/schema"
 )
@@ -101,6 +102,9 @@ func (f TestForm) write(e *editing, at string, root rule.Part, path string) (str
 		if v.Within == "" {
 			v.Within = "24h"
 		}
+		if _, err := rule.ParseDuration(v.Within); err != nil {
+			return "", unfit("%q is no length of time; write it like 90m, 24h or 7d", v.Within)
+		}
 		p.Left = rule.Term{Velocity: v, Type: schema.Int}
 	default:
 		if p.Left, ok = termOf(f.Subject); !ok {
@@ -135,7 +139,36 @@ func (f TestForm) write(e *editing, at string, root rule.Part, path string) (str
 			}
 		}
 	}
+	if p.Left.Type == schema.String {
+		vs := slices.Clone(p.Right.Values)
+		for i, v := range vs {
+			switch schema.Format(p.Left.Name) {
+			case "country":
+				var err error
+				if vs[i], err = country(v); err != nil {
+					return "", err
+				}
+			case "currency":
+				vs[i] = strings.ToUpper(strings.TrimSpace(v))
+			}
+		}
+		p.Right.Values = vs
+	}
 	return p.Write()
+}
+
+// country is the code of a country that was typed as its code or by its name.
+func country(v string) (string, error) {
+	v = strings.TrimSpace(v)
+	if len(v) <= 2 {
+		return strings.ToUpper(v), nil
+	}
+	for _, c := range geo.Countries() {
+		if strings.EqualFold(c.Name, v) {
+			return c.Code, nil
+		}
+	}
+	return "", unfit("there is no country %q; write its two letters, like DE", v)
 }
 
 // beginning is the value that a new test compares with.

@@ -488,6 +488,23 @@ func eventOptions() []ui.Option {
 	return out
 }
 
+// settingID names the input of a setting.
+func settingID(s automation.Setting) string {
+	switch {
+	case s.Of != "":
+		return id(s.At, "set-"+s.Part, s.Of)
+	case s.InPart:
+		return id(s.At, "set-"+s.Part, "v")
+	}
+	return id("set", s.At)
+}
+
+// hinted is an argument with a setting's own hint, if it has one.
+func hinted(a automation.Arg, hint string) automation.Arg {
+	a.Doc = firstOf(hint, a.Doc)
+	return a
+}
+
 // argLabel names the input of an argument.
 func argLabel(a automation.Arg) string {
 	if a.Name == "sla" {

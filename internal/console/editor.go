@@ -192,7 +192,15 @@ func (c *Console) checkEdit(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := edited{Text: in.Text}
 	if in.Change != nil {
-		text, err := in.Change.Apply(in.Text, c.Shop().Currency)
+		apply := in.Change.Apply
+		if in.Template != "" { // what hangs on its settings follows
+			t, err := findTemplate(in.Template)
+			if err != nil {
+				return err
+			}
+			apply = func(text, currency string) (string, error) { return t.Apply(*in.Change, text, currency) }
+		}
+		text, err := apply(in.Text, c.Shop().Currency)
 		switch fault.KindOf(err) {
 		case fault.Invalid:
 			out.Message = capital(fault.Message(err)) + "."

@@ -1,53 +1,146 @@
-package proof_test
+package proof
 
 import (
 	"os"
-	"path/filepath"
+	"strings"
 	"testing"
-
-	"github.com/goccy/go-yaml"
 
 	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/decide"
-	"orderly.example/orderly/internal/proof"
+	"orderly.example/orderly/internal/rule"
+	"orderly.example/orderly/internal/schema"
+	"orderly.example/orderly/internal/yamltext"
 )
 
-// TestTemplatesKeepTheirTests: every template says when not to use it, and does what the tests beside it say.
-func TestTemplatesKeepTheirTests(t *testing.T) {
-	files, err := filepath.Glob("../../examples/templates/*.yaml")
-	if err != nil || len(files) < 16 {
-		t.Fatal(len(files), err)
+// valuesFor are values that a setting may have: low and high ones, other currencies, other names.
+func valuesFor(t *testing.T, tpl *automation.Template, s automation.Setting) []string {
+	t.Helper()
+	d, err := yamltext.Parse(tpl.Text)
+	if err != nil {
+		t.Fatal(err)
 	}
-	tested := 0
-	for _, f := range files {
-		text, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
+	switch {
+	case s.Of == automation.OfBy:
+		var out []string
+		for _, x := range schema.Dimensions() {
+			out = append(out, x.Name)
 		}
-		var tpl struct {
-			Title      string `yaml:"title"`
-			NotFor     string `yaml:"not_for"`
-			Automation string `yaml:"automation"`
+		return out
+	case s.Of == automation.OfWithin:
+		return []string{"90m", "1h", "7d", "90d"}
+	case s.InPart:
+		return partValues(t, tpl, s, s.PartIn(d))
+	case s.Arg != "":
+		st, _ := automation.StepOf(d, s.At)
+		for _, a := range st.Kind.Spec().Args {
+			if a.Name != s.Arg {
+				continue
+			}
+			switch a.Type {
+			case automation.ArgDuration:
+				return []string{"30m", "1d", "14d"}
+			case automation.ArgQueue:
+				return []string{"fraud", "x1", "second-line"}
+			case automation.ArgRecipient:
+				return []string{"owner", "kim@shop.example"}
+			case automation.ArgLocation:
+				return []string{"berlin", "main", "wh-2"}
+			case automation.ArgName, automation.ArgText:
+				return []string{"other", "by-hand", "x1"}
+			}
+			t.Fatalf("%s: no values for %s", tpl.Name, a.Type)
 		}
-		if err := yaml.Unmarshal(text, &tpl); err != nil {
-			t.Fatalf("%s: %v", f, err)
-		}
-		a, err := automation.Parse(filepath.Base(f), []byte(tpl.Automation))
-		if err != nil {
-			t.Fatalf("%s: %+v", f, err)
-		}
-		if tpl.Title == "" || tpl.NotFor == "" {
-			t.Errorf("%s says too little: %+v", f, tpl)
-		}
-		if len(a.Tests) > 0 {
-			tested++
-		}
-		rs := proof.Tests(decide.Settings{Name: "Sample Shop", Currency: "EUR", Mail: "mail", OpsOwner: "ops@shop.example"}, []*automation.Automation{a})
-		for _, r := range proof.Failed(rs) {
-			t.Errorf("%s, %s: %s", r.Automation, r.Name, r.Problem)
-		}
+	case s.At == "limits/per_hour":
+		return []string{"1", "5000"}
 	}
-	if tested < 16 {
-		t.Errorf("only %d templates bring their tests", tested)
+	t.Fatalf("%s: no values for %s", tpl.Name, s.Place())
+	return nil
+}
+
+func partValues(t *testing.T, tpl *automation.Template, s automation.Setting, p *rule.Part) []string {
+	switch p.Left.Type {
+	case schema.Money:
+		return []string{"1 EUR", "7.5 EUR", "500 EUR", "2000 EUR", "1000000 EUR", "500 USD", "900 JPY"}
+	case schema.Int:
+		return []string{map[bool]string{true: "0", false: "2"}[s.Least == 0], "3", "7", "500"}
+	case schema.Strings:
+		return []string{"b2b", "other", "x y"}
+	case schema.String:
+		switch schema.Format(p.Left.Name) {
+		case "country":
+			if strings.HasSuffix(p.Op, "in") {
+				return []string{"FR", "us, jp", "CH, NO, US, JP, BR, ZA, NZ, GB"}
+			}
+			return []string{"FR", "US", "Norway"}
+		case "location":
+			return []string{"berlin", "other"}
+		}
+		return []string{"10", "other", "OTHER", "order-confirmation"}
+	}
+	t.Fatalf("%s: no values for %s", tpl.Name, p.Left.Type)
+	return nil
+}
+
+// TestTemplatesHoldForEveryValue: whatever a shop fills in, a template's own examples come out as they say, and its
+// texts say what was filled in.
+func TestTemplatesHoldForEveryValue(t *testing.T) {
+	ts, err := automation.Templates(os.DirFS("../../examples/templates"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := decide.Settings{Name: "Shop", Currency: "EUR"}
+	for _, tpl := range ts {
+		try := func(values map[string]string) string {
+			text := tpl.Begin("kim@shop.example")
+			for _, s := range tpl.Settings {
+				v, ok := values[s.Place()]
+				if !ok {
+					continue
+				}
+				if text, err = tpl.Apply(s.Set(text, v), text, "EUR"); err != nil {
+					t.Errorf("%s with %v: %v", tpl.Name, values, err)
+					return text
+				}
+			}
+			a, err := automation.Parse(tpl.Name, []byte(text))
+			if err != nil {
+				t.Errorf("%s with %v: %v\n%s", tpl.Name, values, err, text)
+				return text
+			}
+			for _, r := range Failed(Tests(settings, []*automation.Automation{a})) {
+				t.Errorf("%s with %v: %q: %s", tpl.Name, values, r.Name, r.Problem)
+			}
+			if len(values) < 2 {
+				return text
+			}
+			if filled, err := tpl.Fill("", "kim@shop.example", values); err != nil || filled != text {
+				t.Errorf("%s with %v: at the terminal it is %v\n%s", tpl.Name, values, err, filled)
+			}
+			return text
+		}
+		plain := try(nil)
+		most := 0
+		for _, s := range tpl.Settings {
+			vs := valuesFor(t, tpl, s)
+			most = max(most, len(vs))
+			for _, v := range vs {
+				text := try(map[string]string{s.Place(): v})
+				if number, currency, ok := strings.Cut(v, " "); ok && len(currency) == 3 && s.InPart && number == "2000" {
+					for _, old := range []string{"1500 EUR", "300 EUR", "2000.01"} {
+						if strings.Contains(plain, old) && strings.Contains(text, old) {
+							t.Errorf("%s with %s still says %s", tpl.Name, v, old)
+						}
+					}
+				}
+			}
+		}
+		for i := range most {
+			all := map[string]string{}
+			for _, s := range tpl.Settings {
+				vs := valuesFor(t, tpl, s)
+				all[s.Place()] = vs[min(i, len(vs)-1)]
+			}
+			try(all)
+		}
 	}
 }

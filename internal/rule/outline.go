@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -51,6 +52,11 @@ type Term struct {
 
 // VelocityText is a velocity as written.
 type VelocityText struct{ Event, By, Within string }
+
+// String is the count as a condition writes it.
+func (v VelocityText) String() string {
+	return fmt.Sprintf("velocity(%s, %s, %s)", quote(v.Event), quote(v.By), quote(v.Within))
+}
 
 // Operand is what a term is compared with: a term, or constants as people type
 // them ("400 EUR", "3", "72h", a text without quotes).

@@ -235,8 +235,7 @@ func (t Term) write() (string, error) {
 	var s string
 	switch {
 	case t.Velocity != nil:
-		v := t.Velocity
-		return fmt.Sprintf("velocity(%s, %s, %s)", quote(v.Event), quote(v.By), quote(v.Within)), nil
+		return t.Velocity.String(), nil
 	case t.Line != "":
 		s = t.Line + "." + t.Name
 	default:

@@ -243,7 +243,24 @@ func (d *Doc) Put(path, key, flow string, after ...string) (string, error) {
 	c := &Doc{Root: d.Root.clone()}
 	cm := c.At(path)
 	cm.Entries = slices.Insert(cm.Entries, at, &Entry{Key: key, Value: value})
-	return d.insert(m, at, key+": "+flow, c.Root)
+	return d.insert(m, at, keyText(key)+": "+flow, c.Root)
+}
+
+// Rename gives the entry of a path another key; its value and its place stay.
+func (d *Doc) Rename(path, key string) (string, error) {
+	p, e := d.find(path)
+	if e == nil || p.Kind != Map || p.entry(key) != nil {
+		return "", ErrText
+	}
+	end := e.colon
+	if p.flow {
+		end = e.Start + len(strings.TrimRight(d.Text[e.Start:e.Value.Start], " \n"))
+	}
+	if end <= e.Start || d.Text[end-1] != ':' {
+		return "", ErrText
+	}
+	want := d.want(path, func(_ *Node, e *Entry) { e.Key = key })
+	return d.check(d.replace(e.Start, end, keyText(key)+":"), want, span{})
 }
 
 // Insert adds an item, written as YAML with its dash left out, to the list of path before the item at.

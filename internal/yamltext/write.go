@@ -17,6 +17,14 @@ func Quote(s string, flow bool) string {
 	return doubled(s)
 }
 
+// keyText writes a key, quoted where it must be.
+func keyText(key string) string {
+	if plainSafe(key, true) || strings.ContainsAny(key, "'\n") {
+		return Quote(key, true)
+	}
+	return "'" + key + "'"
+}
+
 // doubled writes a text in double quotes; what JSON writes is YAML.
 func doubled(s string) string {
 	var b strings.Builder
