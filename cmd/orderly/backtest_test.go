@@ -57,7 +57,7 @@ func TestBacktest(t *testing.T) {
 	if a.Considered != 3 || a.Fired != 3 || a.WouldHold != 3 || a.HeldThen != 0 || a.New != 3 || len(a.Samples) != 3 || a.Risk == nil || a.Risk.Hit != 1 || a.Risk.Bad != 1 {
 		t.Errorf("%+v %+v", a, a.Risk)
 	}
-	if text := s.run("", "backtest", file); !strings.Contains(text, "would hold 3 orders, of which 0 were held then; newly held worth 57.00 EUR") {
+	if text := s.run("", "backtest", file); !strings.Contains(text, "would hold 3 orders: 3 newly worth 57.00 EUR, 0 held then all the same") {
 		t.Error(text)
 	}
 	// What refunds come to: five euros an order, and never more than was paid.
@@ -66,7 +66,7 @@ func TestBacktest(t *testing.T) {
 		if err := os.WriteFile(back, []byte("automation: refund-mugs\nowner: ops@shop.example\nwhy: A sample.\non: order.placed\ndo: [ { refund: "+text+" } ]\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if out := s.run("", "backtest", back); !strings.Contains(out, "would give back at most "+want) || !strings.Contains(out, "tasks 3") {
+		if out := s.run("", "backtest", back); !strings.Contains(out, "would give back at most "+want) || !strings.Contains(out, "3 tasks, 3.0 a day") {
 			t.Errorf("%s: %s", text, out)
 		}
 	}

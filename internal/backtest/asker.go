@@ -24,6 +24,7 @@ type answer struct {
 	whole   *decide.Decision // nil where only the outcomes were worked out; see [asker.whole]
 	order   string           // where the event is not the placing of one
 	total   money.Amount
+	stand   *stand // how that order stood before it; nil: not known
 }
 
 // said is an outcome that is not false.

@@ -187,6 +187,9 @@ func (f *follower) ask(snap *decide.Snapshot, outer, e *Entry, ev event.Event, a
 	}
 	if o := snap.Orders[a.order]; o != nil {
 		a.total = o.Total
+		if ev.Type != placed { // one that comes in is held by nobody
+			a.stand = standOf(o)
+		}
 	}
 	return nil
 }

@@ -12,9 +12,7 @@ import (
 	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/event"
-	"orderly.example/orderly/internal/jsonscan"
 	"orderly.example/orderly/internal/money"
-	"orderly.example/orderly/internal/order"
 	"orderly.example/orderly/internal/schema"
 	"orderly.example/orderly/internal/store"
 )
@@ -30,10 +28,11 @@ type tally struct {
 	bad    map[string]store.Dispute // by order
 
 	seen, orders, late int64
+	history            int64 // of the orders, those that were recorded and not decided
 	first, last        time.Time
-	heldThen, both     int64
+	both               int64
 	newly, noMore      int64
-	newMoney           sums
+	newMoney, noMoney  sums
 	work               days
 	combos             map[string]*combo // by the candidates that flagged an order; see score.go
 	routing            *Routing
@@ -45,7 +44,10 @@ type tally struct {
 
 	// The entry in hand.
 	fired []*one
-	then  []string
+	then  []acted
+	holds outcome
+	held  bool     // the candidates would hold its order
+	all   wish     // of the candidates
 	day   struct { // of the shop
 		from, to time.Time
 		text     string
@@ -62,14 +64,23 @@ type one struct {
 	unknowns map[string]int64
 	money    sums
 	newMoney sums
+	letGo    sums
+	notHeld  sums
 	work     days
+	wants    wish // where it fires
+	sure     bool // whatever its steps find
 	weeks    map[int64]*Week
 	week     *Week // the latest
 	monday   int64
 	overlap  map[string]int64 // with what fired then
 	with     map[string]int64 // with candidates
 	samples  []drawn
-	fired    bool // on the entry in hand
+	changed  []drawn
+
+	// On the entry in hand.
+	fired  bool
+	held   bool // it would hold the order, and nothing lifts that at once
+	change change
 }
 
 // drawn is a sample with the number that drew it.
@@ -103,7 +114,7 @@ func newTally(ctx context.Context, o Options, set *automation.Set) (*tally, erro
 		o.Samples = 20
 	}
 	r := &tally{
-		o: o, zone: time.UTC, byName: map[string]*one{}, on: map[string][]*one{}, bad: map[string]store.Dispute{}, newMoney: sums{}, work: days{},
+		o: o, zone: time.UTC, byName: map[string]*one{}, on: map[string][]*one{}, bad: map[string]store.Dispute{}, newMoney: sums{}, noMoney: sums{}, work: days{},
 		combos: map[string]*combo{}, wrongNames: map[string]int64{},
 	}
 	if z := o.Policies.Policy().Settings.TimeZone; z != nil {
@@ -113,13 +124,16 @@ func newTally(ctx context.Context, o Options, set *automation.Set) (*tally, erro
 		for _, a := range set.All() {
 			x := &one{
 				Automation: Automation{Name: a.Name, Version: a.Hash[:min(len(a.Hash), 10)], On: a.On}, a: a,
-				unknowns: map[string]int64{}, money: sums{}, newMoney: sums{}, work: days{}, weeks: map[int64]*Week{},
+				unknowns: map[string]int64{}, money: sums{}, newMoney: sums{}, letGo: sums{}, notHeld: sums{}, work: days{}, weeks: map[int64]*Week{},
 				overlap: map[string]int64{}, with: map[string]int64{}, back: sums{},
 			}
+			x.wants, x.sure = wishOf(a)
 			a.Each(func(s *automation.Step) {
 				switch s := s.Action.(type) {
 				case automation.Hold:
 					x.Holds = true
+				case automation.Release:
+					x.Releases = true
 				case automation.Task, automation.Ask:
 					x.tasks++
 				case automation.Refund:
@@ -181,6 +195,9 @@ func (r *tally) entry(e *Entry) error {
 	p := e.Placed()
 	if p != nil {
 		r.orders++
+		if e.Mode == event.History {
+			r.history++
+		}
 	}
 	if e.checked {
 		r.checked++
@@ -214,7 +231,6 @@ func (r *tally) answer(e *Entry, p *event.OrderPlaced, a *answer) error {
 	if r.o.heard != nil {
 		r.o.heard(e, a)
 	}
-	held := false
 	fired := r.fired[:0]
 	for i := range a.said {
 		s := &a.said[i]
@@ -228,7 +244,6 @@ func (r *tally) answer(e *Entry, p *event.OrderPlaced, a *answer) error {
 		x.week.Fired++
 		x.fired = true
 		fired = append(fired, x)
-		held = held || x.Holds
 	}
 	r.fired = fired
 	r.then = r.then[:0]
@@ -236,32 +251,35 @@ func (r *tally) answer(e *Entry, p *event.OrderPlaced, a *answer) error {
 		r.then = firedThen(e.Trace, r.then)
 		r.compare(on)
 	}
-	heldThen := !a.derived && e.To == order.Held
-	total := a.total
-	if p != nil && len(fired)+len(r.bad) > 0 {
-		total = p.Worth()
-	}
-	if err := r.add(e, p, a, total, heldThen); err != nil || a.typ != placed {
+	if err := r.changes(e, a); err != nil {
 		return err
 	}
-	switch {
-	case held && heldThen:
+	total := a.total
+	if p != nil && len(fired)+len(r.then)+len(r.bad) > 0 {
+		total = p.Worth()
+	}
+	if err := r.add(e, p, a, total); err != nil {
+		return err
+	}
+	switch would := r.with(&r.holds, r.candidate, r.all); {
+	case r.held && r.holds.then:
 		r.both++
-	case held:
+	case r.held:
 		r.newly++
 		r.newMoney.add(total)
-	case heldThen:
+	case r.holds.then && !would:
 		r.noMore++
+		r.noMoney.add(total)
 	}
-	if heldThen {
-		r.heldThen++
+	if a.typ != placed {
+		return nil
 	}
 	if len(fired) > 0 {
 		n := int64(0)
 		for _, x := range fired {
 			n += int64(x.tasks)
 		}
-		if held {
+		if r.held {
 			n++ // one review, whatever holds the order
 		}
 		if n > 0 {
@@ -272,38 +290,53 @@ func (r *tally) answer(e *Entry, p *event.OrderPlaced, a *answer) error {
 	return nil
 }
 
-// add counts an event for the candidates that fired on it.
-func (r *tally) add(e *Entry, p *event.OrderPlaced, a *answer, total money.Amount, heldThen bool) error {
+// add counts an event for the candidates that fired on it, or for which its outcome differs.
+func (r *tally) add(e *Entry, p *event.OrderPlaced, a *answer, total money.Amount) error {
 	for i, x := range r.fired {
 		x.money.add(total)
 		x.back.add(gives(x.refunds, total))
-		if x.Holds {
+		n := int64(x.tasks)
+		if x.held {
+			n++
 			x.WouldHold++
-			if heldThen {
+			if r.holds.then {
 				x.HeldThen++
-			} else {
-				x.newMoney.add(total)
 			}
 		}
-		if n := int64(x.tasks); n > 0 || x.Holds {
-			if x.Holds {
-				n++
-			}
+		if n > 0 {
 			x.work[r.dayOf(e.At)] += n
 		}
 		for _, y := range r.fired[i+1:] {
 			x.with[y.Name]++
 			y.with[x.Name]++
 		}
-		for _, name := range r.then {
-			if r.byName[name] == nil {
+		for _, t := range r.then {
+			if name := t.name; r.byName[name] == nil {
 				if x.overlap[name] == 0 {
 					name = strings.Clone(name)
 				}
 				x.overlap[name]++
 			}
 		}
-		if err := r.sample(x, e, p, a, total, heldThen); err != nil {
+		if err := r.sample(&x.samples, x, e, p, a, total); err != nil {
+			return err
+		}
+	}
+	for _, x := range r.on[a.typ] {
+		switch x.change {
+		case unchanged:
+			continue
+		case newHeld:
+			x.NewlyHeld++
+			x.newMoney.add(total)
+		case letGo:
+			x.LetGo++
+			x.letGo.add(total)
+		case notHeld:
+			x.NotHeld++
+			x.notHeld.add(total)
+		}
+		if err := r.sample(&x.changed, x, e, p, a, total); err != nil {
 			return err
 		}
 	}
@@ -330,12 +363,16 @@ func gives(refunds []money.Amount, total money.Amount) money.Amount {
 // compare holds what fires now against what fired then.
 func (r *tally) compare(on []*one) {
 	for _, x := range on {
-		switch was := slices.Contains(r.then, x.Name); {
-		case was && x.fired:
+		i := slices.IndexFunc(r.then, func(t acted) bool { return t.name == x.Name })
+		switch {
+		case i >= 0:
 			x.FiredThen++
-		case was:
-			x.FiredThen++
-			x.Gone++
+			if r.then[i].did {
+				x.ActedThen++
+			}
+			if !x.fired {
+				x.Gone++
+			}
 		case x.fired:
 			x.New++
 		}
@@ -368,7 +405,7 @@ func (r *tally) dayOf(t time.Time) string {
 func mondayOf(t time.Time) int64 { return (t.Unix()/86400 + 3) / 7 }
 
 // sample keeps the event when it is among those with the smallest numbers: an even draw that every run repeats.
-func (r *tally) sample(x *one, e *Entry, p *event.OrderPlaced, a *answer, total money.Amount, heldThen bool) error {
+func (r *tally) sample(list *[]drawn, x *one, e *Entry, p *event.OrderPlaced, a *answer, total money.Amount) error {
 	subject := e.Subject
 	if a.derived {
 		subject = e.OrderID
@@ -378,7 +415,7 @@ func (r *tally) sample(x *one, e *Entry, p *event.OrderPlaced, a *answer, total 
 		h = (h ^ uint64(subject[i])) * 1099511628211
 	}
 	h *= 0x9e3779b97f4a7c15 // its high bits are weak
-	if len(x.samples) >= r.o.Samples && h >= x.samples[len(x.samples)-1].hash {
+	if len(*list) >= r.o.Samples && h >= (*list)[len(*list)-1].hash {
 		return nil
 	}
 	d, err := r.whole(e, a)
@@ -386,7 +423,8 @@ func (r *tally) sample(x *one, e *Entry, p *event.OrderPlaced, a *answer, total 
 		return err
 	}
 	s := Sample{
-		Order: strings.Clone(e.OrderID), Subject: strings.Clone(d.Event.Subject), At: e.At, Total: total, State: strings.Clone(string(e.To)), HeldThen: heldThen,
+		Order: strings.Clone(e.OrderID), Subject: strings.Clone(d.Event.Subject), At: e.At, Total: total, State: strings.Clone(string(e.To)), HeldThen: r.holds.then,
+		Change: x.change.text(), Imported: e.Mode == event.History,
 	}
 	s.Total.Currency = strings.Clone(total.Currency)
 	if p != nil {
@@ -403,57 +441,19 @@ func (r *tally) sample(x *one, e *Entry, p *event.OrderPlaced, a *answer, total 
 			s.Ended = "disputed"
 		}
 	}
-	i, _ := slices.BinarySearchFunc(x.samples, h, func(d drawn, n uint64) int { return cmp.Compare(d.hash, n) })
-	x.samples = slices.Insert(x.samples, i, drawn{h, s})
-	if len(x.samples) > r.o.Samples {
-		x.samples = x.samples[:r.o.Samples]
-	}
+	i, _ := slices.BinarySearchFunc(*list, h, func(d drawn, n uint64) int { return cmp.Compare(d.hash, n) })
+	*list = slices.Insert(*list, i, drawn{h, s})
+	*list = (*list)[:min(len(*list), r.o.Samples)]
 	return nil
 }
 
-// firedThen appends the names of the automations that fired by a trace. They stand in
-// front of its routing, which is most of it and is not looked at.
-func firedThen(trace string, out []string) []string {
-	t := jsonscan.Of(trace)
-	for t.Object(); ; t.Skip() {
-		name, ok := t.AnyKey()
-		if !ok || name == "routing" {
-			return out
-		}
-		if name == "automations" {
-			break
-		}
-	}
-	for t.Array(); t.More(); t.End() {
-		t.Object()
-		var name, outcome string
-		for {
-			key, ok := t.AnyKey()
-			if !ok {
-				break
-			}
-			switch key {
-			case "name":
-				name = t.String()
-			case "outcome":
-				outcome = t.String()
-			default:
-				t.Skip()
-			}
-		}
-		if outcome == decide.Fired {
-			out = append(out, name)
-		}
-	}
-	return out
-}
-
 func (r *tally) report() *Report {
-	rep := &Report{Since: r.first, Until: r.last, Events: r.seen, Orders: r.orders}
+	rep := &Report{Since: r.first, Until: r.last, Events: r.seen, Orders: r.orders, Imported: r.history}
 	span := r.span()
 	for _, x := range r.list {
 		a := x.Automation
-		a.Money, a.NewMoney, a.GivesBack = x.money.list(), x.newMoney.list(), x.back.list()
+		a.Money, a.GivesBack = x.money.list(), x.back.list()
+		a.NewMoney, a.LetGoMoney, a.NotHeldMoney = x.newMoney.list(), x.letGo.list(), x.notHeld.list()
 		a.UnknownFor = top(x.unknowns, 5)
 		if x.Holds || x.tasks > 0 {
 			a.Tasks = x.work.tasks(span, r.o.Capacity)
@@ -468,16 +468,13 @@ func (r *tally) report() *Report {
 			a.Overlap = append(a.Overlap, Overlap{With: c.Text, Both: c.N})
 		}
 		slices.SortStableFunc(a.Overlap, func(a, b Overlap) int { return cmp.Compare(b.Both, a.Both) })
-		for _, d := range x.samples {
-			a.Samples = append(a.Samples, d.Sample)
-		}
-		slices.SortFunc(a.Samples, func(a, b Sample) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Subject, b.Subject)) })
+		a.Samples, a.Changed = oldestFirst(x.samples), oldestFirst(x.changed)
 		a.Risk, a.Train = r.scoreOf(x.Name)
 		rep.Automations = append(rep.Automations, a)
 	}
 	if len(r.list) > 0 {
 		rep.Together = &Together{
-			WouldHold: r.both + r.newly, HeldThen: r.heldThen, NewlyHeld: r.newly, NoMoreHeld: r.noMore, NewMoney: r.newMoney.list(),
+			WouldHold: r.both + r.newly, HeldThen: r.both, NewlyHeld: r.newly, NoMoreHeld: r.noMore, NewMoney: r.newMoney.list(), NoMoreMoney: r.noMoney.list(),
 			Tasks: r.work.tasks(span, r.o.Capacity),
 		}
 		r.rank(rep.Together)
@@ -487,9 +484,21 @@ func (r *tally) report() *Report {
 	return rep
 }
 
+func oldestFirst(ds []drawn) []Sample {
+	var out []Sample
+	for _, d := range ds {
+		out = append(out, d.Sample)
+	}
+	slices.SortFunc(out, func(a, b Sample) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Subject, b.Subject)) })
+	return out
+}
+
 // notes are what a reader should know about the figures.
 func (r *tally) notes() []string {
 	var out []string
+	if r.history > 0 && len(r.list) > 0 {
+		out = append(out, importedNote(r.history, r.orders))
+	}
 	if r.late > 0 {
 		out = append(out, fmt.Sprintf("%d orders were recorded after later ones (files imported in another order); they were tried with what was known when they were recorded", r.late))
 	}

@@ -25,8 +25,11 @@ func (r *Report) WriteText(w io.Writer) {
 		if len(r.Automations) > 1 || t.Risk != nil {
 			say("\nTogether\n")
 		}
-		if len(r.Automations) > 1 && (t.WouldHold > 0 || t.HeldThen > 0) {
-			say("  would hold %d orders; %d were held then: %d newly held%s, %d no more\n", t.WouldHold, t.HeldThen, t.NewlyHeld, worth(t.NewMoney), t.NoMoreHeld)
+		if len(r.Automations) > 1 && t.WouldHold+t.NoMoreHeld > 0 {
+			say("  would hold %s: %d newly%s, %d held then all the same\n", count(t.WouldHold, "order"), t.NewlyHeld, worth(t.NewMoney), t.HeldThen)
+			if t.NoMoreHeld > 0 {
+				say("  held then and not any more: %s%s\n", count(t.NoMoreHeld, "order"), worth(t.NoMoreMoney))
+			}
 		}
 		if len(r.Automations) > 1 {
 			t.Tasks.write(w)
@@ -48,17 +51,18 @@ func (r *Report) WriteText(w io.Writer) {
 func (a *Automation) write(w io.Writer) {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 	say("\n%s (%s, on %s)\n", a.Name, a.Version, a.On)
-	say("  considered %d, fired %d (%s), unknown %d\n", a.Considered, a.Fired, percent(ratio(a.Fired, a.Considered)), a.Unknown)
+	say("  asked %s, would have fired %d (%s), could not tell %d\n", count(a.Considered, "time"), a.Fired, percent(ratio(a.Fired, a.Considered)), a.Unknown)
 	for _, u := range a.UnknownFor {
-		say("    unknown %d: %s\n", u.N, u.Text)
+		say("    could not tell %s: %s\n", count(u.N, "time"), u.Text)
 	}
-	if a.FiredThen > 0 || a.New > 0 {
-		say("  then it fired %d times; %d fire newly, %d no more\n", a.FiredThen, a.New, a.Gone)
+	if a.FiredThen > 0 {
+		say("  an automation of this name fired %s then and acted on %d of them; now %d more would fire, %d would not\n", count(a.FiredThen, "time"), a.ActedThen, a.New, a.Gone)
 	}
-	if a.Holds {
-		say("  would hold %d orders, of which %d were held then; newly held%s\n", a.WouldHold, a.HeldThen, worth(a.NewMoney))
-	} else if len(a.Money) > 0 {
-		say("  orders%s\n", worth(a.Money))
+	if len(a.Money) > 0 {
+		say("  orders it fires for%s\n", worth(a.Money))
+	}
+	for _, l := range a.Outcome() {
+		say("  %s\n", l)
 	}
 	if len(a.GivesBack) > 0 {
 		say("  would give back at most %s\n", list(a.GivesBack))
@@ -80,34 +84,102 @@ func (a *Automation) write(w io.Writer) {
 	if len(a.Weeks) > 1 {
 		say("  by week from %s: %s\n", day(a.Weeks[0].Start), bars(a.Weeks))
 	}
-	if len(a.Samples) > 0 {
+	writeSamples(w, "a sample of the orders that would end otherwise", a.Changed)
+	writeSamples(w, "a sample of all it fires for", a.Samples)
+}
+
+// Outcome says in sentences how orders would be left otherwise than they were.
+func (a *Automation) Outcome() []string {
+	var out []string
+	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	if a.Holds && a.WouldHold+a.Undone > 0 || a.Holds && a.Fired == 0 {
+		say("would hold %s: %d newly%s, %d held then all the same", count(a.WouldHold, "order"), a.NewlyHeld, worth(a.NewMoney), a.HeldThen)
+	}
+	if a.Undone > 0 {
+		say("holds %s and lets them go at once, so that nothing is held: a release counts after every hold of the same event", count(a.Undone, "order"))
+	}
+	if a.Releases {
+		say("would let go %s that %s held then%s", count(a.LetGo, "order"), wasWere(a.LetGo), worth(a.LetGoMoney))
+	}
+	if a.NotHeld > 0 {
+		say("%s that it alone held then would not be held%s", count(a.NotHeld, "order"), worth(a.NotHeldMoney))
+	}
+	if a.Holds || a.Releases || a.NotHeld > 0 {
+		out = append(out, Compared)
+	}
+	return out
+}
+
+// Compared says what the outcome of orders is compared with.
+const Compared = "compared with what happened: all that the other automations and people did then is kept as it was, and only this one is exchanged"
+
+func wasWere(n int64) string {
+	if n == 1 {
+		return "was"
+	}
+	return "were"
+}
+
+// count is a number with its word.
+func count(n int64, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
+}
+
+func writeSamples(w io.Writer, title string, samples []Sample) {
+	if len(samples) > 0 {
+		_, _ = fmt.Fprintf(w, "  %s:\n", title)
 		tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-		for _, s := range a.Samples {
+		for _, s := range samples {
 			name := s.Number
 			if name == "" {
 				name = s.Subject
-			}
-			held := ""
-			if s.HeldThen {
-				held = "held then"
 			}
 			total := ""
 			if s.Total.Currency != "" {
 				total = s.Total.String()
 			}
-			_, _ = fmt.Fprintf(tw, "    %s\t%s\t%s\t%s\t%s\t%s\n", s.At.UTC().Format("2006-01-02 15:04"), name, total, s.State, held, s.Ended)
+			_, _ = fmt.Fprintf(tw, "    %s\t%s\t%s\t%s\t%s\t%s\n", s.At.UTC().Format("2006-01-02 15:04"), name, total, s.Then(), s.Would(), s.Ended)
 		}
 		_ = tw.Flush()
 	}
+}
+
+// Then says what became of the order then.
+func (s *Sample) Then() string {
+	switch {
+	case s.Imported:
+		return "imported"
+	case s.HeldThen:
+		return "held then"
+	case s.State != "":
+		return strings.ReplaceAll(s.State, "_", " ") + " then"
+	}
+	return ""
+}
+
+// Would says what would become of it, where that differs.
+func (s *Sample) Would() string {
+	switch s.Change {
+	case ChangeHeld:
+		return "would be held"
+	case ChangeLetGo:
+		return "would be let go"
+	case ChangeNotHeld:
+		return "would not be held"
+	}
+	return ""
 }
 
 func (t *Tasks) write(w io.Writer) {
 	if t == nil || t.Total == 0 {
 		return
 	}
-	_, _ = fmt.Fprintf(w, "  tasks %d, %.1f a day, at most %d on %s", t.Total, t.PerDay, t.Most, t.Busiest)
+	_, _ = fmt.Fprintf(w, "  work for people: %s, %.1f a day, at most %d on %s", count(t.Total, "task"), t.PerDay, t.Most, t.Busiest)
 	if t.Capacity > 0 {
-		_, _ = fmt.Fprintf(w, "; more than %d on %d of %d days", t.Capacity, t.DaysOver, t.Days)
+		_, _ = fmt.Fprintf(w, "; more than the %d that the team can do on %d of %d days", t.Capacity, t.DaysOver, t.Days)
 	}
 	_, _ = fmt.Fprintln(w)
 }

@@ -201,15 +201,21 @@ func resultSpan(v backtestView) string {
 func resultTiles(v backtestView) []ui.TileView {
 	a := v.R
 	tiles := []ui.TileView{
-		{Label: "Fired", Meaning: ui.Neutral, Value: ui.Number(a.Fired), Note: "of " + ui.Number(a.Considered) + " considered"},
-		{Label: "Newly", Meaning: ui.Neutral, Value: ui.Number(a.New), Note: ui.Number(a.Gone) + " fired then and would not now"},
-		{Label: "Unknown", Meaning: ui.Neutral, Value: ui.Number(a.Unknown), Note: "a fact was missing"},
+		{Label: "Would have fired", Meaning: ui.Neutral, Value: ui.Number(a.Fired), Note: "asked " + ui.Plural(a.Considered, "time", "times")},
+		{Label: "Fired newly", Meaning: ui.Neutral, Value: ui.Number(a.New), Note: newlyNote(a)},
+		{Label: "Could not tell", Meaning: ui.Neutral, Value: ui.Number(a.Unknown), Note: "a fact was missing"},
 	}
 	if a.Unknown > 0 {
 		tiles[2].Meaning = ui.Attention
 	}
 	if a.Holds {
-		tiles = append(tiles, ui.TileView{Label: "Would be held", Meaning: ui.Held, Value: ui.Number(a.WouldHold), Note: ui.Number(a.HeldThen) + " were held then"})
+		tiles = append(tiles, ui.TileView{Label: "Would be held", Meaning: ui.Held, Value: ui.Number(a.WouldHold), Note: wouldHoldNote(a)})
+	}
+	if a.Releases {
+		tiles = append(tiles, ui.TileView{Label: "Would be let go", Meaning: ui.Neutral, Value: ui.Number(a.LetGo), Note: "held then" + worthNote(a.LetGoMoney)})
+	}
+	if a.NotHeld > 0 {
+		tiles = append(tiles, ui.TileView{Label: "Not held any more", Meaning: ui.Neutral, Value: ui.Number(a.NotHeld), Note: "held then by this alone" + worthNote(a.NotHeldMoney)})
 	}
 	if t := a.Tasks; t != nil {
 		tile := ui.TileView{Label: "Tasks a day", Meaning: ui.Neutral, Value: strconv.FormatFloat(t.PerDay, 'f', 1, 64), Note: "at most " + ui.Number(t.Most)}
@@ -227,10 +233,34 @@ func resultTiles(v backtestView) []ui.TileView {
 	}
 	if s := a.Risk; s != nil {
 		tiles = append(tiles,
-			ui.TileView{Label: "Precision", Meaning: ui.Neutral, Value: percentText(s.Precision), Note: ui.Number(s.Hit) + " of " + ui.Number(s.Flagged) + " flagged were disputed"},
-			ui.TileView{Label: "Recall", Meaning: ui.Neutral, Value: percentText(s.Recall), Note: ui.Number(s.Hit) + " of " + ui.Number(s.Bad) + " disputed were flagged"})
+			ui.TileView{Label: "Precision", Meaning: ui.Neutral, Value: percentText(s.Precision), Note: ui.Number(s.Hit) + " of the " + ui.Number(s.Flagged) + " it fired for were disputed"},
+			ui.TileView{Label: "Recall", Meaning: ui.Neutral, Value: percentText(s.Recall), Note: "it fired for " + ui.Number(s.Hit) + " of the " + ui.Number(s.Bad) + " disputed"})
 	}
 	return tiles
+}
+
+// newlyNote says how often the automation fired then, and did something.
+func newlyNote(a *backtest.Automation) string {
+	if a.FiredThen == 0 {
+		return "it did not fire then"
+	}
+	s := fmt.Sprintf("then it fired %s and acted %s", ui.Plural(a.FiredThen, "time", "times"), ui.Plural(a.ActedThen, "time", "times"))
+	if a.Gone > 0 {
+		s += "; " + ui.Number(a.Gone) + " would not fire now"
+	}
+	return s
+}
+
+// wouldHoldNote says how many of those that would be held were not held then.
+func wouldHoldNote(a *backtest.Automation) string {
+	return ui.Number(a.NewlyHeld) + " newly" + worthNote(a.NewMoney) + "; " + ui.Number(a.HeldThen) + " were held then, too"
+}
+
+func worthNote(as []money.Amount) string {
+	if len(as) == 0 {
+		return ""
+	}
+	return ", worth " + moneyList(as)
 }
 
 func percentText(f float64) string { return strconv.FormatFloat(f*100, 'f', 1, 64) + " %" }
@@ -258,7 +288,7 @@ func weekLabel(ws []backtest.Week) string {
 			most = w
 		}
 	}
-	return fmt.Sprintf("By week from %s: it fired most, %d times of %d, in the week of %s", ws[0].Start.Format(time.DateOnly), most.Fired, most.Considered, most.Start.Format(time.DateOnly))
+	return fmt.Sprintf("By week from %s; most in the week of %s: it would have fired %s of %d", ws[0].Start.Format(time.DateOnly), most.Start.Format(time.DateOnly), ui.Plural(most.Fired, "time", "times"), most.Considered)
 }
 
 func moneyList(as []money.Amount) string {

@@ -153,6 +153,19 @@ func (r *runner) act(action automation.Action, at string) string {
 	return r.orderStep(action, at)
 }
 
+// What hold and release steps say they did.
+const (
+	DidRelease = "release"
+	held       = "hold: "
+	notAgain   = held + "not again, a person has let this order go"
+	tooLate    = held + "too late, the order is "
+)
+
+// DidHold reports whether a step that says what it did has held its order.
+func DidHold(did string) bool {
+	return strings.HasPrefix(did, held) && did != notAgain && !strings.HasPrefix(did, tooLate)
+}
+
 // orderStep carries out a step that changes the order.
 func (r *runner) orderStep(action automation.Action, at string) string {
 	d, a, acts := r.d, r.a, r.acts
@@ -172,18 +185,18 @@ func (r *runner) orderStep(action automation.Action, at string) string {
 	case automation.Hold:
 		switch {
 		case o.Released:
-			return "hold: not again, a person has let this order go"
+			return notAgain
 		case o.State == order.Shipped || o.State.Terminal():
-			return "hold: too late, the order is " + string(o.State)
+			return tooLate + string(o.State)
 		case slices.ContainsFunc(o.Holds, func(h order.Hold) bool { return h.Automation == a.Name }):
 		case acts:
 			o.Holds = append(o.Holds, order.Hold{Automation: a.Name, Text: s.Reason})
 			d.wish(a, s)
 		}
-		return "hold: " + s.Reason
+		return held + s.Reason
 	case automation.Release:
 		d.letGo = d.letGo || acts
-		return "release"
+		return DidRelease
 	case automation.Tag:
 		once(&o.Tags, s.Tag)
 		return "tag " + s.Tag
