@@ -12,7 +12,9 @@ import (
 	"orderly.example/orderly/internal/archive"
 	"orderly.example/orderly/internal/backtest"
 	"orderly.example/orderly/internal/engine"
+	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/proof"
+	"orderly.example/orderly/internal/store"
 )
 
 func (p *program) checkCommand() *cobra.Command {
@@ -24,12 +26,13 @@ every text is valid, that every automation does what the tests beside it say, an
 what can be proved of all of them together: pairs that want different things of
 one order, with an order that shows it; rules that can never fire; loops. Of the
 current policy it also tells the findings on the system map (orderly map).
+Names of locations, connections and queues are looked up in the shop, when there is one.
 What is not decided comes with what the recorded history says of it: always for the
 current policy, for a folder with --history. At most a minute is spent on that.
 Nothing is changed. The exit code is 1 when there is an error or a test fails.`,
 		Example: examples("orderly check examples/shop", "orderly check examples/shop --history", "orderly check --strict --json"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			report, err := p.check(cmd, args, past)
+			report, alone, err := p.check(cmd, args, past)
 			if err != nil {
 				return err
 			}
@@ -40,6 +43,9 @@ Nothing is changed. The exit code is 1 when there is an error or a test fails.`,
 				}
 			} else {
 				p.tellReport(report, failed)
+				if alone {
+					p.notef("There is no shop here: names of locations, connections and queues were not looked up.\n")
+				}
 			}
 			if len(failed) > 0 || report.Count(proof.Error) > 0 || strict && report.Count(proof.Warning) > 0 {
 				return &exitError{exitFailure}
@@ -54,27 +60,33 @@ Nothing is changed. The exit code is 1 when there is an error or a test fails.`,
 	return c
 }
 
-// check looks at a folder when one is named, else at the database's policy and what the shop has beside it.
-func (p *program) check(cmd *cobra.Command, args []string, past bool) (report *proof.Report, err error) {
+// check looks at a folder when one is named, else at the database's policy. alone says that there is no shop whose
+// locations, connections and queues a folder's names could be looked up in.
+func (p *program) check(cmd *cobra.Command, args []string, past bool) (report *proof.Report, alone bool, err error) {
+	var texts []store.Text
 	if len(args) == 1 {
-		texts, err := engine.ReadFolder(os.DirFS(args[0]))
-		if err != nil {
-			return nil, err
+		if texts, err = engine.ReadFolder(os.DirFS(args[0])); err != nil {
+			return nil, false, err
 		}
-		if report, err = engine.CheckTexts(texts); err != nil || !past {
-			return report, err
+		if report, err = engine.CheckTexts(texts); err != nil {
+			return nil, false, err
 		}
 	}
-	err = p.withEngine(cmd, false, func(s *shop, e *engine.Engine) error {
-		if report == nil {
-			if report, err = e.Check(cmd.Context()); err != nil {
-				return err
-			}
+	err = p.withEngine(cmd, false, func(s *shop, e *engine.Engine) (err error) {
+		if texts == nil {
+			report, err = e.Check(cmd.Context())
+		} else {
+			report, err = e.CheckFolder(cmd.Context(), texts)
 		}
-		report, err = s.askHistory(cmd.Context(), e, report)
+		if err == nil && (texts == nil || past) {
+			report, err = s.askHistory(cmd.Context(), e, report)
+		}
 		return err
 	})
-	return report, err
+	if texts != nil && !past && fault.KindOf(err) == fault.NotFound {
+		return report, true, nil
+	}
+	return report, false, err
 }
 
 // askHistory asks the past about what a report leaves open, for at most a minute.

@@ -44,6 +44,7 @@ type Automation struct {
 	Share     int // canary only: percent of orders it acts on, 1 to 99
 	Watch     Watch
 	Steps     []Step
+	Refs      []Ref // names in Steps that stand for something outside of the text
 	Limits    Limits
 	Expect    *Expect // nil when the author left it out
 	Tests     []Test

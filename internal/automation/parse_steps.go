@@ -108,6 +108,7 @@ func (d *doc) step(a *Automation, n node, p *place) (Step, bool) {
 	}
 	line, _ := d.pos(n)
 	d.keys(m, "the step "+name, argNames(k)...)
+	d.reference(a, k, m)
 	return Step{Kind: k, Action: d.action(a, k, m, p), Line: line}, true
 }
 

@@ -67,6 +67,7 @@ func TestParse(t *testing.T) {
 			{KindExclude, Exclude{"paris"}, 25},
 		},
 	}
+	a.Refs = nil // looked at by TestNamesAreLookedUp
 	if !reflect.DeepEqual(a, want) {
 		t.Errorf("got  %+v\nwant %+v", a, want)
 	}
@@ -110,7 +111,7 @@ func TestParseErrors(t *testing.T) {
 		{"unknown step", head + "do:\n  - hodl: { queue: risk }\n", "6:5", "did you mean hold?"},
 		{"later step", head + "do:\n  - capture: { all: yes }\n", "6:5", "capture is not available yet"},
 		{"two steps in one", head + "do:\n  - tag: x\n    release: {}\n", "6:5", "a step is one of"},
-		{"unknown argument", head + "do:\n  - hold: { queue: risk, reson: x, reason: y }\n", "6:26", "did you mean reason?"},
+		{"unknown argument", head + "do:\n  - hold: { queue: risk, reson: x, reason: y }\n", "6:26", "the step hold has no key reson; its keys"},
 		{"missing argument", head + "do:\n  - hold: { queue: risk }\n", "6:11", "reason is required"},
 		{"hold without arguments", head + "do:\n  - hold: risk\n", "6:11", "takes named values"},
 		{"bare hold", head + "do:\n  - hold\n", "6:5", "queue is required"},
@@ -206,5 +207,20 @@ func TestSpecs(t *testing.T) {
 	}
 	if len(specs) != len(Kinds()) {
 		t.Errorf("%d specs for %d kinds", len(specs), len(Kinds()))
+	}
+}
+
+// TestWhatToWriteInstead: a key that is there already is not proposed, and what inside braces should stand in quotes is told.
+func TestWhatToWriteInstead(t *testing.T) {
+	const head = "automation: a\nowner: kim@shop.example\nwhy: A sample.\non: order.placed\n"
+	for text, want := range map[string]string{
+		head + "whn: order.units > 3\ndo:\n  - tag: x\n":                               "did you mean when?",
+		head + "do:\n  - hold: { queue: risk, reason: large, two countries }\n":        "stands in quotes",
+		head + "do:\n  - hold: { queue: risk, reason: over [400 }\n":                   "stands in quotes",
+		head + "when: order.payment = \"paid\" and order.units > 3\ndo:\n  - tag: x\n": `order.payment == "paid" && order.units > 3`,
+	} {
+		if _, err := Parse("a.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s\n%v", text, err)
+		}
 	}
 }

@@ -95,6 +95,16 @@ func (d *doc) quoteGoesOn(line string) bool {
 	return err == nil && n >= 1 && n <= len(d.lines) && goesOn.MatchString(d.lines[n-1])
 }
 
+// inFlow reports whether the line of a place, or the one before it, writes keys and values inside { }.
+func (d *doc) inFlow(at string) bool {
+	text, _, _ := strings.Cut(at, ":")
+	n, err := strconv.Atoi(text)
+	return err == nil && n >= 1 && slices.ContainsFunc(d.lines[min(max(n-2, 0), len(d.lines)):min(n, len(d.lines))], func(l string) bool { return flowLine.MatchString(l) })
+}
+
+// flowLine is a line with a { outside of quotes.
+var flowLine = regexp.MustCompile(`^(?:[^"'#]|"[^"]*"|'[^']*')*\{`)
+
 // read parses the YAML; the mapping is nil when the text is not one mapping.
 func read(name string, text []byte) (*doc, *mapping) {
 	d := &doc{file: name}
@@ -123,6 +133,9 @@ func read(name string, text []byte) (*doc, *mapping) {
 		}
 		if line, _, _ := strings.Cut(at, ":"); d.quoteGoesOn(line) {
 			msg = "the value begins with a quoted word and goes on after it; put all of it into other quotes, as in when: '\"vip\" in order.tags', or on a line of its own below when: >-"
+		}
+		if d.inFlow(at) {
+			msg += `; inside { } a text with , : # { } [ or ] stands in quotes, like reason: "large: first order"`
 		}
 		d.addAt(at, "the YAML cannot be read: "+msg)
 		return d, nil
@@ -199,7 +212,12 @@ func (d *doc) keys(m *mapping, what string, allowed ...string) {
 		if len(allowed) > 0 {
 			known = strings.Join(allowed, ", ")
 		}
-		d.add(m.keyAt[name], "%s has no key %s%s; its keys are %s", what, name, didYouMean(name, allowed), known)
+		missing := slices.DeleteFunc(slices.Clone(allowed), func(k string) bool { return slices.Contains(m.names, k) })
+		hint := didYouMean(name, missing)
+		if flow, ok := m.node.(*ast.MappingNode); ok && hint == "" && flow.IsFlowStyle && isNull(m.values[name]) {
+			hint = "; a text with a comma inside { } stands in quotes"
+		}
+		d.add(m.keyAt[name], "%s has no key %s%s; its keys are %s", what, name, hint, known)
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 	"orderly.example/orderly/internal/console/ui"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/geo"
-	"orderly.example/orderly/internal/notify"
 	"orderly.example/orderly/internal/rule"
 	"orderly.example/orderly/internal/schema"
 	"orderly.example/orderly/internal/store"
@@ -33,6 +32,7 @@ type builder struct {
 
 // lists are what inputs suggest.
 type lists struct {
+	names                                                      automation.Names
 	Owners, Queues, Messages, Connections, Locations, Channels []ui.Option
 }
 
@@ -77,7 +77,11 @@ func (c *Console) builder(r *http.Request, text, template string) (*builder, err
 			b.event = automation.OnAbsence
 		}
 	}
-	if _, err := automation.Parse("", []byte(text)); err != nil {
+	a, err := automation.Parse("", []byte(text))
+	if err == nil {
+		err = fault.Problems("console.builder", b.Lists.names.Unknown(a))
+	}
+	if err != nil {
 		b.place(err)
 	}
 	return b, nil
@@ -163,60 +167,39 @@ func (c *Console) lists(r *http.Request) (l lists, err error) {
 			l.Owners = append(l.Owners, ui.Option{Value: u.Email, Label: u.Name})
 		}
 	}
-	queues := map[string]bool{"risk": true, "support": true, "ops": true}
-	messages := map[string]bool{}
-	for _, k := range notify.Kinds() {
-		messages[k.Name] = true
+	if l.names, err = c.Check.Names(r.Context()); err != nil {
+		return l, err
 	}
+	for _, q := range l.names.Queues {
+		l.Queues = append(l.Queues, ui.Option{Value: q, Label: q})
+	}
+	for _, m := range l.names.Templates {
+		l.Messages = append(l.Messages, ui.Option{Value: m, Label: title(m)})
+	}
+	for _, x := range l.names.Connections {
+		l.Connections = append(l.Connections, ui.Option{Value: x, Label: x})
+	}
+	owners := l.Owners
 	err = c.Read.View(r.Context(), func(tx *store.Tx) error {
-		texts, err := tx.PolicyTexts("")
+		l.Owners, l.Locations = slices.Clone(owners), nil
+		texts, err := tx.PolicyTexts(kindAutomation)
 		if err != nil {
 			return err
 		}
 		for _, t := range texts {
-			switch t.Kind {
-			case "template":
-				messages[t.Name] = true
-			case kindAutomation:
-				for _, m := range queueText.FindAllStringSubmatch(t.Text, -1) {
-					queues[m[1]] = true
-				}
-				if a := readAutomation(t); a.Owner != "" && !slices.ContainsFunc(l.Owners, func(o ui.Option) bool { return o.Value == a.Owner }) {
-					l.Owners = append(l.Owners, ui.Option{Value: a.Owner, Label: "owns other automations"})
-				}
-			}
-		}
-		conns, err := tx.Connections()
-		if err != nil {
-			return err
-		}
-		l.Connections = nil
-		for _, x := range conns {
-			if x.Kind == "webhook" {
-				l.Connections = append(l.Connections, ui.Option{Value: x.Name, Label: x.Name})
+			if a := readAutomation(t); a.Owner != "" && !slices.ContainsFunc(l.Owners, func(o ui.Option) bool { return o.Value == a.Owner }) {
+				l.Owners = append(l.Owners, ui.Option{Value: a.Owner, Label: "owns other automations"})
 			}
 		}
 		locations, err := tx.AllLocations()
-		l.Locations = nil
 		for id, x := range locations {
 			l.Locations = append(l.Locations, ui.Option{Value: id, Label: firstOf(x.Name, id)})
 		}
 		return err
 	})
 	sort.Slice(l.Locations, func(i, j int) bool { return l.Locations[i].Value < l.Locations[j].Value })
-	for q := range queues {
-		l.Queues = append(l.Queues, ui.Option{Value: q, Label: q})
-	}
-	for m := range messages {
-		l.Messages = append(l.Messages, ui.Option{Value: m, Label: title(m)})
-	}
-	for _, os := range [][]ui.Option{l.Queues, l.Messages} {
-		sort.Slice(os, func(i, j int) bool { return os[i].Value < os[j].Value })
-	}
 	return l, err
 }
-
-var queueText = regexp.MustCompile(`queue: *([a-z][a-z0-9-]*)`)
 
 // fieldGroup is a heading of the list of fields.
 type fieldGroup struct {

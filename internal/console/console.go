@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"orderly.example/orderly/internal/access"
+	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/console/ui"
 	"orderly.example/orderly/internal/customer"
 	"orderly.example/orderly/internal/decide"
@@ -133,6 +134,8 @@ type Checker interface {
 	// FindingsOf says what can be shown of a text that is not saved yet, in place of the policy text name ("" = a
 	// new one), and runs its tests. A text that is no automation is a fault.Invalid.
 	FindingsOf(ctx context.Context, name, text string) (*proof.Report, error)
+	// Names are what the names in a text may stand for.
+	Names(ctx context.Context) (automation.Names, error)
 }
 
 // Replayer tries dead letters and quarantined events again.

@@ -28,14 +28,33 @@ type applyChecks struct {
 // AllowFailingTests lets automations in whose own tests fail.
 func AllowFailingTests() ApplyOption { return func(c *applyChecks) { c.failing = true } }
 
-// CheckTexts runs the tests beside the automations of a policy and looks at all of them together,
-// after checking all of the texts. Of the world beside them it knows nothing.
+// CheckTexts is Check for texts that are no shop's yet: of the world beside them it knows nothing.
 func CheckTexts(texts []store.Text) (*proof.Report, error) {
 	l, err := Compile(texts)
 	if err != nil {
 		return nil, err
 	}
 	return l.check(proof.World{}), nil
+}
+
+// CheckFolder is Check for texts that may become this shop's policy.
+func (e *Engine) CheckFolder(ctx context.Context, texts []store.Text) (*proof.Report, error) {
+	l, err := Compile(texts)
+	if err != nil {
+		return nil, err
+	}
+	var world proof.World
+	err = e.db.View(ctx, func(tx *store.Tx) error {
+		world, err = e.world(tx, l)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s := l.policy.Settings; s.Fulfilment != "" { // the folder says that it will be there
+		world.Names.Connections = append(world.Names.Connections, s.Fulfilment)
+	}
+	return l.check(world), nil
 }
 
 func (l *loaded) check(world proof.World) *proof.Report {
@@ -56,7 +75,7 @@ func (e *Engine) Check(ctx context.Context) (*proof.Report, error) {
 		if err != nil {
 			return err
 		}
-		world, err := e.world(tx)
+		world, err := e.world(tx, e.loaded.Load())
 		if err != nil {
 			return err
 		}
@@ -87,7 +106,7 @@ func (e *Engine) Findings(ctx context.Context) (*proof.Report, error) {
 		if policy, err = e.currentPolicy(tx); err != nil {
 			return err
 		}
-		world, err = e.world(tx)
+		world, err = e.world(tx, e.loaded.Load())
 		return err
 	})
 	if err != nil {
@@ -120,7 +139,7 @@ func (e *Engine) FindingsOf(ctx context.Context, name, text string) (*proof.Repo
 		if policy, err = e.currentPolicy(tx); err != nil {
 			return err
 		}
-		world, err = e.world(tx)
+		world, err = e.world(tx, e.loaded.Load())
 		return err
 	})
 	if err != nil {
@@ -134,10 +153,13 @@ func (e *Engine) FindingsOf(ctx context.Context, name, text string) (*proof.Repo
 	return e.withPast(ctx, r)
 }
 
-// world is what the shop has beside its automations.
-func (e *Engine) world(tx *store.Tx) (proof.World, error) {
+// world is what the shop has beside a policy.
+func (e *Engine) world(tx *store.Tx, l *loaded) (proof.World, error) {
 	w := proof.World{Known: true, IPTable: e.tables.Load().ip.Len() > 0, Inbound: map[string][]string{}}
 	var err error
+	if w.Names, err = namesOf(tx, l); err != nil {
+		return w, err
+	}
 	if w.LowLines, err = tx.AnyLowLine(); err != nil {
 		return w, err
 	}

@@ -22,6 +22,7 @@ type Edit struct {
 	Failing bool
 
 	confirmed bool // by a second person
+	back      bool // to what was let in before
 }
 
 // editTries bounds how often an edit begins again because another text of the policy changed meanwhile.
@@ -69,6 +70,11 @@ func (e *Engine) edit(ctx context.Context, c Edit, author, reason string) (a App
 	}
 	if !c.Failing {
 		if err := c.failing(l, next); err != nil {
+			return a, false, err
+		}
+	}
+	if !c.back {
+		if err := e.db.View(ctx, func(tx *store.Tx) error { return c.unknownNames(tx, l, texts) }); err != nil {
 			return a, false, err
 		}
 	}
@@ -210,6 +216,6 @@ func (e *Engine) Rollback(ctx context.Context, name string, rev int64, author, r
 	if err != nil {
 		return Applied{}, err
 	}
-	c.Failing = true // it was let in before
+	c.Failing, c.back = true, true
 	return e.Edit(ctx, c, author, reason)
 }

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/store"
 )
@@ -27,6 +26,7 @@ import (
 func ReadFolder(fsys fs.FS) ([]store.Text, error) {
 	var out []store.Text
 	var ps []fault.Problem
+	var strange []string
 	err := fs.WalkDir(fsys, ".", func(path string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -49,7 +49,7 @@ func ReadFolder(fsys fs.FS) ([]store.Text, error) {
 		case dir == "templates" && ext == ".liquid":
 			kind = KindTemplate
 		default:
-			ps = append(ps, fault.Problem{Pointer: path, Message: "is not part of a policy folder: shop.yaml, routing.yaml, map.yaml, automations/*.yaml and templates/*.liquid are"})
+			strange = append(strange, path)
 			return nil
 		}
 		text, err := fs.ReadFile(fsys, path)
@@ -66,10 +66,32 @@ func ReadFolder(fsys fs.FS) ([]store.Text, error) {
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Invalid, "engine.ReadFolder", "the policy folder cannot be read: %v", err)
 	}
+	ps = append(ps, notOfFolder(strange)...)
 	if len(out) == 0 && len(ps) == 0 {
 		return nil, fault.New(fault.Invalid, "engine.ReadFolder", "the folder holds no policy: put automations into automations/NAME.yaml; see examples/shop")
 	}
 	return out, fault.Problems("engine.ReadFolder", ps)
+}
+
+// notOfFolder says once what files have no place in a policy folder.
+func notOfFolder(paths []string) []fault.Problem {
+	if len(paths) == 0 {
+		return nil
+	}
+	const most = 5
+	are := strings.Join(paths[:min(len(paths), most)], ", ")
+	if n := len(paths) - most; n > 0 {
+		are += fmt.Sprintf(" and %d more", n)
+	}
+	verb := "are"
+	if len(paths) == 1 {
+		verb = "is"
+	}
+	message := verb + " not part of a policy folder: shop.yaml, routing.yaml, map.yaml, automations/*.yaml and templates/*.liquid are"
+	if !slices.ContainsFunc(paths, func(p string) bool { return filepath.Dir(p) != "." || filepath.Ext(p) != ".yaml" }) {
+		message += "; when these are automations, put them into a folder automations inside this one"
+	}
+	return []fault.Problem{{Pointer: are, Message: message}}
 }
 
 // Applied says what an apply changed.
@@ -177,10 +199,6 @@ func warnings(tx *store.Tx, l *loaded) ([]string, error) {
 	for _, c := range conns {
 		known[c.Name] = true
 	}
-	locations, err := tx.AllLocations()
-	if err != nil {
-		return nil, err
-	}
 	var out []string
 	conn := func(who, name string) {
 		if !known[name] {
@@ -194,24 +212,15 @@ func warnings(tx *store.Tx, l *loaded) ([]string, error) {
 		conn("shop.yaml (alert)", name)
 	}
 	conn("shop.yaml (heartbeat)", s.Heartbeat)
-	loc := func(who, id string) {
-		if _, ok := locations[id]; !ok {
-			out = append(out, fmt.Sprintf("%s names the location %q, which does not exist yet: orderly import locations …", who, id))
-		}
+	names, err := namesOf(tx, l)
+	if err != nil {
+		return nil, err
 	}
+	names.Connections = append(names.Connections, s.Fulfilment) // told above
 	for _, a := range l.policy.Automations.All() {
-		a.Each(func(st *automation.Step) {
-			switch x := st.Action.(type) {
-			case automation.Webhook:
-				conn("automation "+a.Name, x.Connection)
-			case automation.Call:
-				conn("automation "+a.Name, x.Connection)
-			case automation.Prefer:
-				loc("automation "+a.Name, x.Location)
-			case automation.Exclude:
-				loc("automation "+a.Name, x.Location)
-			}
-		})
+		for _, p := range names.Unknown(a) {
+			out = append(out, p.Pointer+": "+p.Message)
+		}
 	}
 	return out, nil
 }

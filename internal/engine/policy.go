@@ -180,13 +180,7 @@ func Compile(texts []store.Text) (*loaded, error) {
 		return nil, err
 	}
 	for _, a := range as {
-		a.Each(func(s *automation.Step) {
-			if m, ok := s.Action.(automation.Message); ok {
-				if problem := l.templates.Check(m.Template); problem != "" {
-					ps = append(ps, fault.Problem{Pointer: fmt.Sprintf("%s:%d", a.File, s.Line), Message: problem})
-				}
-			}
-		})
+		ps = append(ps, templatesOf(l.templates).Unknown(a, automation.ArgTemplate)...)
 	}
 	return l, fault.Problems("engine.Compile", ps)
 }

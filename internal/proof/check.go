@@ -35,19 +35,20 @@ const (
 	Shadowed  Kind = "shadowed"  // another one does all that it does
 	Loop      Kind = "loop"      // automations set each other off
 	Unwritten Kind = "unwritten" // it reads what nothing writes
+	Missing   Kind = "missing"   // it names what does not exist
 	Open      Kind = "undecided" // neither shown nor excluded
 )
 
 // Kinds returns every kind, in the order of a report.
 func Kinds() []Kind {
-	return []Kind{Conflict, Repeat, Never, Always, Shadowed, Loop, Unwritten, Open}
+	return []Kind{Conflict, Repeat, Never, Always, Shadowed, Loop, Unwritten, Missing, Open}
 }
 
 // Title is the heading of a kind.
 func (k Kind) Title() string {
 	return map[Kind]string{
 		Conflict: "Conflict", Repeat: "Done twice", Never: "Can never fire", Always: "Always true", Shadowed: "Made useless by another",
-		Loop: "Loop", Unwritten: "Reads what nobody writes", Open: "Not decided",
+		Loop: "Loop", Unwritten: "Reads what nobody writes", Missing: "Names what does not exist", Open: "Not decided",
 	}[k]
 }
 
@@ -74,6 +75,7 @@ type World struct {
 	Known    bool
 	IPTable  bool                // countries of IP addresses are known
 	LowLines bool                // some product has a low line
+	Names    automation.Names    // what names in automations may stand for
 	Inbound  map[string][]string // connections that also bring events in, with the types they may bring; empty = all
 }
 
@@ -158,6 +160,7 @@ func check(settings decide.Settings, world World, as []*automation.Automation, o
 	c.loops()
 	for _, a := range c.all {
 		c.unwritten(a)
+		c.missing(a)
 		c.tags(a)
 	}
 	Sort(c.report.Findings)

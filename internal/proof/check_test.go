@@ -185,6 +185,7 @@ func TestFindings(t *testing.T) {
 		}, nil},
 		{"never", []string{`a | order.placed | order.units > 5 && order.units < 6 | tag: x`}, []string{"never error a: cannot be true, whatever comes: order.units > 5 and order.units < 6 exclude each other"}},
 		{"never by one part", []string{`a | order.placed | order.units > 5 && order.payment == "payd" | tag: x`}, []string{`never error a: order.payment == "payd" never is; write order.payment as pending, authorized or paid`}},
+		{"never by each alternative", []string{`a | order.placed | order.payment == "payd" \|\| order.units > 5 && order.units < 6 | tag: x`}, []string{`never error a: none of the alternatives can hold: order.payment == "payd"; write order.payment as pending, authorized or paid, nor order.units > 5 && order.units < 6: order.units > 5 and order.units < 6 exclude each other`}},
 		{"never as written", []string{`a | order.placed | order.shipping.country == "Germany" | tag: x`}, []string{`never error a: whatever comes; write order.shipping.country as ISO 3166-1 alpha-2 code in capitals, like DE`}},
 		{"always", []string{`a | order.placed | order.units >= 1 \|\| order.units < 3 | tag: x`}, []string{"always warning a: never false"}},
 		{"shadowed", []string{
@@ -220,6 +221,10 @@ func TestFindings(t *testing.T) {
 		{"mail about mail", []string{`a | effect.failed | - | message: { template: low-stock, to: ops@shop.example }`}, []string{"loop warning a: fails for good"}},
 		{"mail about other mail", []string{`a | effect.failed | effect.purpose != "low-stock" | message: { template: low-stock, to: ops@shop.example }`}, nil},
 		{"two systems", []string{`a | order.paid | - | webhook: { connection: erp }`}, []string{"loop warning a: the system behind it may answer through erp-in"}},
+		{"no such location", []string{`a | order.placed | - | prefer: berln`}, []string{`missing error a: there is no location "berln"; did you mean berlin?`}},
+		{"a queue that nobody else knows", []string{`a | order.placed | - | task: { queue: rik, title: look }`, `b | order.placed | - | hold: { queue: night-shift, reason: look }`}, []string{
+			`missing warning a: nothing else uses the queue "rik"; did you mean risk?`, `missing note b: nothing else uses the queue "night-shift"; in use are`,
+		}},
 		{"no IP table", []string{`a | order.placed | ip.country == "BR" | tag: b`}, []string{"unwritten warning a: no IP table"}},
 		{"no low lines", []string{`a | stock.low | - | message: { template: low-stock, to: owner }`}, []string{"unwritten warning a: no product has a low line"}},
 		{"a tag that nobody puts", []string{`a | order.placed | "vip" in order.tags \|\| order.units > 5 | tag: x`}, []string{`undecided note a: it looks for the tag "vip" on the order, which no automation puts there`}},
@@ -233,7 +238,13 @@ func TestFindings(t *testing.T) {
 			for i := range tc.rows {
 				tc.rows[i] = strings.ReplaceAll(tc.rows[i], `\|`, "|")
 			}
-			world := World{Known: true, Inbound: map[string][]string{"erp-in": {"order.paid"}, "shop": nil}}
+			world := World{
+				Known: true, Inbound: map[string][]string{"erp-in": {"order.paid"}, "shop": nil},
+				Names: automation.Names{
+					Templates: []string{"delay-notice", "low-stock", "order-confirmation"}, Connections: []string{"erp", "erp-a", "erp-b", "score"}, Locations: []string{"berlin", "lyon", "paris"},
+					Queues: []string{"ops", "q", "risk", "support"},
+				},
+			}
 			r := Check(decide.Settings{}, world, set(t, tc.rows...))
 			for _, f := range r.Findings {
 				got := fmt.Sprintf("%s %s %s: %s", f.Kind, f.Severity, strings.Join(f.Automations, ","), f.Message)

@@ -26,13 +26,18 @@ func (c *checker) culprit(cond *rule.Condition) string {
 		v, _ := c.solve(asks...)
 		return v == rule.Impossible
 	}
+	if len(parts) == 1 {
+		if text := c.alternatives(parts[0]); text != "" {
+			return text
+		}
+	}
 	for _, p := range parts {
 		if len(parts) > 1 && never(rule.IsTrue(p)) || len(parts) == 1 {
 			text := ""
 			if len(parts) > 1 {
 				text = ": " + p.Source() + " never is"
 			}
-			return text + meaning(p)
+			return text + firstText(c.alternatives(p), meaning(p))
 		}
 	}
 	for i, p := range parts {
@@ -43,6 +48,30 @@ func (c *checker) culprit(cond *rule.Condition) string {
 		}
 	}
 	return ""
+}
+
+// alternatives says of each part that || joins why it can never hold; "" when there are no such parts.
+func (c *checker) alternatives(cond *rule.Condition) string {
+	texts := cond.Any()
+	if len(texts) < 2 || len(texts) > maxParts {
+		return ""
+	}
+	out := ": none of the alternatives can hold"
+	for i, text := range texts {
+		part, err := rule.Compile(text, cond.EventType())
+		if err != nil {
+			return "" // it reads what steps have named
+		}
+		out += []string{": ", ", nor "}[min(i, 1)] + text + c.culprit(part)
+	}
+	return out
+}
+
+func firstText(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
 }
 
 // meaning says how the one text that a part compares is written, as "Germany" is no country.

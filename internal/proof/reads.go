@@ -35,6 +35,41 @@ func (c *checker) unwritten(a *subject) {
 	}
 }
 
+// missing looks for names of what does not exist, and for queues that nobody else knows.
+func (c *checker) missing(a *subject) {
+	if !c.world.Known || !c.concerns(a) || len(a.Refs) == 0 {
+		return
+	}
+	told := map[string]bool{}
+	add := func(severity Severity, at, message string) {
+		if !told[message] {
+			c.add(Finding{Kind: Missing, Severity: severity, Automations: []string{a.Name}, At: []string{at}, Message: message})
+		}
+		told[message] = true
+	}
+	for _, p := range c.world.Names.Unknown(a.Automation) {
+		add(Error, p.Pointer, p.Message)
+	}
+	used := automation.Names{Queues: slices.Clone(c.world.Names.Queues)}
+	for _, b := range c.all {
+		if b != a {
+			used.Queues = append(used.Queues, b.Queues()...)
+		}
+	}
+	slices.Sort(used.Queues)
+	used.Queues = slices.Compact(used.Queues)
+	for _, r := range a.Refs {
+		severity := Note
+		text, near := used.UnusedQueue(r)
+		if near {
+			severity = Warning
+		}
+		if text != "" {
+			add(severity, fmt.Sprintf("%s:%d:%d", a.File, r.Line, r.Col), text)
+		}
+	}
+}
+
 // tags looks for tags that an automation reads and no automation puts. They may come with the orders of a channel:
 // whether they do is not decided here, and the history may tell.
 func (c *checker) tags(a *subject) {

@@ -90,11 +90,17 @@ func at(l common.Location, format string, args ...any) fault.Problem {
 func checked(env *cel.Env, src, eventType string, scope Scope, truth bool) (*ast.AST, []fault.Problem) {
 	parsed, iss := env.Parse(src)
 	if iss.Err() != nil {
+		if p, ok := mended(env, src); ok {
+			return nil, []fault.Problem{p}
+		}
 		return nil, problems(iss)
 	}
 	k := &checker{event: eventType, scope: scope, info: parsed.NativeRep().SourceInfo()}
 	k.expr(parsed.NativeRep().Expr(), nil)
 	if len(k.ps) > 0 {
+		if p, ok := mended(env, src); ok && strings.HasPrefix(p.Message, "not ") { // not(…) can be read, as a call
+			return nil, []fault.Problem{p}
+		}
 		return nil, k.ps
 	}
 	typed, iss := env.Check(parsed)

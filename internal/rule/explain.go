@@ -52,6 +52,14 @@ func (n Node) Leaves() []Node {
 func (n Node) Sentence() string {
 	var b strings.Builder
 	b.WriteString(n.Text + " is " + n.Outcome)
+	if len(n.Values) == 1 && !n.Loop {
+		for k, v := range n.Values {
+			if strings.HasPrefix(k, "velocity(") && strings.Contains(n.Text, k) { // too long to be read twice
+				b.WriteString(": it is " + v)
+				return b.String()
+			}
+		}
+	}
 	sep := ": "
 	for _, k := range sortedKeys(n.Values) {
 		b.WriteString(sep + k + " = " + n.Values[k])

@@ -133,6 +133,18 @@ func (c *Condition) All() []string {
 	return out
 }
 
+// Any returns the texts of the parts of which one has to be true: those that || joins, or the whole condition.
+func (c *Condition) Any() []string {
+	if c.tree.op != operators.LogicalOr {
+		return []string{c.src}
+	}
+	var out []string
+	for _, b := range c.tree.children {
+		out = append(out, b.text)
+	}
+	return out
+}
+
 // Decidable reports whether the whole condition lies in the fragment that runs
 // without the interpreter: comparisons, membership, prefixes and loops over them.
 func (c *Condition) Decidable() bool { return decidable(c.root) }

@@ -330,6 +330,9 @@ func (c Checks) FindingsOf(ctx context.Context, name, text string) (*proof.Repor
 	return c.Engine.FindingsOf(ctx, name, text)
 }
 
+// Names implements console.Checker, by the real engine.
+func (c Checks) Names(ctx context.Context) (automation.Names, error) { return c.Engine.Names(ctx) }
+
 // Findings implements console.Checker.
 func (c Checks) Findings(ctx context.Context) (*proof.Report, error) {
 	var as []*automation.Automation

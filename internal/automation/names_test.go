@@ -1,0 +1,58 @@
+package automation_test
+
+import (
+	"fmt"
+	"testing"
+
+	"orderly.example/orderly/internal/automation"
+)
+
+// TestNamesAreLookedUp: every name of something outside of a text is known with its place, also inside other steps,
+// and what does not exist is told with the nearest name and those there are.
+func TestNamesAreLookedUp(t *testing.T) {
+	a, err := automation.Parse("x.yaml", []byte(`automation: x
+owner: kim@shop.example
+why: A sample.
+on: order.placed
+do:
+  - prefer: berln
+  - exclude: { location: lyon }
+  - if: order.units > 3
+    then:
+      - webhook: { connection: warehose }
+  - message: { template: order-confirmtion, to: customer }
+  - escalate: ops-lead
+  - escalate: owner
+  - hold: { queue: "rsk", reason: "a sample" }
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := automation.Names{Templates: []string{"order-confirmation"}, Connections: []string{"warehouse"}, Locations: []string{"berlin", "lyon"}, Queues: []string{"risk", "support"}}
+	want := []string{
+		`x.yaml:6:13 there is no location "berln"; did you mean berlin?; there are berlin, lyon`,
+		`x.yaml:10:32 there is no connection "warehose"; did you mean warehouse?; there are warehouse`,
+		`x.yaml:11:26 there is no template "order-confirmtion"; did you mean order-confirmation?; there are order-confirmation`,
+	}
+	ps := names.Unknown(a)
+	for i, p := range ps {
+		if got := p.Pointer + " " + p.Message; i >= len(want) || got != want[i] {
+			t.Errorf("%d: %s", i, got)
+		}
+	}
+	if len(ps) != len(want) {
+		t.Errorf("%d problems", len(ps))
+	}
+	if got := fmt.Sprint(a.Queues()); got != "[ops-lead rsk]" {
+		t.Errorf("the queues are %s", got)
+	}
+	for i, near := range []bool{false, true} {
+		r := automation.Ref{Type: automation.ArgQueue, Name: a.Queues()[i]}
+		if text, got := names.UnusedQueue(r); text == "" || got != near {
+			t.Errorf("%s: near %t: %s", r.Name, got, text)
+		}
+	}
+	if ps := (automation.Names{}).Unknown(a); len(ps) != 4 {
+		t.Errorf("where nothing exists: %+v", ps)
+	}
+}
