@@ -216,6 +216,7 @@ func (c *Console) previewReplay(w http.ResponseWriter, r *http.Request, ids []st
 	if p.Letters, err = c.Replay.PreviewEffects(r.Context(), look); err != nil {
 		return err
 	}
+	slices.SortFunc(p.Letters, func(a, b Letter) int { return slices.Index(look, a.Effect.ID) - slices.Index(look, b.Effect.ID) })
 	return c.showEffects(w, r, effectsView{Tab: "dead", Preview: p}, cause)
 }
 

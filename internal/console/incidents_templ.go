@@ -47,7 +47,7 @@ func incidentsPage(v incidentsView) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<div class=\"head\"><div><h1>Incidents</h1><div class=\"sub\">What failed for good, fell silent or is stuck. One cause is one incident; it ends by itself when its cause does.</div><div class=\"sub js-only\"><kbd>j</kbd> <kbd>k</kbd> next and previous, <kbd>Enter</kbd> open</div></div><div class=\"actions\"><a class=\"btn\" href=\"/expectations\">Expectations</a></div></div><div class=\"stack\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<div class=\"head\"><div><h1>Incidents</h1><div class=\"sub\">What failed for good, fell silent or is stuck. One cause is one incident; it ends by itself when its cause does.</div><div class=\"sub js-only\"><kbd>j</kbd> <kbd>k</kbd> next and previous, <kbd>Enter</kbd> open; there <kbd>a</kbd> acknowledge, <kbd>s</kbd> snooze, <kbd>r</kbd> resolve</div></div><div class=\"actions\"><a class=\"btn\" href=\"/expectations\">Expectations</a></div></div><div class=\"stack\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -630,12 +630,12 @@ func incidentPage(v incidentView) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 46, "<button class=\"btn primary\">Acknowledge</button></form>")
+					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 46, "<button class=\"btn primary\" data-press=\"a\">Acknowledge <kbd class=\"js-only\">a</kbd></button></form>")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 47, "<a class=\"btn\" href=\"#do-snooze\" data-open=\"do-snooze\" role=\"button\">Snooze</a> <a class=\"btn\" href=\"#do-resolve\" data-open=\"do-resolve\" role=\"button\">Resolve</a></div>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 47, "<a class=\"btn\" href=\"#do-snooze\" data-open=\"do-snooze\" data-press=\"s\" role=\"button\">Snooze <kbd class=\"js-only\">s</kbd></a> <a class=\"btn\" href=\"#do-resolve\" data-open=\"do-resolve\" data-press=\"r\" role=\"button\">Resolve <kbd class=\"js-only\">r</kbd></a></div>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

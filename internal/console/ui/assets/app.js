@@ -57,7 +57,12 @@
         () => toast("The browser did not allow copying", "attention"));
     } else if (t.dataset.open !== undefined) {
       const d = document.getElementById(t.dataset.open);
-      if (d) { e.preventDefault(); d.showModal(); }
+      if (d) {
+        e.preventDefault();
+        d.showModal();
+        const f = d.querySelector("select, textarea, input:not([type=hidden])");
+        if (f) f.focus(); // not the cross, which comes first
+      }
     } else if (t.dataset.close !== undefined) {
       t.closest("dialog").close();
     } else if (t.dataset.dismiss !== undefined) {

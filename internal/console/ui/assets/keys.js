@@ -3,7 +3,7 @@
   "use strict";
   const { $, $$ } = window.orderly;
   const typing = (el) => el && (el.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(el.tagName) && !/^(checkbox|radio|button)$/.test(el.type));
-  const pages = { t: "/", o: "/orders", r: "/review", s: "/stock", a: "/automations", e: "/effects", p: "/settings" };
+  const pages = { t: "/", o: "/orders", r: "/review", s: "/stock", a: "/automations", e: "/effects", i: "/incidents", m: "/map", p: "/settings" };
 
   // palette
   const dlg = $("#palette"), input = $("#palette input"), list = $("#palette-list");
@@ -112,6 +112,8 @@
   let g = 0;
   document.addEventListener("keydown", (e) => {
     if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === "k") { e.preventDefault(); palette(); return; }
+    const form = e.key === "Enter" && (e.ctrlKey || e.metaKey) && e.target.closest("dialog[open] form");
+    if (form) { e.preventDefault(); form.requestSubmit(); return; }
     if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey) return;
     if (e.key === "Escape" && typing(e.target)) { e.target.blur(); return; }
     if (typing(e.target) || $("dialog[open]")) return;
@@ -119,6 +121,8 @@
     if (now - g < 1200 && pages[e.key]) { g = 0; e.preventDefault(); location.href = pages[e.key]; return; }
     g = 0;
     if (cards().length && suggestion(e.key)) { e.preventDefault(); return; }
+    const does = e.key.length === 1 && $('[data-press="' + CSS.escape(e.key) + '"]'); // what the page itself gives a key
+    if (does) { e.preventDefault(); does.click(); return; }
     switch (e.key) {
       case "g": g = now; break;
       case "/": { const s = $("[data-search]"); e.preventDefault(); if (s) { s.focus(); s.select(); } else palette(); break; }
