@@ -455,7 +455,7 @@ const standaloneStyle = `
 .attention .box{stroke:#f3d7a3}.danger .box{stroke:#f5c6c1}
 .flow{fill:none;stroke:#8c97a8;opacity:.4}.flow.sends,.flow.leaves{stroke:#2a5bd7;opacity:.34}.flow.triggers,.flow.writes{stroke:#7c4ff0;opacity:.3}
 .flow.reads{stroke:#c8cfd9;opacity:.8}.flow.unseen{stroke:#8c97a8;stroke-dasharray:3 4;opacity:.6}
-@media(prefers-color-scheme:dark){.paper{fill:#0e1116}.title,.name{fill:#eceff4}.head,.sub{fill:#929cab}.box{fill:#161a21;stroke:#3a4250}.datum .box{fill:#11151b}
+@media screen and (prefers-color-scheme:dark){.paper{fill:#0e1116}.title,.name{fill:#eceff4}.head,.sub{fill:#929cab}.box{fill:#161a21;stroke:#3a4250}.datum .box{fill:#11151b}
 .automation .box{stroke:#43356c}.orderly .box{fill:#1b2640;stroke:#6f9bff}.flow.sends,.flow.leaves{stroke:#6f9bff}.flow.triggers,.flow.writes{stroke:#9b7bff}.flow.reads{stroke:#3a4250}
 .attention .box{stroke:#55431f}.danger .box{stroke:#5e2a25}}
 @media print{.paper{fill:#fff}}

@@ -216,13 +216,24 @@ func (c *Console) previewReplay(w http.ResponseWriter, r *http.Request, ids []st
 	if p.Letters, err = c.Replay.PreviewEffects(r.Context(), look); err != nil {
 		return err
 	}
+	var orders []string
+	for _, l := range p.Letters {
+		orders = append(orders, l.Effect.OrderID)
+	}
+	err = c.Read.View(r.Context(), func(tx *store.Tx) (err error) { p.Numbers, err = orderNumbers(tx, orders); return err })
+	if err != nil {
+		return err
+	}
 	slices.SortFunc(p.Letters, func(a, b Letter) int { return slices.Index(look, a.Effect.ID) - slices.Index(look, b.Effect.ID) })
 	return c.showEffects(w, r, effectsView{Tab: "dead", Preview: p}, cause)
 }
 
 // letterTitle names a letter in a preview.
-func letterTitle(l Letter) string {
+func letterTitle(l Letter, numbers map[string]string) string {
 	s := title(l.Effect.Purpose) + " to " + l.Effect.Destination
+	if n := numbers[l.Effect.OrderID]; n != "" {
+		s += ", order " + n
+	}
 	if l.Subject != "" {
 		s += ": " + l.Subject
 	}

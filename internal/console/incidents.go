@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"orderly.example/orderly/internal/console/ui"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/store"
 	"orderly.example/orderly/internal/task"
 	"orderly.example/orderly/internal/watch"
@@ -39,6 +41,31 @@ type incidentItem struct {
 	State string // open, acknowledged, snoozed, over
 	Who   string // acknowledged it
 	By    string // ended it
+}
+
+// costs is what an incident costs, as far as that is known.
+func costs(t task.Task) string {
+	if t.Alarm == nil {
+		return ""
+	}
+	return t.Alarm.Impact
+}
+
+// worth words orders with their money.
+func worth(orders []store.OrderRow) string {
+	var sums []money.Amount
+	for _, o := range orders {
+		i := slices.IndexFunc(sums, func(a money.Amount) bool { return a.Currency == o.Total.Currency })
+		if i < 0 {
+			sums = append(sums, o.Total)
+			continue
+		}
+		sums[i].Minor += o.Total.Minor
+	}
+	if len(orders) == 0 {
+		return ""
+	}
+	return ui.Plural(int64(len(orders)), "order", "orders") + ", " + moneyWords(sums)
 }
 
 // incidentState is how far an incident has come.
@@ -90,11 +117,11 @@ func (c *Console) incidents(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	for _, t := range incidentTabs {
-		label := t.label
+		tab := tabView{Label: t.label, Href: "/incidents?state=" + t.name, Current: t.name == v.Tab}
 		if n := counts[t.name]; n > 0 && t.name != "over" {
-			label = fmt.Sprintf("%s %d", label, n)
+			tab.Count = ui.Number(int64(n))
 		}
-		v.Tabs = append(v.Tabs, tabView{Label: label, Href: "/incidents?state=" + t.name, Current: t.name == v.Tab})
+		v.Tabs = append(v.Tabs, tab)
 	}
 	if c.Watch != nil {
 		st, err := c.Watch.Status(r.Context())
@@ -122,6 +149,7 @@ type incidentView struct {
 	Page    ui.PageView
 	Item    incidentItem
 	Orders  []store.OrderRow
+	Sum     string // of the orders that are known
 	Chart   []ui.Hour
 	Line    watch.Line
 	Key     string
@@ -154,6 +182,7 @@ func (c *Console) incident(w http.ResponseWriter, r *http.Request) error {
 		}
 		if len(ids) > 0 {
 			v.Orders, err = tx.OrderRows(ids)
+			v.Sum = worth(v.Orders)
 		}
 		return err
 	})
@@ -243,6 +272,16 @@ func (c *Console) actOnIncident(w http.ResponseWriter, r *http.Request) error {
 type expectationsView struct {
 	Page   ui.PageView
 	Status watch.Status
+}
+
+// lines are the expectations of rates, or those of states.
+func (v expectationsView) lines(rates bool) (out []watch.Line) {
+	for _, l := range v.Status.Lines {
+		if (l.Kind != "") == rates {
+			out = append(out, l)
+		}
+	}
+	return out
 }
 
 func (c *Console) expectations(w http.ResponseWriter, r *http.Request) error {

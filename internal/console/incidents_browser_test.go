@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"orderly.example/orderly/internal/console/consoletest"
@@ -215,6 +216,27 @@ func TestDeadLettersInTheBrowser(t *testing.T) {
 		if len(l.Replays) != 1 || l.Replays[0].Actor != consoletest.AdminMail || (l.Replays[0].Risk != "") != unsure {
 			t.Errorf("%s: %+v", l.Effect.ID, l.Replays)
 		}
+	}
+	s.clean()
+}
+
+// TestThePrintedMapIsAPoster: what is printed is the map on white paper, whatever the screen looks like and whatever is wrong at the moment.
+func TestThePrintedMapIsAPoster(t *testing.T) {
+	s := openLive(t, callERP)
+	s.submit(&event.IncidentRaised{Subject: "x", Title: "Something is wrong", Detail: "d"})
+	s.sell(2)
+	s.open("/map")
+	s.eval(`document.documentElement.dataset.theme = "dark"`, nil)
+	call(s.browser, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+	var seen struct {
+		Map                bool
+		Banner, Side, Find string
+		Ink                string
+	}
+	s.eval(`({Map: document.querySelector("svg.atlas").getBoundingClientRect().width > 900, Banner: getComputedStyle(document.querySelector("#banner")).display, Side: getComputedStyle(document.querySelector(".side")).display,
+		Find: getComputedStyle(document.querySelector(".atlas-find")).display, Ink: getComputedStyle(document.querySelector("svg.atlas .name")).fill})`, &seen)
+	if !seen.Map || seen.Banner != "none" || seen.Side != "none" || seen.Find != "none" || seen.Ink != "rgb(22, 27, 38)" {
+		t.Errorf("%+v", seen)
 	}
 	s.clean()
 }

@@ -357,7 +357,8 @@ type replayPreview struct {
 	Unsure   int64
 	Cause    string // "" = the rows alone
 	Letters  []Letter
-	Personal bool // the reader may see personal data
+	Numbers  map[string]string // of the letters' orders
+	Personal bool              // the reader may see personal data
 	Key      string
 }
 

@@ -23,9 +23,12 @@ func (d *decider) effectFailed(p *event.EffectFailed) error {
 	case down != nil:
 		d.note("it is a part of the incident %q", down.Title)
 	default:
-		d.incidentOf(incident{
-			subject: event.DeadSubject(p.Destination, p.Purpose), title: "Sending " + p.Purpose + " to " + p.Destination + " failed for good", detail: p.Error,
-		})
+		i := incident{subject: event.DeadSubject(p.Destination, p.Purpose), title: "Sending " + p.Purpose + " to " + p.Destination + " failed for good", detail: p.Error}
+		i.alarm.Next = "Mend what the error says, look under Effects at what would leave, and try it again there."
+		if p.Order != "" {
+			i.alarm.Orders = []string{p.Order}
+		}
+		d.incidentOf(i)
 	}
 	d.loadOrder(p.Order)
 	d.failedOf(p.Automation)
@@ -83,11 +86,30 @@ func (d *decider) incidentOf(i incident) {
 // moreOf takes over what is known by now of an incident that is open.
 func (d *decider) moreOf(have *task.Task, i incident) {
 	d.note("incident %q is open already", have.Title)
-	if have.Alarm == nil || len(i.alarm.Evidence) == 0 || slices.Equal(have.Alarm.Evidence, i.alarm.Evidence) {
+	if have.Alarm != nil && len(i.alarm.Evidence) == 0 {
+		d.alsoConcerns(have, i.alarm.Orders)
+		return
+	}
+	if have.Alarm == nil || slices.Equal(have.Alarm.Evidence, i.alarm.Evidence) {
 		return
 	}
 	a := d.alarmOf(d.changeTask(have))
 	a.Evidence, a.Impact, a.Orders = i.alarm.Evidence, i.alarm.Impact, i.alarm.Orders
+}
+
+// maxConcerned is how many orders an incident names.
+const maxConcerned = 10
+
+// alsoConcerns adds orders to those that an incident names.
+func (d *decider) alsoConcerns(have *task.Task, orders []string) {
+	for _, id := range orders {
+		if slices.Contains(have.Alarm.Orders, id) || len(have.Alarm.Orders) >= maxConcerned {
+			continue
+		}
+		have = d.changeTask(have)
+		a := d.alarmOf(have)
+		a.Orders = append(slices.Clone(a.Orders), id)
+	}
 }
 
 // alarmOf gives a task that this decision writes an alarm of its own to change.

@@ -1,6 +1,7 @@
 package decide_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -121,5 +122,21 @@ func TestTheWaysOfTellingAreTried(t *testing.T) {
 	s.do(&event.AlertsTested{Date: "2026-03-02"})
 	if got, want := strings.Join(toldTo(s), ","), "chat test,ops@shop.example test,pager test"; got != want {
 		t.Errorf("told %s, want %s", got, want)
+	}
+}
+
+// TestDeadLettersNameTheirOrders: the incident about what failed for good says which orders it concerns, a few of them, and what to do.
+func TestDeadLettersNameTheirOrders(t *testing.T) {
+	s := newShop(t)
+	for i := range 14 {
+		s.do(&event.EffectFailed{Effect: fmt.Sprint("eff_", i), Order: fmt.Sprint("ord_", i%12), Purpose: "fulfilment", Destination: "wms", Error: "503"})
+	}
+	s.do(&event.EffectFailed{Effect: "eff_z", Purpose: "fulfilment", Destination: "wms", Error: "503"}) // about no order
+	a := incidentOf(t, s, event.DeadSubject("wms", "fulfilment")).Alarm
+	if len(a.Orders) != 10 || a.Orders[0] != "ord_0" || a.Orders[9] != "ord_9" || !strings.Contains(a.Next, "Effects") {
+		t.Errorf("%+v", a)
+	}
+	if told := toldTo(s); len(told) != 2 {
+		t.Errorf("told %q", told)
 	}
 }

@@ -63,7 +63,7 @@ const shown = 10
 // shops that use an event ("" = in all).
 func stuckOrders(name string, state order.State, after time.Duration, uses, title, what, next string) State {
 	return State{
-		Name: name, Title: title, About: "Live orders in the state " + string(state) + " to which nothing has happened for so long.",
+		Name: name, Title: title, About: "Live orders in the state " + strings.ReplaceAll(string(state), "_", " ") + " to which nothing has happened for so long.",
 		Look: func(tx *store.Tx, ask Ask) ([]Breach, error) {
 			if uses != "" && !ask.Uses(uses) {
 				return nil, nil

@@ -124,7 +124,7 @@ func (w *Watcher) status(ctx context.Context) (Status, *Book, error) {
 	for _, name := range book.Names() {
 		s := book.series[name]
 		rd := stateOf(book, s, pol, time.Time{}, m.Up, now)
-		l := Line{Name: name, Kind: s.Kind(), Title: capital(words(name)), Last: rd.Last, PerWeek: s.Rate.PerWeek(), State: Watched, Missing: rd.Missing, Due: rd.Due}
+		l := Line{Name: name, Kind: s.Kind(), Title: rateTitle(name), Last: rd.Last, PerWeek: s.Rate.PerWeek(), State: Watched, Missing: rd.Missing, Due: rd.Due}
 		if rd.Missing != "" {
 			l.State = Learning
 		} else {
@@ -144,7 +144,7 @@ func (w *Watcher) status(ctx context.Context) (Status, *Book, error) {
 		name := Automation + ":" + a.Name
 		i := slices.IndexFunc(st.Lines, func(l Line) bool { return l.Name == name })
 		if i < 0 {
-			st.Lines = append(st.Lines, Line{Name: name, Kind: Automation, Title: capital(words(name))})
+			st.Lines = append(st.Lines, Line{Name: name, Kind: Automation, Title: rateTitle(name)})
 			i = len(st.Lines) - 1
 		}
 		l := &st.Lines[i]
@@ -199,8 +199,10 @@ func KnownRates(tx *store.Tx, pol *decide.Policy, now time.Time) ([]string, erro
 	return out, nil
 }
 
-func capital(s string) string {
-	if s == "" {
+// rateTitle is the name of a rate in a list. The type of an event is written as it is.
+func rateTitle(name string) string {
+	s := words(name)
+	if s == "" || strings.HasPrefix(name, Event+":") {
 		return s
 	}
 	return strings.ToUpper(s[:1]) + s[1:]

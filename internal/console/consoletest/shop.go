@@ -302,7 +302,7 @@ func Open(ctx context.Context, dir string, n int) (*Shop, error) {
 	policies.AskPast(tries)
 	c := console.New(console.Deps{
 		Read: db, Write: db, Keys: keys, Submit: eng, Sessions: web, People: svc, Why: Explainer{db}, Replay: Replays{policies, db}, Suggest: Suggester{db}, Live: eng, Check: Checks{db, policies}, Map: policies, Policy: Policies{policies}, Postal: Postal{}, Backtest: tries,
-		Watch:   watch.New(watch.Options{DB: db, Policy: policies.Policy, Now: Now}),
+		Watch:   watch.New(watch.Options{DB: db, Policy: policies.Policy, Now: Now, Disk: func() (int64, int64, bool) { return 38 << 30, 64 << 30, true }}),
 		Privacy: &privacy.Office{DB: db, Keys: keys, Audit: svc},
 		Shop: func() console.Shop {
 			return console.Shop{Name: "Sample Shop", Zone: Zone(), Currency: "EUR", Mail: "mail", Fulfilment: "warehouse"}
