@@ -24,6 +24,7 @@ type automationLine struct {
 	Share   int    `json:"share,omitempty"`
 	On      string `json:"on"`
 	Owner   string `json:"owner"`
+	Why     string `json:"why"`               // it exists
 	Stopped string `json:"stopped,omitempty"` // why
 	Since   string `json:"stopped_since,omitempty"`
 	By      string `json:"stopped_by,omitempty"`
@@ -46,9 +47,9 @@ func (p *program) automationsCommand() *cobra.Command {
 					return err
 				}
 				lines := []automationLine{}
-				var out [][]string
+				var out, stops [][]string
 				for _, a := range e.Policy().Automations.All() {
-					l := automationLine{Name: a.Name, Mode: string(a.Mode), Share: a.Share, On: a.On, Owner: a.Owner}
+					l := automationLine{Name: a.Name, Mode: string(a.Mode), Share: a.Share, On: a.On, Owner: a.Owner, Why: a.Why}
 					mode := l.Mode
 					if a.Mode == automation.Canary {
 						mode += " " + strconv.Itoa(a.Share) + "%"
@@ -58,12 +59,19 @@ func (p *program) automationsCommand() *cobra.Command {
 						mode = "stopped"
 					}
 					lines = append(lines, l)
-					out = append(out, []string{l.Name, mode, l.On, l.Owner, l.Since, l.Stopped})
+					out = append(out, []string{l.Name, mode, l.On, l.Owner, strings.Join(strings.Fields(l.Why), " ")})
+					if l.Stopped != "" {
+						stops = append(stops, []string{l.Name, l.Since, l.By, l.Stopped})
+					}
 				}
 				if asJSON {
 					return p.printJSON(lines)
 				}
-				p.table([]string{"NAME", "MODE", "ON", "OWNER", "STOPPED", "WHY"}, out)
+				p.table([]string{"NAME", "MODE", "ON", "OWNER", "WHY IT EXISTS"}, out)
+				if len(stops) > 0 {
+					p.printf("\n")
+					p.table([]string{"STOPPED", "SINCE", "BY", "BECAUSE"}, stops)
+				}
 				return nil
 			})
 		},

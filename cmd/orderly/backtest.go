@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ const backtestHelp = `Try automations, or a routing policy, on everything that w
 have done, with the state as it was then? Nothing is changed, and nothing leaves.
 
 A candidate is a file, a folder of files, or the name of an automation of the shop's
-policy; name@VERSION is an earlier version of it. Several are tried as one set. A
+policy; name@VERSION is an earlier version of it, by its number. Several are tried as one set. A
 file without "automation:" is a routing policy, and is tried alone.
 
 Where the history knows how orders ended (payment.disputed), rules are scored. With
@@ -40,7 +41,7 @@ func (p *program) backtestCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "backtest FILE|NAME…", Short: "Try automations or routing on the recorded history", Args: cobra.MinimumNArgs(1),
 		Long: backtestHelp,
-		Example: examples("orderly backtest hold-large-first-orders.yaml", "orderly backtest hold-velocity-ip@3f2a9c --since 2026-01-01",
+		Example: examples("orderly backtest hold-large-first-orders.yaml", "orderly backtest hold-velocity-ip@2 --since 2026-01-01",
 			"orderly backtest examples/fraud/automations --train-until 2024-03-01 --json", "orderly backtest routing.yaml"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withEngine(cmd, false, func(s *shop, e *engine.Engine) error {
@@ -206,18 +207,22 @@ func (s *shop) named(ctx context.Context, e *engine.Engine, arg string) (*automa
 		}
 		return nil, fault.New(fault.NotFound, "backtest", "there is no file and no automation %q%s", name, hint)
 	}
-	var texts []string
-	err := s.db.View(ctx, func(tx *store.Tx) (err error) {
-		texts, err = tx.TextVersions(engine.KindAutomation, name, version)
+	n, err := strconv.ParseInt(version, 10, 64)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "backtest", "a version is a number, like %s@1; \"orderly automations versions %s\" lists them", name, name)
+	}
+	var v store.Version
+	err = s.db.View(ctx, func(tx *store.Tx) (err error) {
+		v, err = tx.VersionAt(engine.KindAutomation, name, n)
 		return err
 	})
 	switch {
 	case err != nil:
 		return nil, err
-	case len(texts) == 0:
-		return nil, fault.New(fault.NotFound, "backtest", "there is no version %s of %s", version, name)
-	case len(texts) > 1:
-		return nil, fault.New(fault.Invalid, "backtest", "%d versions of %s begin with %s; write more of it", len(texts), name, version)
+	case v.N == 0:
+		return nil, fault.New(fault.NotFound, "backtest", "%s has no version %d; \"orderly automations versions %s\" lists them", name, n, name)
+	case v.Hash == "":
+		return nil, fault.New(fault.NotFound, "backtest", "version %d of %s removed it", n, name)
 	}
-	return automation.Parse(name+".yaml", []byte(texts[0]))
+	return automation.Parse(name+".yaml", []byte(v.Text))
 }

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"orderly.example/orderly/internal/automation"
+	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/store"
 )
 
@@ -53,7 +55,8 @@ func (p *program) runsCommand() *cobra.Command {
 type runLine struct {
 	ID         string            `json:"id"`
 	Automation string            `json:"automation"`
-	Version    string            `json:"version"`
+	Version    int64             `json:"version,omitempty"` // its number, when it is kept
+	Text       string            `json:"text"`              // hash of the text that it began with
 	State      string            `json:"state"`
 	Reason     string            `json:"reason,omitempty"`
 	Order      string            `json:"order,omitempty"`
@@ -77,9 +80,10 @@ type runStepLine struct {
 	Duration string    `json:"duration,omitempty"` // "" while it waits
 }
 
-func runLineOf(r *automation.Run) runLine {
+// runLineOf is a run in JSON; versions are the numbers of its automation's, by text.
+func runLineOf(r *automation.Run, versions map[string]int64) runLine {
 	l := runLine{
-		ID: r.ID, Automation: r.Automation, Version: r.Version[:min(10, len(r.Version))], State: string(r.State), Reason: r.Reason,
+		ID: r.ID, Automation: r.Automation, Version: versions[r.Version], Text: r.Version[:min(10, len(r.Version))], State: string(r.State), Reason: r.Reason,
 		Order: r.OrderID, Event: r.EventID, Started: r.Started, Steps: []runStepLine{}, MoreSteps: r.Left,
 	}
 	if !r.Ended.IsZero() {
@@ -125,8 +129,14 @@ func waitsFor(r *automation.Run) string {
 func (p *program) listRuns(ctx context.Context, s *shop, f store.RunFilter, asJSON bool) error {
 	f.Limit = maxListed
 	var page store.RunsPage
+	versions := map[string]map[string]int64{}
 	err := s.db.View(ctx, func(tx *store.Tx) (err error) {
 		page, err = tx.RunsPage(f)
+		for _, r := range page.Rows {
+			if err == nil && versions[r.Automation] == nil {
+				versions[r.Automation], err = tx.VersionsByText(engine.KindAutomation, r.Automation)
+			}
+		}
 		return err
 	})
 	if err != nil {
@@ -136,7 +146,7 @@ func (p *program) listRuns(ctx context.Context, s *shop, f store.RunFilter, asJS
 	lines := make([]runLine, len(runs))
 	var rows [][]string
 	for i, r := range runs {
-		l := runLineOf(r)
+		l := runLineOf(r, versions[r.Automation])
 		lines[i] = l
 		until := ""
 		if l.Until != nil {
@@ -160,18 +170,25 @@ func (p *program) listRuns(ctx context.Context, s *shop, f store.RunFilter, asJS
 
 func (p *program) showRun(ctx context.Context, s *shop, id string, asJSON bool) error {
 	var r *automation.Run
+	var versions map[string]int64
 	err := s.db.View(ctx, func(tx *store.Tx) (err error) {
-		r, err = tx.Run(id)
+		if r, err = tx.Run(id); err == nil {
+			versions, err = tx.VersionsByText(engine.KindAutomation, r.Automation)
+		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	l := runLineOf(r)
+	l := runLineOf(r, versions)
 	if asJSON {
 		return p.printJSON(l)
 	}
-	p.printf("%s of %s, version %s: %s", l.ID, l.Automation, l.Version, l.State)
+	of := "a version that is not kept"
+	if l.Version > 0 {
+		of = fmt.Sprintf("version %d", l.Version)
+	}
+	p.printf("%s of %s, %s: %s", l.ID, l.Automation, of, l.State)
 	if l.Reason != "" {
 		p.printf(" (%s)", l.Reason)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -12,9 +13,9 @@ import (
 	"orderly.example/orderly/internal/yamltext"
 )
 
-const versionsHelp = `Every change of an automation is kept as a version, named by the policy revision that
-made it, whether it came from the console's editor or from "orderly apply". A rollback
-makes an earlier text the current one again, as a new version.`
+const versionsHelp = `Every change of an automation is kept as a version, counted from 1 for each automation,
+whether it came from the console's editor or from "orderly apply". A rollback makes an
+earlier text the current one again, as a new version.`
 
 // versionCommands are the commands about the versions of an automation.
 func (p *program) versionCommands() []*cobra.Command {
@@ -39,7 +40,7 @@ func (p *program) automationVersions() *cobra.Command {
 				if asJSON {
 					var out []map[string]any
 					for _, v := range vs {
-						out = append(out, map[string]any{"version": v.Rev, "at": v.Created, "author": v.Author, "reason": v.Note, "removed": v.Hash == "", "text": v.Text})
+						out = append(out, map[string]any{"version": v.N, "revision": v.Rev, "at": v.Created, "author": v.Author, "reason": v.Note, "removed": v.Hash == "", "text": v.Text})
 					}
 					return p.printJSON(out)
 				}
@@ -49,7 +50,7 @@ func (p *program) automationVersions() *cobra.Command {
 					if v.Hash == "" {
 						note = "(removed) " + note
 					}
-					rows = append(rows, []string{strconv.FormatInt(v.Rev, 10), day(v.Created), v.Author, note})
+					rows = append(rows, []string{strconv.FormatInt(v.N, 10), day(v.Created), v.Author, note})
 				}
 				p.table([]string{"VERSION", "AT", "AUTHOR", "REASON"}, rows)
 				return nil
@@ -75,7 +76,7 @@ func (s *shop) versions(ctx context.Context, name string) (vs []store.Version, e
 // versionOf returns the one of a number, 0 being the newest.
 func versionOf(vs []store.Version, name, number string) (now, before store.Version, err error) {
 	for i, v := range vs {
-		if number != "" && number != strconv.FormatInt(v.Rev, 10) {
+		if number != "" && number != strconv.FormatInt(v.N, 10) {
 			continue
 		}
 		if i+1 < len(vs) {
@@ -105,7 +106,11 @@ func (p *program) automationDiff() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				p.printf("--- %s, version %d\n+++ %s, version %d by %s: %s\n", args[0], from.Rev, args[0], to.Rev, to.Author, to.Note)
+				before := "nothing: this is its first version"
+				if from.N > 0 {
+					before = fmt.Sprintf("%s, version %d", args[0], from.N)
+				}
+				p.printf("--- %s\n+++ %s, version %d by %s: %s\n", before, args[0], to.N, to.Author, to.Note)
 				for _, l := range yamltext.Near(yamltext.Diff(from.Text, to.Text), 3) {
 					if l.Sign == 0 {
 						p.printf("  …\n")
@@ -126,22 +131,32 @@ func (p *program) automationRollback() *cobra.Command {
 		Use: "rollback NAME VERSION", Short: "Make an earlier version the current one again", Args: cobra.ExactArgs(2), Long: versionsHelp,
 		Example: examples("orderly automations rollback hold-large-orders 3 --reason \"held too much\""),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			rev, err := strconv.ParseInt(args[1], 10, 64)
-			if err != nil || rev < 1 {
+			n, err := strconv.ParseInt(args[1], 10, 64)
+			if err != nil || n < 1 {
 				return usagef("a version is a number, like 3; \"orderly automations versions %s\" lists them", args[0])
 			}
 			if reason == "" {
 				return usagef("give the reason: --reason \"held too much\"; the next person reads it")
 			}
 			return p.withEngine(cmd, false, func(_ *shop, e *engine.Engine) error {
-				a, err := e.Rollback(cmd.Context(), args[0], rev, engine.Terminal, reason)
+				a, err := e.Rollback(cmd.Context(), args[0], n, engine.Terminal, reason)
 				if err != nil {
 					return err
 				}
 				if asJSON {
 					return p.printJSON(a)
 				}
-				p.tellApplied(a, false)
+				switch {
+				case a.Proposed:
+					p.printf("%s", waitsForSecond)
+				case !a.Changed:
+					p.printf("Nothing changed: version %d of %s has the text that is in force.\n", n, args[0])
+				default:
+					p.printf("Version %d of %s is in force again, as version %d.\n", n, args[0], a.Version)
+				}
+				for _, w := range a.Warnings {
+					p.notef("warning: %s\n", w)
+				}
 				return nil
 			})
 		},

@@ -49,6 +49,11 @@ is shown, its whole condition part by part.`,
 				if err := knownAutomation(e, name); err != nil && len(a.Automations) == 0 { // one of an earlier policy may have been asked
 					return err
 				}
+				if name != "" && len(a.Automations) == 0 {
+					if a.Unasked, err = e.Unasked(cmd.Context(), row.ID, name); err != nil {
+						return err
+					}
+				}
 				if err := s.account(cmd.Context(), row, &a); err != nil {
 					return err
 				}
@@ -57,7 +62,8 @@ is shown, its whole condition part by part.`,
 					return p.printJSON(struct {
 						Order       accountOrder         `json:"order"`
 						Automations []engine.Explanation `json:"automations"`
-					}{a.Order, a.Automations})
+						Unasked     string               `json:"unasked,omitempty"`
+					}{a.Order, a.Automations, a.Unasked})
 				case asJSON:
 					return p.printJSON(a)
 				}
@@ -80,6 +86,7 @@ type account struct {
 	Automations []engine.Explanation `json:"automations"`
 	Routing     *accountRouting      `json:"routing,omitempty"` // the last time it was routed
 	Effects     []effectLine         `json:"effects"`
+	Unasked     string               `json:"unasked,omitempty"` // why the one automation that was named was not asked
 
 	zone *time.Location
 }

@@ -26,6 +26,13 @@ func (p *program) tellAccount(a account, justWhy, parts bool) {
 		p.tellStory(a)
 		p.printf("\nWhy, and why not\n")
 	}
+	if a.Unasked != "" {
+		p.say(2, "", "%s", a.Unasked)
+		return
+	}
+	if justWhy && len(a.Automations) > 0 {
+		p.say(2, "", "times in %s", a.zone)
+	}
 	p.tellWhy(a.Automations, parts, a.zone)
 	if justWhy {
 		return

@@ -286,13 +286,13 @@ func (c consoleEngine) RetryRun(ctx context.Context, run, from string, twice boo
 // Edit implements console.PolicyEditor.
 func (c consoleEngine) Edit(ctx context.Context, e console.PolicyEdit, author, reason string) (console.PolicySaved, error) {
 	a, err := c.e.Edit(ctx, engine.Edit{Kind: engine.KindAutomation, Name: e.Name, Was: e.Was, Text: e.Text, Failing: e.Failing}, author, reason)
-	return console.PolicySaved{Revision: a.Revision, Changed: a.Changed, Proposed: a.Proposed, Warnings: a.Warnings}, err
+	return console.PolicySaved{Version: a.Version, Changed: a.Changed, Proposed: a.Proposed, Warnings: a.Warnings}, err
 }
 
 // Rollback implements console.PolicyEditor.
 func (c consoleEngine) Rollback(ctx context.Context, name string, version int64, author, reason string) (console.PolicySaved, error) {
 	a, err := c.e.Rollback(ctx, name, version, author, reason)
-	return console.PolicySaved{Revision: a.Revision, Changed: a.Changed, Proposed: a.Proposed, Warnings: a.Warnings}, err
+	return console.PolicySaved{Version: a.Version, Changed: a.Changed, Proposed: a.Proposed, Warnings: a.Warnings}, err
 }
 
 // topics are the console's names for what the engine tells.

@@ -112,6 +112,11 @@ func (c *Console) automation(w http.ResponseWriter, r *http.Request) error {
 		if err := c.countAutomation(tx, &v.A, c.Now()); err != nil {
 			return err
 		}
+		versions, err := tx.VersionsByText(kindAutomation, v.File)
+		if err != nil {
+			return err
+		}
+		v.A.N = versions[v.A.Hash]
 		if v.Modes, err = c.modesOf(tx, r, v.A, names); err != nil {
 			return err
 		}

@@ -208,7 +208,7 @@ type PolicyEdit struct {
 
 // PolicySaved is what a save made.
 type PolicySaved struct {
-	Revision int64
+	Version  int64 // its number among the versions of the automation
 	Changed  bool
 	Proposed bool // kept for a second person to confirm; nothing is changed yet
 	Warnings []string

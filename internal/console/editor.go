@@ -252,7 +252,7 @@ func (c *Console) saveEdit(w http.ResponseWriter, r *http.Request) error {
 	if a, err := automation.Parse("saved.yaml", []byte(v.Text)); err == nil {
 		name = a.Name
 	}
-	f := ui.Flash{Meaning: ui.Done, Text: "Saved as version " + ui.Number(saved.Revision) + "."}
+	f := ui.Flash{Meaning: ui.Done, Text: "Saved as version " + ui.Number(saved.Version) + "."}
 	if !saved.Changed {
 		f = ui.Flash{Meaning: ui.Neutral, Text: "Nothing was changed: the text is the same."}
 	}

@@ -151,7 +151,7 @@ func editorPageView(v editorPage) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = ui.Note(ui.Attention, "Somebody saved this automation while you edited it: version "+ui.Number(v.Theirs.Rev)+" by "+v.Theirs.Author+", “"+v.Theirs.Note+"”. Your text is below and nothing of it is lost. Take over from the change what should stay; your next save goes on top of it.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Note(ui.Attention, "Somebody saved this automation while you edited it: version "+ui.Number(v.Theirs.N)+" by "+v.Theirs.Author+", “"+v.Theirs.Note+"”. Your text is below and nothing of it is lost. Take over from the change what should stay; your next save goes on top of it.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

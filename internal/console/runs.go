@@ -24,7 +24,8 @@ const runsShown = 8
 type runRow struct {
 	*automation.Run
 	Order *store.OrderRow
-	Now   bool // on the version that is in force
+	Now   bool  // on the version that is in force
+	N     int64 // number of the version; 0 = not kept
 }
 
 // runsPage is the list of an automation's runs.
@@ -95,8 +96,15 @@ func (c *Console) runs(w http.ResponseWriter, r *http.Request) error {
 func runRows(tx *store.Tx, runs []*automation.Run, now string) ([]runRow, error) {
 	out := make([]runRow, len(runs))
 	var ids []string
+	numbers := map[string]map[string]int64{} // of versions, by automation and text
 	for i, run := range runs {
-		out[i] = runRow{Run: run, Now: run.Version == now}
+		if numbers[run.Automation] == nil {
+			var err error
+			if numbers[run.Automation], err = tx.VersionsByText(kindAutomation, run.Automation); err != nil {
+				return nil, err
+			}
+		}
+		out[i] = runRow{Run: run, Now: run.Version == now, N: numbers[run.Automation][run.Version]}
 		if run.OrderID != "" {
 			ids = append(ids, run.OrderID)
 		}

@@ -37,15 +37,12 @@ func (c *Console) versions(w http.ResponseWriter, r *http.Request) (err error) {
 	before, _ := strconv.ParseInt(r.URL.Query().Get("before"), 10, 64)
 	at, _ := strconv.ParseInt(r.URL.Query().Get("at"), 10, 64)
 	against, _ := strconv.ParseInt(r.URL.Query().Get("against"), 10, 64)
-	one := func(tx *store.Tx, rev int64) (store.Version, error) {
-		vs, err := tx.Versions(kindAutomation, name, rev+1, 1)
-		if err == nil && (len(vs) == 0 || vs[0].Rev != rev) {
-			err = fault.New(fault.NotFound, "console.versions", "%s has no version %d", name, rev)
+	one := func(tx *store.Tx, n int64) (store.Version, error) {
+		x, err := tx.VersionAt(kindAutomation, name, n)
+		if err == nil && x.N == 0 {
+			err = fault.New(fault.NotFound, "console.versions", "%s has no version %d", name, n)
 		}
-		if err != nil {
-			return store.Version{}, err
-		}
-		return vs[0], nil
+		return x, err
 	}
 	owner := ""
 	err = c.Read.View(r.Context(), func(tx *store.Tx) (err error) {
@@ -112,17 +109,17 @@ func (c *Console) peopleNames(r *http.Request) (map[string]string, error) {
 func (c *Console) rollback(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("name")
 	u, _ := access.UserFrom(r.Context())
-	rev, err := strconv.ParseInt(r.PostFormValue("version"), 10, 64)
+	n, err := strconv.ParseInt(r.PostFormValue("version"), 10, 64)
 	if err != nil {
 		return fault.New(fault.Invalid, "console.rollback", "a version is a number")
 	}
-	saved, err := c.Policy.Rollback(r.Context(), name, rev, u.Email, r.PostFormValue("reason"))
+	saved, err := c.Policy.Rollback(r.Context(), name, n, u.Email, r.PostFormValue("reason"))
 	if err != nil {
 		return err
 	}
-	f := ui.Flash{Meaning: ui.Done, Text: "Version " + ui.Number(rev) + " is in force again, as version " + ui.Number(saved.Revision) + "."}
+	f := ui.Flash{Meaning: ui.Done, Text: "Version " + ui.Number(n) + " is in force again, as version " + ui.Number(saved.Version) + "."}
 	if !saved.Changed {
-		f = ui.Flash{Meaning: ui.Neutral, Text: "Nothing was changed: version " + ui.Number(rev) + " is in force already."}
+		f = ui.Flash{Meaning: ui.Neutral, Text: "Nothing was changed: version " + ui.Number(n) + " has the text that is in force."}
 	}
 	if saved.Proposed {
 		f = waitsForSecond

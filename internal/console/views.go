@@ -276,6 +276,7 @@ type automationView struct {
 	Considered, Fired, Unknown       int64
 	SparkC, SparkF                   []int64
 	Text                             string
+	N                                int64 // number of the version; only on its page
 	Hash, Author                     string
 	Created                          time.Time
 	Problem                          string

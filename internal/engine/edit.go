@@ -98,7 +98,13 @@ func (e *Engine) edit(ctx context.Context, c Edit, author, reason string) (a App
 		if a.Warnings, err = warnings(tx, l); err != nil {
 			return err
 		}
-		a.Revision, a.Changed, err = tx.PutPolicy(next, author, reason)
+		if a.Revision, a.Changed, err = tx.PutPolicy(next, author, reason); err != nil {
+			return err
+		}
+		vs, err := tx.Versions(c.Kind, c.named(texts, next), 0, 1)
+		if len(vs) > 0 {
+			a.Version = vs[0].N
+		}
 		return err
 	})
 	if err != nil || again || !a.Changed {
@@ -124,6 +130,16 @@ func (c Edit) failing(l *loaded, next []store.Text) error {
 		}
 	}
 	return fault.Problems("engine.Edit", ps)
+}
+
+// named is the name that the edited text has in the policy afterwards, or had when it is removed.
+func (c Edit) named(before, after []store.Text) string {
+	for i, t := range after {
+		if t.Kind == c.Kind && t.Text == c.Text && (i >= len(before) || before[i] != t || t.Name == c.Name) {
+			return t.Name
+		}
+	}
+	return c.Name
 }
 
 // apply returns the texts with the edit made.
@@ -190,21 +206,21 @@ func automationName(t store.Text) string {
 	return a.Name
 }
 
-// Rollback makes the text that a revision gave an automation the current one again, as a new revision.
-// A revision that removed it removes it again.
-func (e *Engine) Rollback(ctx context.Context, name string, rev int64, author, reason string) (Applied, error) {
+// Rollback makes the text of an automation's nth version the current one again, as a new version.
+// A version that removed it removes it again.
+func (e *Engine) Rollback(ctx context.Context, name string, n int64, author, reason string) (Applied, error) {
 	const op = "engine.Rollback"
 	c := Edit{Kind: KindAutomation, Name: name}
 	err := e.db.View(ctx, func(tx *store.Tx) error {
 		c.Was = ""
-		vs, err := tx.Versions(KindAutomation, name, rev+1, 1)
+		v, err := tx.VersionAt(KindAutomation, name, n)
 		if err != nil {
 			return err
 		}
-		if len(vs) == 0 || vs[0].Rev != rev {
-			return fault.New(fault.NotFound, op, "%s has no version %d; \"orderly automations versions %s\" lists them", name, rev, name)
+		if v.N == 0 {
+			return fault.New(fault.NotFound, op, "%s has no version %d; \"orderly automations versions %s\" lists them", name, n, name)
 		}
-		c.Text = vs[0].Text
+		c.Text = v.Text
 		now, err := tx.PolicyTexts(KindAutomation)
 		for _, t := range now {
 			if t.Name == name {

@@ -1,9 +1,11 @@
 package engine_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/fault"
@@ -35,7 +37,7 @@ func TestEditsAreVersions(t *testing.T) {
 			return a
 		}
 		first := must(r.eng.Edit(ctx, edited("", "", tagAll), "kim@shop.example", "a first try"))
-		if !first.Changed || len(first.Added) != 1 || first.Added[0] != "automation/tag-all" || r.eng.Policy().Automations.Get("tag-all") == nil {
+		if first.Version != 1 || !first.Changed || len(first.Added) != 1 || first.Added[0] != "automation/tag-all" || r.eng.Policy().Automations.Get("tag-all") == nil {
 			t.Fatalf("%+v", first)
 		}
 		if r.eng.Policy().Settings.Name != "Sample" {
@@ -74,7 +76,9 @@ func TestEditsAreVersions(t *testing.T) {
 		if len(r.eng.Policy().Automations.All()) != 0 {
 			t.Error("it was not removed")
 		}
-		must(r.eng.Rollback(ctx, "tag-all", first.Revision, "kim@shop.example", "back to the first"))
+		if back := must(r.eng.Rollback(ctx, "tag-all", 1, "kim@shop.example", "back to the first")); back.Version != 4 {
+			t.Errorf("the rollback made version %d", back.Version)
+		}
 		if a := r.eng.Policy().Automations.Get("tag-all"); a == nil || a.Text != tagAll {
 			t.Errorf("rolled back to %+v", a)
 		}
@@ -88,9 +92,9 @@ func TestEditsAreVersions(t *testing.T) {
 		})
 		var got []string
 		for _, v := range vs {
-			got = append(got, v.Note)
+			got = append(got, fmt.Sprint(v.N, " ", v.Note))
 		}
-		if s := strings.Join(got, ", "); s != "back to the first, a better name, another tag, a first try" || vs[1].Hash != "" {
+		if s := strings.Join(got, ", "); s != "4 back to the first, 3 a better name, 2 another tag, 1 a first try" || vs[1].Hash != "" {
 			t.Errorf("versions: %s", s)
 		}
 		dir := t.TempDir()
@@ -103,6 +107,44 @@ func TestEditsAreVersions(t *testing.T) {
 		}
 		if a := must(r.eng.Apply(ctx, texts, "terminal", "", true)); a.Changed {
 			t.Errorf("what was exported is not what was edited: %+v", a)
+		}
+	})
+}
+
+// TestARenameIsNoRemoval: neither another file name nor another name of the same text tells the owner that an
+// automation is gone; taking it out does.
+func TestARenameIsNoRemoval(t *testing.T) {
+	r := newRig(t)
+	told := func() (n int) { return r.count("SELECT count(*) FROM event WHERE type = 'automation.changed'") }
+	put := func(file, text string) {
+		t.Helper()
+		r.apply(store.Text{Kind: engine.KindAutomation, Name: file, Text: text})
+	}
+	put("tag-all", tagAll)
+	put("tags", tagAll)
+	put("tags", strings.Replace(tagAll, "tag-all", "tag-each", 1))
+	if n := told(); n != 0 {
+		t.Errorf("a rename was told %d times", n)
+	}
+	r.apply(store.Text{Kind: engine.KindShop, Name: "shop", Text: "shop: Sample\n"})
+	if n := told(); n != 1 {
+		t.Errorf("a removal was told %d times", n)
+	}
+}
+
+// TestAnotherProcessAppliesAPolicy: a server shows it within a second or two, also when no event comes.
+func TestAnotherProcessAppliesAPolicy(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		r := openRig(t, url, engine.Options{})
+		server, stop := r.node(engine.Options{})
+		defer stop()
+		if _, err := r.eng.Apply(t.Context(), []store.Text{{Kind: engine.KindShop, Name: "shop", Text: "shop: Another\n"}}, "terminal", "", false); err != nil {
+			t.Fatal(err)
+		}
+		for end := time.Now().Add(15 * time.Second); server.Policy().Settings.Name != "Another"; time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("the server still shows the old settings")
+			}
 		}
 	})
 }

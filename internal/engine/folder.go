@@ -97,6 +97,7 @@ func notOfFolder(paths []string) []fault.Problem {
 // Applied says what an apply changed.
 type Applied struct {
 	Revision int64    `json:"revision"`
+	Version  int64    `json:"version,omitempty"` // of the one automation that was edited
 	Changed  bool     `json:"changed"`
 	Proposed bool     `json:"proposed,omitempty"` // kept for a second person to confirm
 	Added    []string `json:"added,omitempty"`    // kind/name

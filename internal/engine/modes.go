@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -196,30 +197,56 @@ func modeChanges(tx *store.Tx, from, to int64) ([]event.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := map[string]store.Text{}
-	for _, t := range after {
+	old := map[string]string{}
+	for _, t := range before {
 		if t.Kind == KindAutomation {
-			now[t.Name] = t
+			old[t.Name] = t.Text
+		}
+	}
+	kept := map[string]bool{}                    // files with the text they had
+	fresh := map[string]*automation.Automation{} // of the others, by name: a file may have another name than the automation in it
+	for _, t := range after {
+		if t.Kind != KindAutomation {
+			continue
+		}
+		if kept[t.Name] = old[t.Name] == t.Text; !kept[t.Name] {
+			if a, err := automation.Parse(t.Name+".yaml", []byte(t.Text)); err == nil {
+				fresh[a.Name] = a
+			}
 		}
 	}
 	var evs []event.Event
 	for _, t := range before {
-		if t.Kind != KindAutomation || now[t.Name].Text == t.Text {
+		if t.Kind != KindAutomation || kept[t.Name] {
 			continue
 		}
 		was, err := automation.Parse(t.Name+".yaml", []byte(t.Text))
 		if err != nil {
 			continue // written by an older program; what it was is not known any more
 		}
-		p := &event.AutomationChanged{Automation: t.Name, From: modeText(was), Owner: was.Owner, By: author, Reason: note}
-		if is, err := automation.Parse(t.Name+".yaml", []byte(now[t.Name].Text)); err == nil {
+		p := &event.AutomationChanged{Automation: was.Name, From: modeText(was), Owner: was.Owner, By: author, Reason: note}
+		is := fresh[was.Name]
+		if is == nil {
+			is = renamed(was, fresh)
+		}
+		if is != nil {
 			p.To, p.Owner = modeText(is), is.Owner
 		}
 		if p.From != p.To {
-			evs = append(evs, event.Event{Source: engineSource, Key: fmt.Sprintf("mode:%d:%s", to, t.Name), Actor: author, Data: p})
+			evs = append(evs, event.Event{Source: engineSource, Key: fmt.Sprintf("mode:%d:%s", to, was.Name), Actor: author, Data: p})
 		}
 	}
 	return evs, nil
+}
+
+// renamed finds the automation that has the text of another but for its name.
+func renamed(was *automation.Automation, in map[string]*automation.Automation) *automation.Automation {
+	for _, a := range in {
+		if strings.Replace(a.Text, a.Name, was.Name, 1) == was.Text {
+			return a
+		}
+	}
+	return nil
 }
 
 // modeText is a mode with its share.

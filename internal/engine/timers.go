@@ -40,6 +40,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
+	follow := time.NewTicker(time.Second)
+	defer follow.Stop()
 	slow := time.NewTicker(20 * time.Second)
 	defer slow.Stop()
 	e.look(ctx)
@@ -55,6 +57,15 @@ func (e *Engine) Run(ctx context.Context) error {
 			}
 			if err := e.fireSchedules(ctx); err != nil && ctx.Err() == nil {
 				e.log.Error("schedules could not be worked; they are tried again", "err", err)
+			}
+		case <-follow.C:
+			// Every decision reads which policy is current; when none is made, pages would show the old one.
+			err := e.db.View(ctx, func(tx *store.Tx) error {
+				_, err := e.currentPolicy(tx)
+				return err
+			})
+			if err != nil && ctx.Err() == nil {
+				e.log.Error("the current policy cannot be read; the one before is shown", "err", err)
 			}
 		case <-slow.C:
 			e.look(ctx)

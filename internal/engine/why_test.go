@@ -52,3 +52,25 @@ do:
 		t.Error("an order that does not exist was explained")
 	}
 }
+
+// TestWhyNobodyAsked: of an automation that was never asked it says which of the reasons it is, and what to do.
+func TestWhyNobodyAsked(t *testing.T) {
+	r := newRig(t)
+	rule := func(name, on, mode string) store.Text {
+		return store.Text{Kind: engine.KindAutomation, Name: name, Text: "automation: " + name + "\nowner: kim@shop.example\nwhy: A sample.\non: " + on + "\ndo:\n  - tag: x\nmode: " + mode + "\n"}
+	}
+	r.apply(rule("was-draft", "order.placed", "draft"))
+	r.products(catalog.Product{SKU: "MUG"})
+	r.decided(placed("1", "MUG", 2))
+	r.apply(rule("was-draft", "order.placed", "active"), rule("a-draft", "order.placed", "draft"), rule("is-paused", "order.placed", "paused"),
+		rule("came-late", "order.placed", "active"), rule("not-yet", "order.completed", "active"))
+	for name, want := range map[string]string{
+		"was-draft": "in the mode draft when the order.placed of this order came", "a-draft": "is a draft", "is-paused": "is paused",
+		"came-late": "came into the policy after the order.placed", "not-yet": "set off by order.completed, and none came",
+	} {
+		text, err := r.eng.Unasked(t.Context(), event.OrderID("web", "1"), name)
+		if err != nil || !strings.Contains(text, want) || !strings.Contains(text, "orderly backtest "+name+" --since ") {
+			t.Errorf("%s: %q %v", name, text, err)
+		}
+	}
+}

@@ -172,15 +172,3 @@ func (tx *Tx) EachIPRange(f func(lo, hi uint32, country string)) error {
 		return err
 	}, "SELECT lo, hi, country FROM geo_ip ORDER BY lo")
 }
-
-// TextVersions returns the texts of a kind and name, current or not, whose version begins with prefix.
-func (tx *Tx) TextVersions(kind, name, prefix string) ([]string, error) {
-	var out []string
-	err := tx.Each(func(scan func(...any) error) error {
-		var text string
-		err := scan(&text)
-		out = append(out, text)
-		return err
-	}, "SELECT text FROM policy_text WHERE kind = $1 AND name = $2 AND substr(hash, 1, $3) = $4 ORDER BY created DESC", kind, name, len(prefix), prefix)
-	return out, err
-}

@@ -13,13 +13,13 @@ type Policies struct{ Engine *engine.Engine }
 // Edit implements console.PolicyEditor.
 func (p Policies) Edit(ctx context.Context, e console.PolicyEdit, author, reason string) (console.PolicySaved, error) {
 	a, err := p.Engine.Edit(ctx, engine.Edit{Kind: engine.KindAutomation, Name: e.Name, Was: e.Was, Text: e.Text, Failing: e.Failing}, author, reason)
-	return console.PolicySaved{Revision: a.Revision, Changed: a.Changed, Proposed: a.Proposed, Warnings: a.Warnings}, err
+	return console.PolicySaved{Version: a.Version, Changed: a.Changed, Proposed: a.Proposed, Warnings: a.Warnings}, err
 }
 
 // Rollback implements console.PolicyEditor.
 func (p Policies) Rollback(ctx context.Context, name string, version int64, author, reason string) (console.PolicySaved, error) {
 	a, err := p.Engine.Rollback(ctx, name, version, author, reason)
-	return console.PolicySaved{Revision: a.Revision, Changed: a.Changed, Proposed: a.Proposed, Warnings: a.Warnings}, err
+	return console.PolicySaved{Version: a.Version, Changed: a.Changed, Proposed: a.Proposed, Warnings: a.Warnings}, err
 }
 
 // Waiting implements console.PolicyEditor.

@@ -1,0 +1,87 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"orderly.example/orderly/internal/automation"
+	"orderly.example/orderly/internal/store"
+)
+
+// Unasked says why an automation of the current policy was never asked about an order, and what says what it would
+// have answered.
+func (e *Engine) Unasked(ctx context.Context, orderID, name string) (text string, err error) {
+	err = e.db.View(ctx, func(tx *store.Tx) error {
+		policy, err := e.currentPolicy(tx)
+		if err != nil {
+			return err
+		}
+		a := policy.Automations.Get(name)
+		if a == nil {
+			text = fmt.Sprintf("%s is not in the current policy, and no event of this order came while it was.", name)
+			return nil
+		}
+		events, _, err := tx.OrderStory(orderID, 1000)
+		if err != nil {
+			return err
+		}
+		zone := policy.Settings.TimeZone
+		var first, came *store.EventRow
+		for i := range events {
+			if first == nil {
+				first = &events[i]
+			}
+			if events[i].Type == begins(a) {
+				came = &events[i]
+			}
+		}
+		text = e.unasked(tx, a, came, zone)
+		if first != nil && a.Schedule == nil {
+			day := first.At.In(zone)
+			text += fmt.Sprintf(" What it would do, with the state as it was then: orderly backtest %s --since %s --until %s",
+				name, day.Format(time.DateOnly), day.AddDate(0, 0, 1).Format(time.DateOnly))
+		}
+		return nil
+	})
+	return text, err
+}
+
+// begins is the event type that sets an automation off; an absence is waited for from one.
+func begins(a *automation.Automation) string {
+	if a.Absence != nil {
+		return a.Absence.After
+	}
+	return a.On
+}
+
+func (e *Engine) unasked(tx *store.Tx, a *automation.Automation, came *store.EventRow, zone *time.Location) string {
+	const layout = "2006-01-02 15:04"
+	switch {
+	case a.Mode == automation.Draft:
+		return a.Name + " is a draft: it is kept and asked about nothing."
+	case a.Mode == automation.Paused:
+		return a.Name + " is paused: it is asked about nothing until a person gives it another mode."
+	case a.Schedule != nil:
+		return a.Name + " is set off by its schedule, never by an order."
+	case came == nil:
+		return fmt.Sprintf("%s is set off by %s, and none came for this order so far.", a.Name, begins(a))
+	}
+	at := came.At.In(zone).Format(layout)
+	then, err := e.PolicyThen(tx, came.Policy)
+	var was *automation.Automation
+	if err == nil {
+		was = then.Automations.Get(a.Name)
+	}
+	switch {
+	case err == nil && was == nil:
+		return fmt.Sprintf("%s came into the policy after the %s of this order, which was at %s.", a.Name, came.Type, at)
+	case was != nil && !was.Mode.Considered():
+		return fmt.Sprintf("%s was in the mode %s when the %s of this order came, at %s.", a.Name, was.Mode, came.Type, at)
+	case was != nil && begins(was) != begins(a):
+		return fmt.Sprintf("%s was set off by %s when the %s of this order came, at %s.", a.Name, begins(was), came.Type, at)
+	case a.Absence != nil:
+		return fmt.Sprintf("%s waits for %s after the %s of %s; it is asked only when that does not come in time.", a.Name, a.Absence.Of, came.Type, at)
+	}
+	return fmt.Sprintf("The %s of this order, at %s, changed nothing or is not decided, so no automation was asked.", came.Type, at)
+}
