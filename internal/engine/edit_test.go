@@ -138,11 +138,14 @@ func TestAnotherProcessAppliesAPolicy(t *testing.T) {
 		r := openRig(t, url, engine.Options{})
 		server, stop := r.node(engine.Options{})
 		defer stop()
+		told := server.Subscribe(t.Context())
 		if _, err := r.eng.Apply(t.Context(), []store.Text{{Kind: engine.KindShop, Name: "shop", Text: "shop: Another\n"}}, "terminal", "", false); err != nil {
 			t.Fatal(err)
 		}
-		for end := time.Now().Add(15 * time.Second); server.Policy().Settings.Name != "Another"; time.Sleep(50 * time.Millisecond) {
-			if time.Now().After(end) {
+		for timeout := time.After(15 * time.Second); server.Policy().Settings.Name != "Another"; {
+			select {
+			case <-told:
+			case <-timeout:
 				t.Fatal("the server still shows the old settings")
 			}
 		}
