@@ -86,6 +86,10 @@ crash: ## Kill servers under load 50 times (ORDERLY_CRASHES), then let everythin
 fuzz: ## Run every fuzz target for FUZZTIME (default 5s)
 	@scripts/fuzz.sh $(FUZZTIME)
 
+.PHONY: vuln
+vuln: ## Look for known weaknesses in what the program is built from, where the list of them can be reached
+	@GO="$(GO)" scripts/vuln.sh
+
 .PHONY: clean
 clean: ## Remove what the build made
 	rm -rf $(BIN) tmp

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/store"
@@ -88,7 +89,7 @@ paused, which stops it at once above whatever the text says.`,
 		Example: examples(`orderly automations mode hold-large-orders canary --share 10% --reason "a week in shadow looked right"`,
 			`orderly automations mode hold-large-orders paused --reason "sale: large orders are expected"`),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c := engine.ModeChange{Name: args[0], Mode: automation.Mode(args[1]), By: engine.Terminal, Reason: reason}
+			c := engine.ModeChange{Name: args[0], Mode: automation.Mode(args[1])}
 			if share != "" {
 				n, err := strconv.Atoi(strings.TrimSuffix(share, "%"))
 				if err != nil || n < 1 || n > 99 || c.Mode != automation.Canary {
@@ -96,7 +97,12 @@ paused, which stops it at once above whatever the text says.`,
 				}
 				c.Share = n
 			}
-			return p.withEngine(cmd, false, func(_ *shop, e *engine.Engine) error {
+			return p.withEngine(cmd, false, func(s *shop, e *engine.Engine) error {
+				who, err := p.person(cmd, s, access.ApplyAutomation, ownerOf(e, c.Name))
+				if err != nil {
+					return err
+				}
+				c.By, c.Reason = who.by, who.said(reason)
 				waits, err := e.ProposeMode(cmd.Context(), c)
 				if waits && err == nil {
 					p.printf("%s", waitsForSecond)
@@ -115,14 +121,19 @@ paused, which stops it at once above whatever the text says.`,
 	}
 	mode.Flags().StringVar(&share, "share", "", "`PERCENT` of the orders that a canary acts on")
 	mode.Flags().StringVar(&reason, "reason", "", "`TEXT` why; kept, and told to the owner (required)")
+	bindAs(mode.Flags())
 	bindCommon(mode.Flags())
 
 	resume := &cobra.Command{
 		Use: "resume NAME", Short: "Let a stopped automation go on", Args: cobra.ExactArgs(1), Long: automationsHelp,
 		Example: examples(`orderly automations resume hold-large-orders --reason "it was the sale; the limit is higher now"`),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withEngine(cmd, false, func(_ *shop, e *engine.Engine) error {
-				if err := e.Resume(cmd.Context(), args[0], engine.Terminal, reason); err != nil {
+			return p.withEngine(cmd, false, func(s *shop, e *engine.Engine) error {
+				who, err := p.person(cmd, s, access.ApplyAutomation, ownerOf(e, args[0]))
+				if err != nil {
+					return err
+				}
+				if err := e.Resume(cmd.Context(), args[0], who.by, who.said(reason)); err != nil {
 					return err
 				}
 				p.printf("%s goes on; its limits count anew.\n", args[0])
@@ -131,6 +142,7 @@ paused, which stops it at once above whatever the text says.`,
 		},
 	}
 	resume.Flags().StringVar(&reason, "reason", "", "`TEXT` why; kept (required)")
+	bindAs(resume.Flags())
 	bindCommon(resume.Flags())
 	subs := append([]*cobra.Command{list, mode, resume}, p.versionCommands()...)
 	return group(&cobra.Command{Use: "automations", Short: "See and change what the automations may do", Long: automationsHelp}, subs...)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/store"
 )
@@ -79,10 +80,13 @@ func (p *program) effectsCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withEngine(cmd, false, func(_ *shop, e *engine.Engine) error {
-				by := store.Replay{Actor: "terminal", Twice: twice}
+			return p.withEngine(cmd, false, func(s *shop, e *engine.Engine) error {
+				who, err := p.person(cmd, s, access.ReplayEffect)
+				if err != nil {
+					return err
+				}
+				by := store.Replay{Actor: who.by, Twice: twice}
 				var out engine.ReplayOutcome
-				var err error
 				if len(args) > 0 {
 					out, err = e.ReplayEffects(cmd.Context(), args, by)
 				} else {
@@ -107,6 +111,7 @@ func (p *program) effectsCommand() *cobra.Command {
 	}
 	replay.Flags().StringVar(&cause, "cause", "", "every dead letter of one `CAUSE`; \"orderly effects causes\" lists them")
 	replay.Flags().BoolVar(&twice, "twice", false, "also those that may have arrived: they may arrive twice; it is kept that you said so")
+	bindAs(replay.Flags())
 	replay.Flags().BoolVar(&all, "all", false, "every dead letter")
 	bindJSON(replay.Flags(), &asJSON)
 	for _, c := range []*cobra.Command{list, causes, show, replay} {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/archive"
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/watch"
@@ -47,7 +48,8 @@ Every version is kept; decisions name the one they were made under. What the
 folder does not hold any more is switched off. A running server decides by the new
 policy from the next event on. With a problem nothing is changed; a test beside an
 automation that fails is one. With four_eyes_activation in shop.yaml, a folder that
-lets an automation begin to act waits for a second person to confirm it in the console.`,
+lets an automation begin to act waits for a second person to confirm it in the
+console, and the first one says who they are with --as.`,
 		Example: examples("orderly apply examples/shop --dry-run", "orderly apply examples/shop --note \"hold large first orders\""),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			texts, err := engine.ReadFolder(os.DirFS(args[0]))
@@ -58,8 +60,15 @@ lets an automation begin to act waits for a second person to confirm it in the c
 			if failing {
 				opts = append(opts, engine.AllowFailingTests())
 			}
-			return p.withEngine(cmd, !dry, func(_ *shop, e *engine.Engine) error {
-				a, err := e.Apply(cmd.Context(), texts, engine.Terminal, note, dry, opts...)
+			return p.withEngine(cmd, !dry, func(s *shop, e *engine.Engine) error {
+				who, err := p.person(cmd, s, access.ApplyAutomation)
+				if err != nil {
+					return err
+				}
+				if who.by != engine.Terminal && note == "" {
+					note = "A folder"
+				}
+				a, err := e.Apply(cmd.Context(), texts, who.by, who.said(note), dry, opts...)
 				if err != nil {
 					return err
 				}
@@ -75,6 +84,7 @@ lets an automation begin to act waits for a second person to confirm it in the c
 	c.Flags().BoolVar(&failing, "allow-failing-tests", false, "apply although tests beside automations fail")
 	c.Flags().StringVar(&note, "note", "", "`TEXT` why, kept with the revision")
 	bindJSON(c.Flags(), &asJSON)
+	bindAs(c.Flags())
 	bindCommon(c.Flags())
 	return c
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/engine"
 )
@@ -37,7 +38,11 @@ what the steps before have found out. What may have happened already is done aga
 only with --twice. Whoever asks second gets the run that the first began.`,
 		Example: examples("orderly runs retry run_2k9q4w8x1c5v3b7m --dry-run", "orderly runs retry run_2k9q4w8x1c5v3b7m", "orderly runs retry run_2k9q4w8x1c5v3b7m --from 0 --twice"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withEngine(cmd, false, func(_ *shop, e *engine.Engine) error {
+			return p.withEngine(cmd, false, func(s *shop, e *engine.Engine) error {
+				who, err := p.person(cmd, s, access.ReplayEffect)
+				if err != nil {
+					return err
+				}
 				id := args[0]
 				plan, err := e.PreviewRetry(cmd.Context(), id, from)
 				if err != nil {
@@ -48,7 +53,7 @@ only with --twice. Whoever asks second gets the run that the first began.`,
 					l.Steps = append(l.Steps, retryStepLine{s.At, string(s.Kind), s.Then, s.Risk})
 				}
 				if !dry {
-					if l.Next, err = e.RetryRun(cmd.Context(), id, from, twice, engine.Terminal); err != nil {
+					if l.Next, err = e.RetryRun(cmd.Context(), id, from, twice, who.by); err != nil {
 						return err
 					}
 				}
@@ -63,6 +68,7 @@ only with --twice. Whoever asks second gets the run that the first began.`,
 	c.Flags().StringVar(&from, "from", "", "the `PLACE` of the step to begin at, as \"orderly runs RUN\" lists it (default: the step that failed)")
 	c.Flags().BoolVar(&twice, "twice", false, "also what may have happened: it may happen twice; it is kept that you said so")
 	c.Flags().BoolVar(&dry, "dry-run", false, "only say what would be done")
+	bindAs(c.Flags())
 	bindJSON(c.Flags(), &asJSON)
 	bindCommon(c.Flags())
 	return c

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/store"
@@ -138,8 +139,12 @@ func (p *program) automationRollback() *cobra.Command {
 			if reason == "" {
 				return usagef("give the reason: --reason \"held too much\"; the next person reads it")
 			}
-			return p.withEngine(cmd, false, func(_ *shop, e *engine.Engine) error {
-				a, err := e.Rollback(cmd.Context(), args[0], n, engine.Terminal, reason)
+			return p.withEngine(cmd, false, func(s *shop, e *engine.Engine) error {
+				who, err := p.person(cmd, s, access.ApplyAutomation, ownerOf(e, args[0]))
+				if err != nil {
+					return err
+				}
+				a, err := e.Rollback(cmd.Context(), args[0], n, who.by, who.said(reason))
 				if err != nil {
 					return err
 				}
@@ -162,6 +167,7 @@ func (p *program) automationRollback() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&reason, "reason", "", "`TEXT` why, kept with the version (required)")
+	bindAs(c.Flags())
 	bindJSON(c.Flags(), &asJSON)
 	return c
 }

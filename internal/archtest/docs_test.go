@@ -2,6 +2,7 @@ package archtest
 
 import (
 	"fmt"
+	"go/ast"
 	"net/url"
 	"os"
 	"path"
@@ -248,5 +249,29 @@ func TestDependenciesAreJustified(t *testing.T) {
 		if !found {
 			t.Errorf("docs/adr/0009-dependencies.md justifies %s, which nothing imports", l)
 		}
+	}
+}
+
+// TestPagesNameTestsThatExist: a page that says where something is tried names a test that is there.
+func TestPagesNameTestsThatExist(t *testing.T) {
+	tr := project(t)
+	there := map[string]bool{}
+	for _, f := range tr.files {
+		for _, d := range f.ast.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && f.test {
+				there[fn.Name.Name] = true
+			}
+		}
+	}
+	named := 0
+	for _, page := range tr.pages() {
+		for _, m := range regexp.MustCompile("`((?:Test|Fuzz)[A-Z]\\w+)(?:/\\w+)?`").FindAllStringSubmatch(tr.read(t, page), -1) {
+			if named++; !there[m[1]] {
+				t.Errorf("%s names %s, which no file has", page, m[1])
+			}
+		}
+	}
+	if named < 40 {
+		t.Errorf("only %d tests are named: the pages are read wrongly", named)
 	}
 }

@@ -288,7 +288,7 @@ func scalar(n ast.Node) string {
 }
 
 // otherEnv are variables with our prefix that are not settings.
-var otherEnv = []string{"ORDERLY_CONFIG", "ORDERLY_DATA", "ORDERLY_PASSWORD"}
+var otherEnv = []string{"ORDERLY_AS", "ORDERLY_CONFIG", "ORDERLY_DATA", "ORDERLY_PASSWORD"}
 
 func (l *loader) unknownEnv(env map[string]string) {
 	var names []string

@@ -88,13 +88,13 @@ func TestSecondPersonInTheBrowser(t *testing.T) {
 		}
 	}
 	ctx := t.Context()
-	apply := func(text string) {
+	apply := func(text, by string) {
 		t.Helper()
-		if _, err := s.eng.Apply(ctx, policy(text), engine.Terminal, "the accounts are ready", false); err != nil {
+		if _, err := s.eng.Apply(ctx, policy(text), by, "the accounts are ready", false); err != nil {
 			t.Fatal(err)
 		}
 	}
-	apply(draft)
+	apply(draft, engine.Terminal)
 	mode := func() automation.Mode { return s.eng.Policy().Automations.Get("call-erp").Mode }
 	propose := func(by string) {
 		t.Helper()
@@ -104,7 +104,7 @@ func TestSecondPersonInTheBrowser(t *testing.T) {
 	}
 	propose(consoletest.AdminMail)
 	propose("kim@shop.example")
-	apply(frailCall)
+	apply(frailCall, "lee@shop.example")
 	s.open("/review")
 	s.shows("Waiting for a second person")
 	s.shows("Take it back")
@@ -131,7 +131,7 @@ func TestSecondPersonInTheBrowser(t *testing.T) {
 	if mode() != automation.Draft {
 		t.Errorf("a refused change made it %s", mode())
 	}
-	press("By terminal", "Confirm")
+	press("By lee@shop.example", "Confirm")
 	s.until(`!document.body.innerText.includes("Waiting for a second person")`)
 	if mode() != automation.Active {
 		t.Errorf("the confirmed folder left it %s", mode())

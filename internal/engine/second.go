@@ -17,7 +17,8 @@ import (
 // Four eyes: with four_eyes_activation, a person's change that lets an automation act
 // is kept until another person confirms it in the console, also when it comes from a terminal.
 
-// Terminal is the author of what is done at a terminal: the program does not know there who it is.
+// Terminal is the author of what is done at a terminal by somebody who has not said who they are. Nobody could tell them from the
+// second person, so nothing of theirs is kept for one.
 const Terminal = "terminal"
 
 // wish is a change that waits: one of the three is set.
@@ -87,6 +88,9 @@ func changed(texts, other []store.Text) string {
 
 // propose keeps a change for a second person.
 func (e *Engine) propose(ctx context.Context, w wish, name, author, reason string) error {
+	if author == Terminal {
+		return fault.New(fault.Denied, "engine.propose", "a second person must confirm this, so it must be known who the first one is: name your account with --as")
+	}
 	doc, err := json.Marshal(w)
 	if err != nil {
 		return err
@@ -177,6 +181,8 @@ func (e *Engine) Second(ctx context.Context, id, by string, confirm bool) (name 
 		return "", err
 	case p.ID == "":
 		return "", fault.New(fault.NotFound, op, "that change does not wait any more; somebody has decided it")
+	case confirm && p.Author == Terminal:
+		return p.Name, fault.New(fault.Denied, op, "nobody can tell who made this change, so nobody can be the second to confirm it; refuse it and make it again")
 	case confirm && p.Author == strings.ToLower(by):
 		return p.Name, fault.New(fault.Denied, op, "you made this change yourself; another person must confirm it")
 	}

@@ -67,14 +67,25 @@ func TestSecondPersonActivates(t *testing.T) {
 		if err := r.eng.SetMode(ctx, atTerminal); fault.KindOf(err) != fault.Denied {
 			t.Errorf("a mode at the terminal: %v", err)
 		}
+		if _, err := r.eng.ProposeMode(ctx, atTerminal); fault.KindOf(err) != fault.Denied || !strings.Contains(err.Error(), "--as") {
+			t.Errorf("kept for a second person, and nobody knows the first: %v", err)
+		}
+		wait(0)
+		atTerminal.By = "kim@shop.example"
 		if kept, err := r.eng.ProposeMode(ctx, atTerminal); !kept || err != nil {
 			t.Error(kept, err)
+		}
+		if _, err := r.eng.Rollback(ctx, "tag-all", 2, engine.Terminal, "as it was"); fault.KindOf(err) != fault.Denied {
+			t.Errorf("a rollback of nobody: %v", err)
 		}
 		shop := store.Text{Kind: engine.KindShop, Name: "shop", Text: "shop: Sample\nfour_eyes_activation: true\n"}
 		acting := store.Text{Kind: engine.KindAutomation, Name: "tag-all", Text: tagAll + "mode: active\n"}
 		asks := func(folder ...store.Text) {
 			t.Helper()
-			a, err := r.eng.Apply(ctx, folder, engine.Terminal, "a folder", false)
+			if a, err := r.eng.Apply(ctx, folder, engine.Terminal, "a folder", false); fault.KindOf(err) != fault.Denied {
+				t.Fatalf("a folder of nobody: %+v, %v", a, err)
+			}
+			a, err := r.eng.Apply(ctx, folder, "kim@shop.example", "a folder", false)
 			if err != nil || !a.Proposed || a.Changed {
 				t.Fatalf("%+v, %v", a, err)
 			}
@@ -103,6 +114,18 @@ func TestSecondPersonActivates(t *testing.T) {
 			if _, err := r.eng.Second(ctx, ps[1].ID, "lee@shop.example", true); fault.KindOf(err) != fault.Conflict || !r.eng.Policy().Settings.SecondActivates {
 				t.Errorf("a folder upon another policy: %v", err)
 			}
+		}
+		// What an older version kept of nobody cannot be confirmed, only refused.
+		if err := r.db.Update(ctx, func(tx *store.Tx) error {
+			return tx.PutProposal(store.Proposal{ID: "old", Name: "tag-all", Doc: `{"Mode":{"Name":"tag-all","Mode":"active"}}`, Author: engine.Terminal})
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.eng.Second(ctx, "old", "lee@shop.example", true); fault.KindOf(err) != fault.Denied {
+			t.Errorf("what nobody knows to be whose is confirmed: %v", err)
+		}
+		if _, err := r.eng.Second(ctx, "old", "lee@shop.example", false); err != nil {
+			t.Errorf("and it cannot be refused: %v", err)
 		}
 	})
 }
