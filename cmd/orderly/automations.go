@@ -3,6 +3,7 @@ package main
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -56,13 +57,13 @@ func (p *program) automationsCommand() *cobra.Command {
 						mode += " " + strconv.Itoa(a.Share) + "%"
 					}
 					if g := guards[a.Name]; g != nil && g.Stop != nil {
-						l.Stopped, l.Since, l.By = g.Stop.Reason, day(g.Stop.Since), g.Stop.By
+						l.Stopped, l.Since, l.By = g.Stop.Reason, g.Stop.Since.UTC().Format(time.RFC3339), g.Stop.By
 						mode = "stopped"
 					}
 					lines = append(lines, l)
 					out = append(out, []string{l.Name, mode, l.On, l.Owner, strings.Join(strings.Fields(l.Why), " ")})
 					if l.Stopped != "" {
-						stops = append(stops, []string{l.Name, l.Since, l.By, l.Stopped})
+						stops = append(stops, []string{l.Name, p.day(guards[a.Name].Stop.Since), l.By, l.Stopped})
 					}
 				}
 				if asJSON {

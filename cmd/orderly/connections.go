@@ -228,7 +228,7 @@ func (p *program) listConnections(cmd *cobra.Command, asJSON bool) error {
 			if len(sec.Secrets) > 1 {
 				note = "two secrets: rotate --finish"
 			}
-			table = append(table, []string{row.Name, row.Kind, what, day(row.Updated), note})
+			table = append(table, []string{row.Name, row.Kind, what, p.day(row.Updated), note})
 		}
 		if asJSON {
 			return p.printJSON(lines)

@@ -34,7 +34,7 @@ func (p *program) effectsCommand() *cobra.Command {
 				}
 				var out [][]string
 				for _, e := range rows {
-					out = append(out, []string{e.ID, string(e.Kind), e.Purpose, e.Destination, e.OrderID, strconv.Itoa(e.Attempts), day(e.Due), e.LastError})
+					out = append(out, []string{e.ID, string(e.Kind), e.Purpose, e.Destination, e.OrderID, strconv.Itoa(e.Attempts), p.day(e.Due), e.LastError})
 				}
 				p.table([]string{"ID", "KIND", "PURPOSE", "TO", "ORDER", "TRIES", "DUE", "LAST ERROR"}, out)
 				if more {
@@ -184,7 +184,7 @@ func (p *program) eventsCommand() *cobra.Command {
 				}
 				var out [][]string
 				for _, e := range rows {
-					out = append(out, []string{e.ID, e.Type, e.Source, e.Key, day(e.Received), e.Reason})
+					out = append(out, []string{e.ID, e.Type, e.Source, e.Key, p.day(e.Received), e.Reason})
 				}
 				p.table([]string{"ID", "TYPE", "SOURCE", "KEY", "RECEIVED", "REASON"}, out)
 				return nil

@@ -50,7 +50,7 @@ func (p *program) listCauses(cmd *cobra.Command, asJSON bool) error {
 				g.Cause, g.Destination, g.Error, g.Purposes, g.N, g.Unsure, g.Orders, worth, g.First.ID, g.First.Created, g.Last.ID, g.Last.Created,
 			})
 			rows = append(rows, []string{
-				g.Cause, g.Destination, fmt.Sprint(g.N), fmt.Sprint(g.Unsure), fmt.Sprint(g.Orders), dashed(strings.Join(worth, " + ")), day(g.First.Created), day(g.Last.Created), g.Error,
+				g.Cause, g.Destination, fmt.Sprint(g.N), fmt.Sprint(g.Unsure), fmt.Sprint(g.Orders), dashed(strings.Join(worth, " + ")), p.day(g.First.Created), p.day(g.Last.Created), g.Error,
 			})
 		}
 		if asJSON {
@@ -107,7 +107,7 @@ func (p *program) tellLetter(l engine.Letter) {
 		p.printf("  it may have arrived: an answer never came\n")
 	}
 	for _, r := range l.Replays {
-		p.printf("  tried again by %s, %s\n", r.Actor, day(r.At))
+		p.printf("  tried again by %s, %s\n", r.Actor, p.day(r.At))
 	}
 	if l.Problem != "" {
 		p.printf("  it cannot be made: %s\n", l.Problem)

@@ -77,6 +77,7 @@ func (p *program) collectLess() {
 
 // program is one run of the command.
 type program struct {
+	zone           *time.Location // in which people read times; nil: UTC
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	environ        []string

@@ -124,9 +124,9 @@ func (p *program) showMapChanges(cmd *cobra.Command, e *engine.Engine, f mapFlag
 		p.printf("The map has not been kept yet: a running server keeps it whenever it changes.\n")
 		return nil
 	case c.Since.After(since):
-		p.printf("The map is kept since %s. Since then:\n", day(c.Since))
+		p.printf("The map is kept since %s. Since then:\n", p.day(c.Since))
 	default:
-		p.printf("Compared with the map of %s:\n", day(c.Since))
+		p.printf("Compared with the map of %s:\n", p.day(c.Since))
 	}
 	for _, x := range c.Changes {
 		p.printf("  %-7s  %s\n", x.What, x.Text)
@@ -166,7 +166,7 @@ func (p *program) tellMap(m *atlas.Map) {
 		}
 		switch n.Kind {
 		case atlas.System:
-			systems = append(systems, []string{n.Name, n.Detail, perDay(n.In.PerDay), perDay(n.Out.PerDay), day(last), dashed(n.Owner)})
+			systems = append(systems, []string{n.Name, n.Detail, perDay(n.In.PerDay), perDay(n.Out.PerDay), p.day(last), dashed(n.Owner)})
 		case atlas.Datum:
 			var by []string
 			for _, w := range m.Writers(n) {
@@ -242,7 +242,7 @@ func (p *program) tellWriters(d *atlas.Node, ws []atlas.Writer) {
 	}
 	var rows [][]string
 	for _, w := range ws {
-		rows = append(rows, []string{w.Name, w.Kind, strings.Join(w.By, ", "), perDay(w.Volume.PerDay), day(w.Volume.Last), dashed(w.Owner)})
+		rows = append(rows, []string{w.Name, w.Kind, strings.Join(w.By, ", "), perDay(w.Volume.PerDay), p.day(w.Volume.Last), dashed(w.Owner)})
 	}
 	p.table([]string{"WRITTEN BY", "KIND", "WITH", "PER DAY", "LAST", "OWNER"}, rows)
 }

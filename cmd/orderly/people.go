@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -10,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"orderly.example/orderly/internal/access"
+	"orderly.example/orderly/internal/engine"
+	"orderly.example/orderly/internal/store"
 )
 
 // secretFrom reads a secret from an environment variable or the first line of
@@ -42,8 +45,24 @@ func (p *program) withShop(cmd *cobra.Command, create bool, fn func(*shop) error
 	}
 	defer s.close()
 	cmd.SetContext(access.WithOrigin(cmd.Context(), commandLine()))
+	p.zone = s.zone(cmd.Context())
 	err = fn(s)
 	return errors.Join(err, s.recordCommand(cmd, err))
+}
+
+// zone is the time zone of the shop's people: that of shop.yaml, else UTC.
+func (s *shop) zone(ctx context.Context) *time.Location {
+	settings := engine.DefaultSettings()
+	_ = s.db.View(ctx, func(tx *store.Tx) error { // what cannot be read is told by what the command reads itself
+		texts, err := tx.PolicyTexts(engine.KindShop)
+		for _, t := range texts {
+			if read, err := engine.ParseSettings(t.Name+".yaml", []byte(t.Text)); err == nil {
+				settings = read
+			}
+		}
+		return err
+	})
+	return settings.TimeZone
 }
 
 const tokenHelp = `API tokens let programs in: your shop's system that sends events, a report that
@@ -97,7 +116,7 @@ func (p *program) tokenCommand() *cobra.Command {
 				}
 				var rows [][]string
 				for _, t := range ts {
-					rows = append(rows, []string{t.Name, joinScopes(t.Scopes), day(t.Created), t.CreatedBy, until(t), day(t.LastUsed), yes(t.Revoked)})
+					rows = append(rows, []string{t.Name, joinScopes(t.Scopes), p.day(t.Created), t.CreatedBy, p.until(t), p.day(t.LastUsed), yes(t.Revoked)})
 				}
 				p.table([]string{"NAME", "SCOPES", "MADE", "BY", "GOOD UNTIL", "LAST USED", "REVOKED"}, rows)
 				return nil
@@ -160,18 +179,22 @@ func joinScopes(ss []access.Scope) string {
 	return strings.Join(out, ",")
 }
 
-func day(t time.Time) string {
+// day is a moment for people, in the shop's time zone, which it names.
+func (p *program) day(t time.Time) string {
 	if t.IsZero() {
 		return "never"
 	}
-	return t.UTC().Format("2006-01-02 15:04Z")
+	if p.zone == nil {
+		p.zone = time.UTC
+	}
+	return t.In(p.zone).Format("2006-01-02 15:04 MST")
 }
 
-func until(t access.APIToken) string {
+func (p *program) until(t access.APIToken) string {
 	if t.Expires.IsZero() {
 		return "no end"
 	}
-	return day(t.Expires)
+	return p.day(t.Expires)
 }
 
 func yes(b bool) string {
@@ -252,7 +275,7 @@ func (p *program) userCommand() *cobra.Command {
 				}
 				var rows [][]string
 				for _, u := range us {
-					rows = append(rows, []string{u.Email, u.Name, string(u.Role), day(u.Created), yes(u.Disabled)})
+					rows = append(rows, []string{u.Email, u.Name, string(u.Role), p.day(u.Created), yes(u.Disabled)})
 				}
 				p.table([]string{"EMAIL", "NAME", "ROLE", "MADE", "DISABLED"}, rows)
 				return nil

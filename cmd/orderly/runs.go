@@ -150,9 +150,9 @@ func (p *program) listRuns(ctx context.Context, s *shop, f store.RunFilter, asJS
 		lines[i] = l
 		until := ""
 		if l.Until != nil {
-			until = day(*l.Until)
+			until = p.day(*l.Until)
 		}
-		rows = append(rows, []string{l.ID, l.Automation, l.State, l.Order, day(l.Started), l.WaitsFor, until, l.Reason})
+		rows = append(rows, []string{l.ID, l.Automation, l.State, l.Order, p.day(l.Started), l.WaitsFor, until, l.Reason})
 	}
 	if asJSON {
 		return p.printJSON(lines)

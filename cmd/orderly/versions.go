@@ -51,7 +51,7 @@ func (p *program) automationVersions() *cobra.Command {
 					if v.Hash == "" {
 						note = "(removed) " + note
 					}
-					rows = append(rows, []string{strconv.FormatInt(v.N, 10), day(v.Created), v.Author, note})
+					rows = append(rows, []string{strconv.FormatInt(v.N, 10), p.day(v.Created), v.Author, note})
 				}
 				p.table([]string{"VERSION", "AT", "AUTHOR", "REASON"}, rows)
 				return nil
