@@ -168,7 +168,7 @@ func (p *program) tellSuggestions(s *engine.Suggestions, labels bool) {
 	p.printf(".\n")
 	switch {
 	case s.Needed > 0:
-		p.printf("Too few to look for patterns: %d more are needed.\n", s.Needed)
+		p.printf("Too few to look for patterns: %d more decisions are needed.\n", s.Needed)
 	case s.Note != "":
 		p.printf("%s\n", s.Note)
 	default:

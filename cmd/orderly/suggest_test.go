@@ -81,7 +81,7 @@ func TestSuggest(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}
 	}
-	if out := run(0, "suggest"); !strings.Contains(out, "0 decisions of reviewers among 300 orders") || !strings.Contains(out, "Too few to look for patterns: 30 more") {
+	if out := run(0, "suggest"); !strings.Contains(out, "0 decisions of reviewers among 300 orders") || !strings.Contains(out, "Too few to look for patterns: 30 more decisions") {
 		t.Error(out)
 	}
 	if out := run(2, "suggest", "--disputes", "--labels", labelFile); !strings.Contains(out, "--disputes and --labels name two sources") {

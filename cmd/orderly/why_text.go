@@ -84,6 +84,9 @@ func (p *program) tellWhy(xs []engine.Explanation, parts bool, zone *time.Locati
 		if x.Mode != "active" {
 			verdict += " (" + string(x.Mode) + ")"
 		}
+		if x.NotDone != "" {
+			verdict += ", " + x.NotDone
+		}
 		p.say(4, fmt.Sprintf("%-12s", verdict), "%s", x.Automation)
 		for _, d := range x.Did {
 			p.say(17, "", "%s", d)

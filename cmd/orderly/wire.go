@@ -181,7 +181,7 @@ func (a apiWhy) Why(ctx context.Context, order, automation string) ([]api.Why, e
 		}
 		out[i] = api.Why{
 			Automation: x.Automation, Mode: string(x.Mode), Why: x.Why, EventType: x.EventType, EventID: x.EventID, At: x.At,
-			Outcome: x.Tree.Outcome, Fired: x.Fired, Reason: strings.Join(sentences(masked), "; "), Did: x.Did, Tree: tree,
+			Outcome: x.Tree.Outcome, Fired: x.Fired, NotDone: x.NotDone, Reason: strings.Join(sentences(masked), "; "), Did: x.Did, Tree: tree,
 		}
 	}
 	return out, nil
@@ -239,7 +239,7 @@ func (c consoleEngine) Why(ctx context.Context, order, automation string) ([]con
 		}
 		out[i] = console.Explanation{
 			Automation: x.Automation, Mode: string(x.Mode), Why: x.Why, EventType: x.EventType, EventID: x.EventID, At: x.At,
-			Outcome: tree.Outcome, Fired: x.Fired, Reason: strings.Join(sentences(tree), "; "), Did: x.Did, Tree: tree,
+			Outcome: tree.Outcome, Fired: x.Fired, NotDone: x.NotDone, Reason: strings.Join(sentences(tree), "; "), Did: x.Did, Tree: tree,
 		}
 	}
 	return out, nil

@@ -127,6 +127,7 @@ type Why struct {
 	At         time.Time       `json:"at"`
 	Outcome    string          `json:"outcome" enum:"true,false,unknown"`
 	Fired      bool            `json:"fired" doc:"The condition held and the automation's mode let it act"`
+	NotDone    string          `json:"not_done,omitempty" doc:"Why it did nothing although its condition held"`
 	Reason     string          `json:"reason" doc:"One line: which part decided, with which values"`
 	Did        []string        `json:"did,omitempty" doc:"What it did, or would have done"`
 	Tree       json.RawMessage `json:"tree,omitempty" doc:"The condition part by part with the values read"`

@@ -117,6 +117,7 @@ type Explanation struct {
 	At         time.Time
 	Outcome    string   // true, false or unknown
 	Fired      bool     // true and applied
+	NotDone    string   // why it did nothing although its condition held
 	Reason     string   // one line: which part decided
 	Did        []string // what it did, or would have done
 	Tree       rule.Node

@@ -178,17 +178,11 @@ func automatonText(c decide.Considered) string {
 		return "could not be decided: " + c.Error
 	}
 	did := strings.Join(c.Did, "; ")
-	if c.Stopped != "" {
+	if why := c.NotDone(); why != "" {
 		if did == "" {
 			did = "nothing"
 		}
-		return "stopped (" + c.Stopped + "), would have done: " + did
-	}
-	if c.Mode != "" && c.Mode != "active" {
-		if did == "" {
-			return "fired in " + c.Mode + " mode: nothing was done"
-		}
-		return "in " + c.Mode + " mode, would have done: " + did
+		return "would have fired, but " + why + "; it would have done: " + did
 	}
 	if did == "" {
 		return "fired"

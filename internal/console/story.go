@@ -246,8 +246,16 @@ func parcelLine(lines []string, carrier, tracking string) []string {
 	return append([]string{strings.TrimSpace(carrier + " " + tracking)}, lines...)
 }
 
+// taskOpened says that a task of a kind was opened.
+func taskOpened(k task.Kind) string {
+	if k == task.General {
+		return "Task opened"
+	}
+	return taskKind(k) + " task opened"
+}
+
 func taskStep(t store.TaskRow) step {
-	s := step{ID: "t-" + t.ID, At: t.Created, Meaning: ui.Held, Icon: "review", Title: taskKind(t.Kind) + " task opened", order: 1, Minor: true}
+	s := step{ID: "t-" + t.ID, At: t.Created, Meaning: ui.Held, Icon: "review", Title: taskOpened(t.Kind), order: 1, Minor: true}
 	if t.Kind == task.Incident {
 		s.Meaning = ui.Danger
 	}

@@ -35,8 +35,12 @@ type suggestionsView struct {
 
 // moreDecisions says what is missing before anything is looked for.
 func moreDecisions(v suggestionsView) string {
-	return fmt.Sprintf("Patterns are looked for once reviewers have decided %d orders. So far it is %d: %d more. Approve and reject in the review queue, and this page learns what your rules could do.",
-		v.Report.Decisions+v.Report.Needed, v.Report.Decisions, v.Report.Needed)
+	done := "none yet"
+	if v.Report.Decisions > 0 {
+		done = ui.Number(int64(v.Report.Decisions))
+	}
+	return fmt.Sprintf("Reviewers have approved or rejected %s of the %d orders that it takes to look for patterns; %d are missing. Decide orders in the review queue: what is decided the same way again and again is suggested here as a rule.",
+		done, v.Report.Decisions+v.Report.Needed, v.Report.Needed)
 }
 
 func (c *Console) suggestions(w http.ResponseWriter, r *http.Request) error {

@@ -94,7 +94,7 @@ func TestSuggestionsTeachWhenThereAreNone(t *testing.T) {
 	b.open("/suggestions")
 	var text string
 	b.eval(`document.querySelector("#main").innerText`, &text)
-	for _, want := range []string{"Not enough decisions yet", "30 more"} {
+	for _, want := range []string{"Not enough decisions yet", "30 are missing"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not say %q:\n%s", want, text)
 		}

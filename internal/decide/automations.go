@@ -310,11 +310,14 @@ func (r *runner) webhook(s automation.Webhook, at string) {
 	})
 }
 
-// document is what a webhook tells beside the order.
+// document is what a webhook tells beside the order. It is kept until long after the webhook has left, and sent again as
+// it is; so what names a person is not in it, as it is not after a wait.
 func (r *runner) document() map[string]string {
 	data := map[string]string{"event": r.trigger, "subject": r.subject}
 	for name, v := range r.facts.named {
-		data["values."+name] = automation.NewValue(name, v).Text
+		if !slices.Contains(r.personal, name) {
+			data["values."+name] = automation.NewValue(name, v).Text
+		}
 	}
 	return data
 }

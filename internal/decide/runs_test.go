@@ -524,6 +524,7 @@ func TestWhatNamesAPersonIsNotKept(t *testing.T) {
   - set: { name: domain, value: customer.email_domain }
   - if: both.startsWith("to s")
     then: [ { tag: known } ]
+  - webhook: { connection: erp, purpose: tell }
   - wait: 1h
   - if: both != "x"
     then: [ { tag: kept } ]
@@ -536,6 +537,16 @@ func TestWhatNamesAPersonIsNotKept(t *testing.T) {
 	bare := run.Clone()
 	bare.CustomerID = "" // in these tests it is made of the address
 	kept, _ := json.Marshal(bare)
+	// A webhook is kept as it leaves, and sent again as it is kept: the same body at every attempt, and nobody named in it.
+	var body map[string]string
+	for _, f := range d.Effects {
+		if f.Payload.Purpose == "tell" {
+			body = f.Payload.Data
+		}
+	}
+	if body["values.domain"] != "example.com" || len(body) != 3 {
+		t.Errorf("the webhook says %v", body)
+	}
 	for what, text := range map[string]string{"trace": string(trace), "run": string(kept)} {
 		if strings.Contains(text, "ecret") || !strings.Contains(text, "not shown, as it names a person") || !strings.Contains(text, "example.com") {
 			t.Errorf("the %s says %s", what, text)

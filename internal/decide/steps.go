@@ -20,7 +20,9 @@ type runner struct {
 	acts bool
 	run  *automation.Run // nil where nothing can wait, or nothing is done
 	did  []string
-	redo bool // the step where it goes on is itself done, and not only those after it
+	// Names of values that name a person: they are known to the steps that follow at once, and stand in nothing that is kept.
+	personal []string
+	redo     bool // the step where it goes on is itself done, and not only those after it
 
 	// What the automation began with, which is not always the event in hand.
 	event, trigger, subject, once string
@@ -193,8 +195,10 @@ func (r *runner) step(s *automation.Step, at []automation.Frame, i int) flow {
 			said = "not shown, as it names a person"
 			r.forget(x.Name)
 			r.know(x.Name, v)
+			r.personal = append(r.personal, x.Name)
 		default:
 			said = rule.Show(v)
+			r.personal = slices.DeleteFunc(r.personal, func(n string) bool { return n == x.Name })
 			r.name(automation.NewValue(x.Name, v))
 		}
 		r.did = append(r.did, "set "+x.Name+": "+said)
@@ -286,6 +290,7 @@ func (r *runner) know(name string, v any) {
 // forget takes a name away, which an earlier line of a for_each may have given.
 func (r *runner) forget(name string) {
 	delete(r.facts.named, name)
+	r.personal = slices.DeleteFunc(r.personal, func(n string) bool { return n == name })
 	if r.run != nil {
 		r.run.Values = slices.DeleteFunc(r.run.Values, func(v automation.Value) bool { return v.Name == name })
 	}

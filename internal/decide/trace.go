@@ -5,6 +5,8 @@ import (
 	"math"
 	"time"
 
+	"orderly.example/orderly/internal/automation"
+	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/routing"
 )
 
@@ -28,6 +30,23 @@ type Considered struct {
 	Did     []string `json:"did,omitempty"`     // what it did; what it would have done when it is not active
 	Error   string   `json:"error,omitempty"`
 	Run     string   `json:"run,omitempty"` // where its steps may wait
+}
+
+// NotDone says why an automation that fired did nothing; "" when it acted.
+func (c *Considered) NotDone() string {
+	switch c.Mode {
+	case "":
+		return ""
+	case string(automation.Canary):
+		return "the order is not in its share"
+	case string(automation.Shadow):
+		return "it is in shadow"
+	case automation.HowStopped:
+		return "it is stopped: " + c.Stopped
+	case string(event.History):
+		return "the event was imported as history"
+	}
+	return "it is " + c.Mode
 }
 
 // Outcomes of a considered automation that are worth keeping; all others were false.

@@ -25,8 +25,9 @@ type Explanation struct {
 	EventType  string          `json:"event_type"`
 	At         time.Time       `json:"at"`
 	Mode       automation.Mode `json:"mode"`
-	Fired      bool            `json:"fired"`
-	Outcome    string          `json:"outcome"` // fired, not fired, unknown
+	Fired      bool            `json:"fired"`              // and acted
+	Outcome    string          `json:"outcome"`            // fired, would have fired, not fired, unknown
+	NotDone    string          `json:"not_done,omitempty"` // why it did nothing although its condition held
 	Did        []string        `json:"did,omitempty"`
 	Condition  string          `json:"condition,omitempty"`
 	Reasons    []string        `json:"reasons"` // the decisive parts in words, with their values
@@ -129,8 +130,13 @@ func (e *Engine) explain(tx *store.Tx, ev store.EventRow, set *automation.Set, n
 		for _, c := range trace.Automations {
 			if c.Name == a.Name {
 				x.Did = c.Did
-				x.Fired = c.Outcome == decide.Fired
 				x.Outcome = c.Outcome
+				if c.Outcome == decide.Fired {
+					if x.NotDone = c.NotDone(); x.NotDone != "" {
+						x.Outcome = "would have fired"
+					}
+					x.Fired = x.NotDone == ""
+				}
 			}
 		}
 		for _, leaf := range x.Tree.Leaves() {

@@ -48,6 +48,18 @@ do:
 	if !large.Fired || len(large.Did) != 1 || !strings.Contains(large.Condition, `money("100", "EUR")`) {
 		t.Errorf("%+v", large)
 	}
+	// A canary whose share an order is not in has not fired on it, and the same goes for what is in shadow.
+	for mode, want := range map[string]string{"canary\nshare: 1%": "the order is not in its share", "shadow": "it is in shadow"} {
+		r.apply(func() store.Text {
+			x := rule("100")
+			x.Text += "mode: " + mode + "\n"
+			return x
+		}())
+		r.decided(placed("3"+mode[:3], "MUG", 20))
+		if x := ask("3" + mode[:3]); x.Fired || x.Outcome != "would have fired" || x.NotDone != want || len(x.Did) != 1 {
+			t.Errorf("%s: %+v", mode, x)
+		}
+	}
 	if _, err := r.eng.Why(t.Context(), "ord_none", ""); err == nil {
 		t.Error("an order that does not exist was explained")
 	}
