@@ -9,7 +9,6 @@ import (
 	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/archive"
 	"orderly.example/orderly/internal/engine"
-	"orderly.example/orderly/internal/watch"
 )
 
 // withEngine opens a shop and an engine that takes events but delivers nothing:
@@ -22,7 +21,7 @@ func (p *program) withEngine(cmd *cobra.Command, create bool, fn func(*shop, *en
 			return err
 		}
 		defer old.Close()
-		e, err := engine.New(ctx, engine.Options{DB: s.db, Old: old, Rates: watch.KnownRates, Keyring: s.keys, Now: p.now, Logger: s.log, BaseURL: s.cfg.BaseURL})
+		e, err := engine.New(ctx, engine.Options{DB: s.db, Old: old, Rates: s.heard, Keyring: s.keys, Now: p.now, Logger: s.log, BaseURL: s.cfg.BaseURL})
 		if err != nil {
 			return err
 		}

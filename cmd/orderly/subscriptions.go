@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"orderly.example/orderly/internal/automation"
+	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/store"
 	"orderly.example/orderly/internal/watch"
 )
@@ -45,4 +46,19 @@ func (s *shop) subscriptions() watch.State {
 			return out, err
 		},
 	}
+}
+
+// heard names the rates whose silence is noticed: those that were learned, and those of the senders that say how often they deliver.
+func (s *shop) heard(tx *store.Tx, pol *decide.Policy, now time.Time) ([]string, error) {
+	out, err := watch.KnownRates(tx, pol, now)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.Connections()
+	for _, row := range rows {
+		if c, _, err := readConnection(s.keys, row); err == nil && row.Kind == kindInbound && c.Expect != "" {
+			out = append(out, watch.Connection+":"+row.Name)
+		}
+	}
+	return out, err
 }

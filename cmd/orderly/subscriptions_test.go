@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/store"
 	"orderly.example/orderly/internal/watch"
@@ -64,6 +66,15 @@ func TestASubscriptionThatVanished(t *testing.T) {
 			t.Fatal(err)
 		}
 		return out
+	}
+	if err := db.View(t.Context(), func(tx *store.Tx) error {
+		heard, err := s.heard(tx, &decide.Policy{}, began) // for the map: a flow that somebody watches
+		if slices.Sort(heard); !slices.Equal(heard, []string{"connection:market", "connection:web-shop"}) {
+			t.Errorf("%q", heard)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
 	}
 	const day = 24 * time.Hour
 	if got := missed(began.Add(day-time.Hour), began); len(got) != 0 {

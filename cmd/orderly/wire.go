@@ -413,7 +413,7 @@ func (p *program) start(ctx context.Context, s *shop) (_ *running, err error) {
 	if r.tracer, err = observe.NewTracer(ctx, p.env, buildVersion(), s.log); err != nil {
 		return nil, fault.Wrap(err, fault.Invalid, "serve", "traces: %v", err)
 	}
-	r.engine, err = engine.New(ctx, engine.Options{DB: s.db, Old: r.old, Rates: watch.KnownRates, Tracer: r.tracer, Keyring: s.keys, Now: p.now, Logger: s.log, Ports: outPorts{r.ports}, BaseURL: r.base})
+	r.engine, err = engine.New(ctx, engine.Options{DB: s.db, Old: r.old, Rates: s.heard, Tracer: r.tracer, Keyring: s.keys, Now: p.now, Logger: s.log, Ports: outPorts{r.ports}, BaseURL: r.base})
 	if err != nil {
 		return nil, err
 	}

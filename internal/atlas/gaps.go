@@ -221,7 +221,7 @@ func unwatched(m *Map) (out []Gap) {
 		if len(types) > 0 {
 			out = append(out, Gap{
 				Kind: Unwatched, Nodes: []string{n.Key}, Message: fmt.Sprintf("nobody notices when %s stops sending %s", n.Name, list(types)),
-				Remedy: "the watch learns its rate after four weeks and a hundred events; until then give an automation on such events an expect:, or one that fires on their absence",
+				Remedy: "the watch learns its rate after four weeks and a hundred events; until then say at its connection how often it delivers (expect), or give an automation on such events an expect:, or one that fires on their absence",
 			})
 		}
 	}
