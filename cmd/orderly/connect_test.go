@@ -107,6 +107,11 @@ func TestConnectionsInTheConsole(t *testing.T) {
 	post("new", 422, "nknown event type", inbound)
 	inbound.Set("event_type", "")
 	secret := regexp.MustCompile(`whsec_[A-Za-z0-9+/=]+`).FindString(post("new", 200, "shown this once", inbound))
+	post("counts", 422, "a whole number, and hour, day, week or month", url.Values{"expect": {"often"}})
+	post("counts", 303, "", url.Values{"expect": {"2 per week"}})
+	if _, page, _ := s.do("GET", "/settings/connections/counts", ""); !strings.Contains(page, `value="2 per week"`) || !strings.Contains(s.run("", "connection", "list"), "at least 2 per week") {
+		t.Errorf("what it delivers at least is not kept: %s", page)
+	}
 	if code := deliverAs(t, s, "counts", connect.Secret(secret), order("7001")); code != 200 {
 		t.Errorf("a delivery by the new door: %d", code)
 	}

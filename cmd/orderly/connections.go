@@ -225,8 +225,11 @@ func (p *program) listConnections(cmd *cobra.Command, asJSON bool) error {
 				what = c.Host + " from " + c.From
 			}
 			note := ""
+			if c.Expect != "" {
+				note = "at least " + c.Expect
+			}
 			if len(sec.Secrets) > 1 {
-				note = "two secrets: rotate --finish"
+				note = strings.TrimPrefix(note+"; two secrets: rotate --finish", "; ")
 			}
 			table = append(table, []string{row.Name, row.Kind, what, p.day(row.Updated), note})
 		}

@@ -101,6 +101,20 @@ func TestIncidentsByKeyboard(t *testing.T) {
 	s.shows(from)
 	s.press("gm")
 	s.until(`location.pathname === "/map"`)
+
+	// What is printed is the map on white paper, whatever the screen looks like and whatever is wrong at the moment.
+	s.eval(`document.documentElement.dataset.theme = "dark"`, nil)
+	call(s.browser, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+	var seen struct {
+		Map                bool
+		Banner, Side, Find string
+		Ink                string
+	}
+	s.eval(`({Map: document.querySelector("svg.atlas").getBoundingClientRect().width > 900, Banner: getComputedStyle(document.querySelector("#banner")).display, Side: getComputedStyle(document.querySelector(".side")).display,
+		Find: getComputedStyle(document.querySelector(".atlas-find")).display, Ink: getComputedStyle(document.querySelector("svg.atlas .name")).fill})`, &seen)
+	if !seen.Map || seen.Banner != "none" || seen.Side != "none" || seen.Find != "none" || seen.Ink != "rgb(22, 27, 38)" {
+		t.Errorf("%+v", seen)
+	}
 	s.clean()
 }
 
@@ -216,27 +230,6 @@ func TestDeadLettersInTheBrowser(t *testing.T) {
 		if len(l.Replays) != 1 || l.Replays[0].Actor != consoletest.AdminMail || (l.Replays[0].Risk != "") != unsure {
 			t.Errorf("%s: %+v", l.Effect.ID, l.Replays)
 		}
-	}
-	s.clean()
-}
-
-// TestThePrintedMapIsAPoster: what is printed is the map on white paper, whatever the screen looks like and whatever is wrong at the moment.
-func TestThePrintedMapIsAPoster(t *testing.T) {
-	s := openLive(t, callERP)
-	s.submit(&event.IncidentRaised{Subject: "x", Title: "Something is wrong", Detail: "d"})
-	s.sell(2)
-	s.open("/map")
-	s.eval(`document.documentElement.dataset.theme = "dark"`, nil)
-	call(s.browser, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
-	var seen struct {
-		Map                bool
-		Banner, Side, Find string
-		Ink                string
-	}
-	s.eval(`({Map: document.querySelector("svg.atlas").getBoundingClientRect().width > 900, Banner: getComputedStyle(document.querySelector("#banner")).display, Side: getComputedStyle(document.querySelector(".side")).display,
-		Find: getComputedStyle(document.querySelector(".atlas-find")).display, Ink: getComputedStyle(document.querySelector("svg.atlas .name")).fill})`, &seen)
-	if !seen.Map || seen.Banner != "none" || seen.Side != "none" || seen.Find != "none" || seen.Ink != "rgb(22, 27, 38)" {
-		t.Errorf("%+v", seen)
 	}
 	s.clean()
 }

@@ -148,8 +148,8 @@ func (s *liveShop) dialog(verb, reason string) {
 }
 
 // picture keeps what the page looks like when ORDERLY_SHOTS names a folder.
-func (s *liveShop) picture(name string) {
-	s.t.Helper()
+func (b *browser) picture(name string) {
+	b.t.Helper()
 	dir := os.Getenv("ORDERLY_SHOTS")
 	if dir == "" {
 		return
@@ -158,18 +158,18 @@ func (s *liveShop) picture(name string) {
 		w     int64
 		theme string
 	}{{1440, ""}, {390, ""}, {1440, "-dark"}, {390, "-dark"}} {
-		s.size(shot.w, 1000, shot.w < 500)
-		s.eval(fmt.Sprintf(`document.documentElement.dataset.theme = %q || "light"`, strings.TrimPrefix(shot.theme, "-")), nil)
-		png, err := chromedp.Run(s.ctx, chromedp.FullScreenshot(100))
+		b.size(shot.w, 1000, shot.w < 500)
+		b.eval(fmt.Sprintf(`document.documentElement.dataset.theme = %q || "light"`, strings.TrimPrefix(shot.theme, "-")), nil)
+		png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
 		if err != nil {
-			s.t.Fatal(err)
+			b.t.Fatal(err)
 		}
 		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s%s-%d.png", name, shot.theme, shot.w)), png, 0o644); err != nil {
-			s.t.Fatal(err)
+			b.t.Fatal(err)
 		}
 	}
-	s.eval(`delete document.documentElement.dataset.theme`, nil)
-	s.size(1440, 1000, false)
+	b.eval(`delete document.documentElement.dataset.theme`, nil)
+	b.size(1440, 1000, false)
 }
 
 const callERP = "automation: call-erp\nowner: erp@shop.example\nwhy: The ERP books what is sold.\non: order.placed\ndo: [ { webhook: erp } ]\n"

@@ -55,6 +55,7 @@ func TestPasskey(t *testing.T) {
 	b.until(`location.pathname === "/orders" && location.search === "?state=held"`)
 	b.open("/profile")
 	b.until(`!document.querySelector("#passkeys").innerText.includes("Never") && document.body.innerText.includes("by passkey")`)
+	b.picture("passkeys")
 
 	// Who does not prove that they are there is not let in.
 	call(b, webauthn.SetUserVerified, webauthn.SetUserVerifiedParams{AuthenticatorID: id, IsUserVerified: false})
