@@ -111,6 +111,8 @@ type ports struct {
 	until  time.Time
 	missed map[string]time.Time // when a name that is not there was last looked for
 	byName map[string]*port
+
+	refused refusals
 }
 
 // port is one connection with its adapter.
@@ -212,6 +214,9 @@ func (p *port) make(ps *ports) error {
 		}
 		p.inbound = api.Hook{Name: p.row.Name, EventType: c.EventType, Verify: func(h http.Header, body []byte) error {
 			_, err := v.Verify(h, body, ps.now())
+			if err != nil {
+				ps.refused.add(p.row.Name, err)
+			}
 			return err
 		}}
 	case kindWebhook:

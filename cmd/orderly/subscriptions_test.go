@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"orderly.example/orderly/internal/connect/hook"
 	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/store"
@@ -112,5 +114,98 @@ func TestASubscriptionThatVanished(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestASenderWhoseDeliveriesAreRefused: a sender that signs with another secret is told while it still tries, and only it: one that is heard as well is
+// well, and some knocks of a stranger are nothing.
+func TestASenderWhoseDeliveriesAreRefused(t *testing.T) {
+	key, err := store.NewKeyring(make([]byte, store.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+	clock := func() time.Time { return now }
+	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "shop.db"), store.Options{Keyring: key, Now: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	s, ps := &shop{db: db, keys: key}, newPorts(db, key, clock)
+	defer ps.close()
+	for _, name := range []string{"web-shop", "market"} {
+		if _, _, err := s.setConnection(t.Context(), connectionChange{name: name, kind: kindInbound, config: func(string, *connectionConfig) error { return nil }}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other, err := hook.NewSigner(hook.NewSecret())
+	if err != nil {
+		t.Fatal(err)
+	}
+	knock := func(name string, n int) {
+		t.Helper()
+		door, err := ps.Hook(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range n {
+			ts, sig := other.Sign("msg_1", now, []byte("{}"))
+			h := http.Header{}
+			h.Set(hook.HeaderID, "msg_1")
+			h.Set(hook.HeaderTimestamp, ts)
+			h.Set(hook.HeaderSignature, sig)
+			if door.Verify(h, []byte("{}")) == nil {
+				t.Fatal("a stranger's signature was taken")
+			}
+		}
+		if err := ps.writeRefusals(t.Context(), "node"); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(time.Minute)
+	}
+	book, err := watch.NewBook(rate.Calendar{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func() (out []watch.Breach) {
+		t.Helper()
+		if err := db.View(t.Context(), func(tx *store.Tx) (err error) {
+			out, err = s.subscriptions().Look(tx, watch.Ask{Now: now, Up: now.AddDate(0, 0, -1), Book: book})
+			if bs := watch.States(); err == nil {
+				for _, st := range bs {
+					if st.Name == "failing" {
+						more, ferr := st.Look(tx, watch.Ask{Now: now, Book: book})
+						out, err = append(out, more...), ferr // what came in is nothing that was sent
+					}
+				}
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	knock("web-shop", 3)
+	if got := look(); len(got) != 0 {
+		t.Errorf("three knocks: %+v", got)
+	}
+	knock("web-shop", 9)
+	got := look()
+	if len(got) != 1 || got[0].Subject != "silent:connection:web-shop" || got[0].Title != "What web-shop delivers is refused" || !strings.Contains(got[0].Detail, "12 deliveries") ||
+		!strings.Contains(got[0].Detail, "signature") || got[0].Next == "" || !got[0].Since.Equal(time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)) {
+		t.Fatalf("%+v", got)
+	}
+	book.Take(store.WatchRow{ID: "e", Source: "web-shop", Type: "order.placed", At: now, Mode: event.Live})
+	if got := look(); len(got) != 0 {
+		t.Errorf("it is heard again: %+v", got)
+	}
+	now = now.Add(2 * time.Hour)
+	knock("market", 6)
+	if got := look(); len(got) != 1 || got[0].Subject != "silent:connection:market" {
+		t.Errorf("%+v", got)
+	}
+	now = now.Add(time.Hour + time.Minute)
+	if got := look(); len(got) != 0 {
+		t.Errorf("nobody knocks any more: %+v", got)
 	}
 }

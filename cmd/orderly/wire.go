@@ -482,6 +482,7 @@ func (r *running) serve(ctx context.Context) error {
 		}
 	})
 	wg.Go(func() { r.watch.Run(inside) })
+	wg.Go(func() { r.ports.tellRefusals(inside, r.log) })
 	err := r.server.Serve(ctx, r.ln)
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		err = errors.Join(cause, err)

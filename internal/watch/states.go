@@ -122,6 +122,9 @@ func stalled(tx *store.Tx, ask Ask) ([]Breach, error) {
 	return out, err
 }
 
+// Refused is the purpose of the tallies that count what a sender delivered and was refused for its signature; their destination is the connection.
+const Refused = "refused-delivery"
+
 func failing(tx *store.Tx, ask Ask) ([]Breach, error) {
 	ts, err := tx.Tallies(ask.Now.Add(-time.Hour))
 	if err != nil {
@@ -135,6 +138,9 @@ func failing(tx *store.Tx, ask Ask) ([]Breach, error) {
 	by := map[string]*sum{}
 	var order []string
 	for _, t := range ts {
+		if t.Purpose == Refused {
+			continue // that came in
+		}
 		s := by[t.Destination]
 		if s == nil {
 			s = &sum{since: t.At}
