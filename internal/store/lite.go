@@ -26,6 +26,7 @@ type liteDB struct {
 	pen     pen
 	commits atomic.Int64
 	syncer  *syncer
+	keeper  *keeper
 	readers chan *liteConn
 	conns   []*liteConn
 	quit    chan struct{} // closed by close: nobody takes a connection any more
@@ -60,15 +61,9 @@ type bulkKey struct {
 // maxStmts bounds the statements kept per connection; lists with many filters make many texts.
 const maxStmts = 300
 
-// The write-ahead log is carried into the file by a connection of its own, beside
-// the writer, so that no commit waits for it. While writes never stop, the log
-// cannot begin anew for that; at logPages of 4 KiB the writer itself carries the
-// little that is left, and it does.
 const (
-	logPages        = 24_000
-	checkpointEvery = 500 * time.Millisecond
-	writerCacheKiB  = 24 << 10
-	readerCacheKiB  = 4 << 10
+	writerCacheKiB = 24 << 10
+	readerCacheKiB = 4 << 10
 )
 
 func openLite(ctx context.Context, path string, readers int) (*liteDB, error) {
@@ -89,7 +84,7 @@ func openLite(ctx context.Context, path string, readers int) (*liteDB, error) {
 	// NORMAL: a commit is written to the log, and the syncer makes it durable before
 	// anybody hears of it. The log is synced before it is carried over, as with FULL.
 	w, err := db.connect(ctx,
-		"journal_mode(wal)", "synchronous(normal)", fmt.Sprintf("wal_autocheckpoint(%d)", logPages),
+		"journal_mode(wal)", "synchronous(normal)", fmt.Sprintf("wal_autocheckpoint(%d)", mostPages),
 		fmt.Sprintf("journal_size_limit(%d)", 4096*logPages), fmt.Sprintf("cache_size(-%d)", writerCacheKiB))
 	if err != nil {
 		return nil, db.failed(path, err)
@@ -113,31 +108,17 @@ func openLite(ctx context.Context, path string, readers int) (*liteDB, error) {
 		}
 		db.readers <- r
 	}
-	keeper, err := db.connect(ctx, "wal_autocheckpoint(0)", "cache_size(-1024)")
+	c, err := db.connect(ctx, "wal_autocheckpoint(0)", "cache_size(-1024)")
 	if err != nil {
 		return nil, db.failed(path, err)
 	}
-	db.wg.Go(func() { db.checkpoint(keeper) })
-	return db, nil
-}
-
-// checkpoint carries the log over, beside the writer, until the store closes.
-func (db *liteDB) checkpoint(c *liteConn) {
-	tick := time.NewTicker(checkpointEvery)
-	defer tick.Stop()
-	for last := int64(-1); ; {
-		select {
-		case <-db.quit:
-			return
-		case <-tick.C:
-		}
-		if n := db.commits.Load(); n != last {
-			// Passive: it waits for nobody. What it cannot carry now, the next one does.
-			if c.run("PRAGMA wal_checkpoint(PASSIVE)") == nil {
-				last = n
-			}
-		}
+	file, err := share(abs)
+	if err != nil {
+		return nil, db.failed(path, err)
 	}
+	db.keeper = &keeper{conn: c, file: file, sync: file.Sync, long: logPages}
+	db.wg.Go(func() { db.keep(db.keeper) })
+	return db, nil
 }
 
 func (db *liteDB) failed(path string, err error) error {
@@ -198,6 +179,10 @@ func (db *liteDB) closeConns() error {
 		errs = append(errs, c.close())
 	}
 	db.conns = nil
+	if db.keeper != nil { // after the connections, see shared
+		errs = append(errs, db.keeper.file.Close())
+		db.keeper = nil
+	}
 	return errors.Join(errs...)
 }
 
