@@ -464,7 +464,7 @@ func (s *benchServer) usage() (u benchUsage, err error) {
 
 // drained waits until every effect has been taken.
 func (all benchServers) drained(ctx context.Context) error {
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		u, err := all.usage()

@@ -62,7 +62,7 @@ type bulkKey struct {
 const maxStmts = 300
 
 const (
-	writerCacheKiB = 24 << 10
+	writerCacheKiB = 16 << 10
 	readerCacheKiB = 4 << 10
 )
 
