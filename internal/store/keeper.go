@@ -29,7 +29,7 @@ const (
 )
 
 // keep works until the store closes.
-func (db *liteDB) keep(k *keeper) {
+func (db *liteDB) keep(ctx context.Context, k *keeper) {
 	tick := time.NewTicker(carryEvery)
 	defer tick.Stop()
 	end := 0 // how many pages it has to have to be ended
@@ -43,7 +43,7 @@ func (db *liteDB) keep(k *keeper) {
 		if n == last {
 			continue
 		}
-		pages, err := k.carry()
+		pages, err := k.carry(ctx)
 		if err != nil {
 			continue // another program carries; the next time will do
 		}
@@ -60,19 +60,19 @@ func (db *liteDB) keep(k *keeper) {
 		if pages < end {
 			continue
 		}
-		w, err := db.pen.take(context.Background(), true)
+		w, err := db.pen.take(ctx, true)
 		if err != nil {
 			return
 		}
-		_, _ = k.carry()
+		_, _ = k.carry(ctx)
 		db.pen.pass(w)
 		end = pages + k.long/4 // while a long read needs the log, it cannot begin anew
 	}
 }
 
 // carry carries what no reader is in the way of, waiting for nobody, and returns how many pages the log has.
-func (k *keeper) carry() (pages int, err error) {
-	rows, err := k.conn.query(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)", nil)
+func (k *keeper) carry(ctx context.Context) (pages int, err error) {
+	rows, err := k.conn.query(ctx, "PRAGMA wal_checkpoint(PASSIVE)", nil)
 	if err != nil {
 		return 0, err
 	}

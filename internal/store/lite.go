@@ -117,7 +117,8 @@ func openLite(ctx context.Context, path string, readers int) (*liteDB, error) {
 		return nil, db.failed(path, err)
 	}
 	db.keeper = &keeper{conn: c, file: file, sync: file.Sync, long: logPages}
-	db.wg.Go(func() { db.keep(db.keeper) })
+	ctx = context.WithoutCancel(ctx)
+	db.wg.Go(func() { db.keep(ctx, db.keeper) })
 	return db, nil
 }
 
