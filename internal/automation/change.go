@@ -86,6 +86,9 @@ func (c Change) apply(e *editing) (string, error) {
 	if strings.HasPrefix(c.Do, "part-") {
 		return c.condition(e)
 	}
+	if strings.HasPrefix(c.Do, "example-") {
+		return c.example(e)
+	}
 	return "", unfit("there is no change %q", c.Do)
 }
 

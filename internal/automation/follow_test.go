@@ -130,3 +130,67 @@ func factOf(v string, typ schema.Type) (any, error) {
 	out, err := d.factValue(root.at("v"), typ)
 	return out, err
 }
+
+func TestExamplesAreChangedInPlace(t *testing.T) {
+	const text = `automation: x
+owner: a@shop.example
+why: y
+on: order.placed
+when: order.total >= money("100", "EUR") && customer.orders == 0
+do: [ { tag: a } ]
+tests:
+  # agreed with Kim
+  - name: on the line # the edge
+    event: { total: 100 EUR, tags: [ b ] }
+    given: { customer.orders: 0 }
+    expect: fires
+    does: [tag a]
+`
+	apply := func(text string, c Change) string {
+		t.Helper()
+		out, err := c.Apply(text, "EUR")
+		if err != nil {
+			t.Fatalf("%+v: %v\n%s", c, err, text)
+		}
+		if _, err := Parse("x", []byte(out)); err != nil {
+			t.Fatalf("%+v: %v\n%s", c, err, out)
+		}
+		return out
+	}
+	out := apply(text, Change{Do: "example-value", At: "tests/0/event/total", Value: "150 EUR"})
+	out = apply(out, Change{Do: "example-value", At: "tests/0/event/tags", Value: "b, vip x"})
+	if want := strings.NewReplacer("100 EUR,", "150 EUR,", "[ b ]", "[b, vip x]").Replace(text); out != want {
+		t.Errorf("\n%s\nnot\n%s", out, want)
+	}
+	out = apply(out, Change{Do: "example-value", At: "tests/0/given/customer.orders"})
+	if strings.Contains(out, "given") {
+		t.Errorf("nothing is given any more, and still\n%s", out)
+	}
+	out = apply(out, Change{Do: "example-give", At: "tests/0", Value: "customer.orders"})
+	out = apply(out, Change{Do: "example-expect", At: "tests/0", Value: "does not fire"})
+	if !strings.Contains(out, "given: { customer.orders: 0 }") || !strings.Contains(out, "expect: does not fire") || strings.Contains(out, "does:") || !strings.Contains(out, "# the edge") {
+		t.Error(out)
+	}
+	out = apply(out, Change{Do: "example-add"})
+	a, _ := Parse("x", []byte(out))
+	if len(a.Tests) != 2 || a.Tests[1].Name != "example 1" || len(a.Tests[1].Given) != 2 {
+		t.Errorf("%+v\n%s", a.Tests, out)
+	}
+	out = apply(out, Change{Do: "example-remove", At: "tests/0"})
+	out = apply(out, Change{Do: "example-remove", At: "tests/0"})
+	if strings.Contains(out, "tests:") {
+		t.Error(out)
+	}
+	out = apply(out, Change{Do: "example-add"})
+	if a, _ = Parse("x", []byte(out)); len(a.Tests) != 1 || a.Tests[0].Expect != rule.True {
+		t.Error(out)
+	}
+	for _, c := range []Change{
+		{Do: "example-value", At: "tests/7/event", Value: "1"}, {Do: "example-value", At: "when", Value: "1"}, {Do: "example-remove", At: "tests/x"}, {Do: "example-expect", At: "tests/0", Value: "maybe"},
+		{Do: "example-give", At: "tests/0", Value: "nonsense"}, {Do: "example-value", At: "tests/0", Value: "x"}, {Do: "example-y", At: "tests/0"},
+	} {
+		if got, err := c.Apply(out, "EUR"); err == nil {
+			t.Errorf("%+v gave\n%s", c, got)
+		}
+	}
+}

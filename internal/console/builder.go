@@ -26,6 +26,7 @@ type builder struct {
 	Problems []problem
 	Template *automation.Template
 	Lists    lists
+	Examples []example
 	event    string // event type whose fields conditions may read
 	at       map[string][]string
 }
@@ -83,6 +84,10 @@ func (c *Console) builder(r *http.Request, text, template string) (*builder, err
 	}
 	if err != nil {
 		b.place(err)
+	}
+	if b.Doc != nil {
+		b.Examples, err = c.examples(r, b, a)
+		return b, err
 	}
 	return b, nil
 }

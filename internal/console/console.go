@@ -137,6 +137,8 @@ type Checker interface {
 	FindingsOf(ctx context.Context, name, text string) (*proof.Report, error)
 	// Names are what the names in a text may stand for.
 	Names(ctx context.Context) (automation.Names, error)
+	// RunTests says what comes of each test of an automation that is not saved yet.
+	RunTests(ctx context.Context, a *automation.Automation) ([]proof.Run, error)
 }
 
 // Replayer tries dead letters and quarantined events again.

@@ -164,6 +164,7 @@ type edited struct {
 	Text     string    `json:"text"`
 	HTML     string    `json:"html"`
 	Sentence string    `json:"sentence"`
+	Examples string    `json:"examples"`          // that some fail, "" when none does
 	Message  string    `json:"message,omitempty"` // why the act was not done; the text is as it was
 	Problems []problem `json:"problems"`
 }
@@ -192,6 +193,9 @@ func (c *Console) checkEdit(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := edited{Text: in.Text}
 	if in.Change != nil {
+		if err := c.accepted(r, in.Change, in.Text); err != nil {
+			return err
+		}
 		apply := in.Change.Apply
 		if in.Template != "" { // what hangs on its settings follows
 			t, err := findTemplate(in.Template)
@@ -220,7 +224,7 @@ func (c *Console) checkEdit(w http.ResponseWriter, r *http.Request) error {
 	if err := builderView(b).Render(ui.With(r.Context(), ui.Env{Zone: shop.Zone, Now: c.Now()}), &html); err != nil {
 		return err
 	}
-	out.HTML, out.Sentence, out.Problems = html.String(), b.Sentence, b.Problems
+	out.HTML, out.Sentence, out.Examples, out.Problems = html.String(), b.Sentence, b.examplesState(), b.Problems
 	answerJSON(w, http.StatusOK, out)
 	return nil
 }

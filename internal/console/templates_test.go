@@ -68,3 +68,55 @@ func (b *browser) contains(text string, want ...string) {
 		}
 	}
 }
+
+// TestExamplesAreMendedWithoutCode: who changes a condition sees which example no longer comes out as expected and why, and
+// mends it by its inputs, by accepting what happens, or by removing it; comments of the text stay.
+func TestExamplesAreMendedWithoutCode(t *testing.T) {
+	b := startBrowser(t, 0)
+	addAutomation(t, b.shop, commented+`tests:
+  - name: on the line # the edge
+    event: { total: 400.01 EUR }
+    given: { customer.orders: 0 }
+    expect: fires
+    does: ["hold: large"]
+  - name: a known customer
+    event: { total: 500 EUR }
+    given: { customer.orders: 3 }
+    expect: does not fire
+`)
+	b.signIn()
+	b.open("/automations/hold-commented/edit")
+	b.until(`document.querySelector("#gutter span") && document.querySelectorAll("#examples .step-box").length === 2`)
+	first := `document.querySelector("#examples .step-box").textContent.replace(/\s+/g, " ")`
+	shown := func(js string) (s string) {
+		t.Helper()
+		b.eval(js, &s)
+		return s
+	}
+	b.choose(`#only-if [data-f="amount"]`, "900")
+	b.contains(shown(first), "Not as expected", "Expected: it acts. What happens: it does nothing.", "The order total is above 900 EUR? No: 400.01 EUR.")
+	b.contains(shown(`document.querySelector("#examples-state").textContent`), "One example does not come out as expected.")
+	if s := shown(`getComputedStyle(document.querySelector("#examples-state")).display`); s == "none" {
+		t.Error("that an example fails is hidden beside the button")
+	}
+	// Its value is changed: the example is on the new line.
+	b.choose(`#b-tests-0-event-total`, "900.01 EUR")
+	b.until(`document.querySelector("#examples-state").hidden`)
+	b.contains(b.text(), "event: { total: 900.01 EUR }", "- name: on the line # the edge")
+	// Another step: what it does is accepted.
+	b.choose(`#b---do-0--reason`, "very large")
+	b.contains(shown(first), "it does not do “hold: large”", "hold: very large")
+	b.click(`#b-tests-0--accept`)
+	b.until(`document.querySelector("#examples-state").hidden`)
+	b.contains(b.text(), "does: [\"hold: very large")
+	// What happens now is right: accepted. What is of no use: removed.
+	b.choose(`#only-if [data-f="amount"]`, "1000")
+	b.click(`#b-tests-0--accept`)
+	b.contains(b.text(), "expect: does not fire")
+	b.click(`#b-tests-1--x`)
+	b.click(`#b-example-add`)
+	b.contains(shown(`document.querySelectorAll("#examples .step-box")[1].textContent`), "It acts")
+	b.contains(b.text(), "# the edge", "# four hours", "# agreed with the risk team")
+	b.saveEdit("dearer", `location.pathname === "/automations/hold-commented"`)
+	b.clean()
+}

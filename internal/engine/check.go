@@ -153,6 +153,23 @@ func (e *Engine) FindingsOf(ctx context.Context, name, text string) (*proof.Repo
 	return e.withPast(ctx, r)
 }
 
+// RunTests runs the tests of an automation that is not saved yet, each by itself.
+func (e *Engine) RunTests(ctx context.Context, a *automation.Automation) ([]proof.Run, error) {
+	var policy *decide.Policy
+	err := e.db.View(ctx, func(tx *store.Tx) (err error) {
+		policy, err = e.currentPolicy(tx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	runs := make([]proof.Run, len(a.Tests))
+	for i := range a.Tests {
+		runs[i] = proof.RunOf(policy.Settings, a, &a.Tests[i])
+	}
+	return runs, nil
+}
+
 // world is what the shop has beside a policy.
 func (e *Engine) world(tx *store.Tx, l *loaded) (proof.World, error) {
 	w := proof.World{Known: true, IPTable: e.tables.Load().ip.Len() > 0, Inbound: map[string][]string{}}

@@ -280,7 +280,7 @@ func (c *checker) unmet(a *subject) string {
 	case !r.Asked:
 		return "it is not asked"
 	}
-	return strings.Join(reasons(a.Automation, r.Decision.Facts), "; ")
+	return strings.Join(reasons(a.Automation.Condition.Explain(r.Decision.Facts).Leaves()), "; ")
 }
 
 // meetings looks for pairs on one event type whose steps do not go together.

@@ -41,25 +41,45 @@ func Failed(rs []TestResult) []TestResult {
 	return slices.DeleteFunc(slices.Clone(rs), func(r TestResult) bool { return r.OK })
 }
 
+// Run is what came of one test.
+type Run struct {
+	Got     rule.Outcome
+	Leaves  []rule.Node // the parts of the condition that made it so
+	Did     []string
+	Missing []string // of what it should have done
+	Problem string   // why the test failed, in a sentence; "" when it passed
+	NoCase  bool     // what the test tells cannot happen; Problem says why
+}
+
 // RunTest decides the event of a test with its automation alone and says in a sentence what
 // came out otherwise than expected, or "".
 func RunTest(settings decide.Settings, a *automation.Automation, t *automation.Test) string {
+	return RunOf(settings, a, t).Problem
+}
+
+// RunOf decides the event of a test with its automation alone.
+func RunOf(settings decide.Settings, a *automation.Automation, t *automation.Test) Run {
 	r, err := Try(settings, []*automation.Automation{a}, Case{Event: t.Event, Order: t.Order, Given: t.Given, Stock: t.Stock, At: t.At})
 	switch {
 	case err != nil:
-		return impossible(err)
+		return Run{NoCase: true, Problem: impossible(err)}
 	case !r.Asked:
-		return "no automation is asked about this event" + because(r.Decision.Trace.Notes)
+		return Run{NoCase: true, Problem: "no automation is asked about this event" + because(r.Decision.Trace.Notes)}
 	}
-	if got := r.Outcome(a.Name); got != t.Expect {
-		return fmt.Sprintf("it %s; expected is that it %s%s", verb(got), verb(t.Expect), because(reasons(a, r.Decision.Facts)))
+	run := Run{Got: r.Outcome(a.Name), Did: r.Did(a.Name), Leaves: a.Condition.Explain(r.Decision.Facts).Leaves()}
+	if run.Got != t.Expect {
+		run.Problem = fmt.Sprintf("it %s; expected is that it %s%s", verb(run.Got), verb(t.Expect), because(reasons(run.Leaves)))
+		return run
 	}
 	for _, want := range t.Does {
-		if !slices.ContainsFunc(r.Did(a.Name), func(did string) bool { return strings.Contains(did, want) }) {
-			return fmt.Sprintf("it does not %q; it did: %s", want, strings.Join(r.Did(a.Name), "; "))
+		if !slices.ContainsFunc(run.Did, func(did string) bool { return strings.Contains(did, want) }) {
+			run.Missing = append(run.Missing, want)
 		}
 	}
-	return ""
+	if len(run.Missing) > 0 {
+		run.Problem = fmt.Sprintf("it does not %q; it did: %s", run.Missing[0], strings.Join(run.Did, "; "))
+	}
+	return run
 }
 
 func verb(o rule.Outcome) string {
@@ -73,9 +93,9 @@ func verb(o rule.Outcome) string {
 }
 
 // reasons are the parts of the condition that made it what it is.
-func reasons(a *automation.Automation, f decide.Facts) []string {
+func reasons(leaves []rule.Node) []string {
 	var out []string
-	for _, n := range a.Condition.Explain(f).Leaves() {
+	for _, n := range leaves {
 		out = append(out, n.Sentence())
 	}
 	return out

@@ -243,7 +243,7 @@ func (d *Doc) Put(path, key, flow string, after ...string) (string, error) {
 	c := &Doc{Root: d.Root.clone()}
 	cm := c.At(path)
 	cm.Entries = slices.Insert(cm.Entries, at, &Entry{Key: key, Value: value})
-	return d.insert(m, at, keyText(key)+": "+flow, c.Root)
+	return d.insert(m, at, QuoteKey(key)+": "+flow, c.Root)
 }
 
 // Rename gives the entry of a path another key; its value and its place stay.
@@ -260,7 +260,7 @@ func (d *Doc) Rename(path, key string) (string, error) {
 		return "", ErrText
 	}
 	want := d.want(path, func(_ *Node, e *Entry) { e.Key = key })
-	return d.check(d.replace(e.Start, end, keyText(key)+":"), want, span{})
+	return d.check(d.replace(e.Start, end, QuoteKey(key)+":"), want, span{})
 }
 
 // Insert adds an item, written as YAML with its dash left out, to the list of path before the item at.

@@ -17,8 +17,8 @@ func Quote(s string, flow bool) string {
 	return doubled(s)
 }
 
-// keyText writes a key, quoted where it must be.
-func keyText(key string) string {
+// QuoteKey writes a key on one line, quoted only where it must be.
+func QuoteKey(key string) string {
 	if plainSafe(key, true) || strings.ContainsAny(key, "'\n") {
 		return Quote(key, true)
 	}

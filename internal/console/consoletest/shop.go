@@ -333,6 +333,11 @@ func (c Checks) FindingsOf(ctx context.Context, name, text string) (*proof.Repor
 // Names implements console.Checker, by the real engine.
 func (c Checks) Names(ctx context.Context) (automation.Names, error) { return c.Engine.Names(ctx) }
 
+// RunTests implements console.Checker, by the real engine.
+func (c Checks) RunTests(ctx context.Context, a *automation.Automation) ([]proof.Run, error) {
+	return c.Engine.RunTests(ctx, a)
+}
+
 // Findings implements console.Checker.
 func (c Checks) Findings(ctx context.Context) (*proof.Report, error) {
 	var as []*automation.Automation

@@ -45,11 +45,17 @@
   function show(answer, act) {
     const had = document.activeElement, id = box.contains(had) ? had.id : "", old = new Set($$("[id]", box).map((el) => el.id));
     const typed = id && had.value, sel = id && had.selectionStart !== undefined && had.type !== "number" ? [had.selectionStart, had.selectionEnd] : null;
+    const open = $$("details[id][open]", box).map((el) => el.id);
     box.innerHTML = answer.html;
+    for (const el of $$("details[id]", box)) if (open.includes(el.id)) el.open = true;
     let next = id && document.getElementById(id);
-    if (act && /-add$/.test(act.do)) {
+    if (act && /-(add|give)$/.test(act.do)) {
       const fresh = $$("[data-test] select, .step-args input, .step-args select, .step-box .inner select", box).find((el) => el.id && !old.has(el.id));
-      if (fresh) next = fresh;
+      if (fresh) {
+        next = fresh;
+        const fold = fresh.closest("details");
+        if (fold) fold.open = true;
+      }
     }
     if (next && next !== document.body) {
       next.focus({ preventScroll: true });
@@ -59,6 +65,9 @@
       if (near) near.focus({ preventScroll: true });
     }
     $("#sentence").textContent = answer.sentence || "…";
+    const state = $("#examples-state");
+    state.hidden = !answer.examples;
+    $("[data-state]", state).textContent = answer.examples || "";
     problems = answer.problems || [];
     tell();
     root.dataset.done = String(Number(root.dataset.done || 0) + 1); // what a test waits for
@@ -104,7 +113,7 @@
   }
   function send(act, from) {
     const last = queue[queue.length - 1];
-    if (last && last.act && act && last.from === from && last.act.do === act.do && !/add|up|down|remove|toggle|negate/.test(act.do)) queue.pop();
+    if (last && last.act && act && last.from === from && last.act.do === act.do && !/add|up|down|remove|toggle|negate|accept|give/.test(act.do)) queue.pop();
     queue.push({ act: act, from: from });
     work();
   }
@@ -124,7 +133,7 @@
     const test = el.dataset.f !== undefined && el.closest("[data-test]");
     if (test) { send(testOf(test), el); return; }
     if (el.dataset.do === undefined) return;
-    if (el.dataset.do === "step-add" && !el.value) return;
+    if (/^(step-add|example-give)$/.test(el.dataset.do) && !el.value) return;
     send(acts(el), el);
   }
   box.addEventListener("click", (e) => {
