@@ -19,7 +19,7 @@ import (
 // is recorded by what the command calls. A test holds that every command is here.
 var audited = map[string]string{
 	"token create": access.Inside, "token list": "", "token revoke": access.Inside,
-	"user add": access.Inside, "user list": "", "user reset-password": access.Inside, "user role": access.Inside, "user disable": access.Inside,
+	"user add": access.Inside, "user list": "", "user reset-password": access.Inside, "user role": access.Inside, "user disable": access.Inside, "user enable": access.Inside,
 	"customer export": access.Inside, "customer erase": access.Inside,
 	"audit list": "", "audit verify": "", "audit export": "cli.audit_export",
 	"connection set": "cli.connection_set", "connection list": "", "connection rotate": "cli.connection_rotate",

@@ -283,19 +283,23 @@ func (p *program) userCommand() *cobra.Command {
 		},
 	}
 	bindJSON(list.Flags(), &asJSON)
-	disable := &cobra.Command{
-		Use: "disable EMAIL", Short: "Keep a user from signing in, and end their sessions", Args: cobra.ExactArgs(1),
-		Example: examples("orderly user disable kim@shop.example"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withShop(cmd, false, func(s *shop) error {
-				if err := s.access.Disable(cmd.Context(), args[0], true); err != nil {
-					return err
-				}
-				p.printf("%s can no longer sign in.\n", args[0])
-				return nil
-			})
-		},
+	able := func(use, short, done string, disabled bool) *cobra.Command {
+		return &cobra.Command{
+			Use: use + " EMAIL", Short: short, Args: cobra.ExactArgs(1),
+			Example: examples("orderly user " + use + " kim@shop.example"),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				return p.withShop(cmd, false, func(s *shop) error {
+					if err := s.access.Disable(cmd.Context(), args[0], disabled); err != nil {
+						return err
+					}
+					p.printf("%s %s.\n", args[0], done)
+					return nil
+				})
+			},
+		}
 	}
+	disable := able("disable", "Keep a user from signing in, and end their sessions", "can no longer sign in", true)
+	enable := able("enable", "Let a user who was kept out sign in again", "may sign in again", false)
 	setRole := &cobra.Command{
 		Use: "role EMAIL ROLE", Short: "Give a user another role", Args: cobra.ExactArgs(2),
 		Long: userHelp, Example: examples("orderly user role kim@shop.example operator"),
@@ -309,8 +313,8 @@ func (p *program) userCommand() *cobra.Command {
 			})
 		},
 	}
-	for _, c := range []*cobra.Command{add, list, reset, setRole, disable} {
+	for _, c := range []*cobra.Command{add, list, reset, setRole, disable, enable} {
 		bindCommon(c.Flags())
 	}
-	return group(&cobra.Command{Use: "user", Short: "Make users and reset their passwords", Long: userHelp}, add, list, reset, setRole, disable)
+	return group(&cobra.Command{Use: "user", Short: "Make users and reset their passwords", Long: userHelp}, add, list, reset, setRole, disable, enable)
 }

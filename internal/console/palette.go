@@ -25,7 +25,7 @@ var palettePages = []found{
 	{Label: "Unfillable orders", Href: "/orders?state=unfillable"},
 	{Label: "Review", Note: "g r", Href: "/review"},
 	{Label: "My tasks", Href: "/review?mine=1"},
-	{Label: "Problems", Href: "/review?kind=incident"},
+	{Label: "Incidents", Note: "g i", Href: "/incidents"},
 	{Label: "Stock", Note: "g s", Href: "/stock"},
 	{Label: "Low stock", Href: "/stock?low=1"},
 	{Label: "Automations", Note: "g a", Href: "/automations"},
