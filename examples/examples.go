@@ -7,11 +7,14 @@ import (
 	"io/fs"
 )
 
-//go:embed shop bench/*.yaml templates/*.yaml
+//go:embed shop demo bench/*.yaml templates/*.yaml
 var files embed.FS
 
 // Shop is the policy folder of the sample shop, examples/shop: the starter pack.
 func Shop() fs.FS { return sub("shop") }
+
+// Demo holds what the sample shop tries besides: one automation that waits, one in shadow, one as a canary.
+func Demo() fs.FS { return sub("demo") }
 
 // Bench holds the automations of the benchmark, examples/bench.
 func Bench() fs.FS { return sub("bench") }

@@ -248,7 +248,7 @@ func (d *demo) seed(ctx context.Context) error {
 	if kept {
 		return nil
 	}
-	if err := d.applyPolicy(ctx, samples.Shop()); err != nil {
+	if err := d.applyPolicy(ctx, samples.Shop(), samples.Demo()); err != nil {
 		return err
 	}
 	shop := d.life.Shop
@@ -286,12 +286,16 @@ func (d *demo) seed(ctx context.Context) error {
 	return d.submit(ctx, evs)
 }
 
-func (d *demo) applyPolicy(ctx context.Context, folder fs.FS) error {
-	texts, err := engine.ReadFolder(folder)
-	if err != nil {
-		return err
+func (d *demo) applyPolicy(ctx context.Context, folders ...fs.FS) error {
+	var texts []store.Text
+	for _, f := range folders {
+		more, err := engine.ReadFolder(f)
+		if err != nil {
+			return err
+		}
+		texts = append(texts, more...)
 	}
-	_, err = d.r.engine.Apply(ctx, texts, "demo", "the sample shop", false)
+	_, err := d.r.engine.Apply(ctx, texts, "demo", "the sample shop", false)
 	return err
 }
 

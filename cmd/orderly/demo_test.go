@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestDemoLinkSignsIn: one line is enough to look around, and a folder that is kept goes on.
@@ -23,6 +24,23 @@ func TestDemoLinkSignsIn(t *testing.T) {
 		code, body, _ := s.do("GET", "/orders?state="+state, "")
 		if code != 200 || !strings.Contains(body, "/orders/ord_") {
 			t.Errorf("no order is %s (%d)", state, code)
+		}
+	}
+	// Every page about automations has something to show: runs that wait and that ended, a share, differences, a witness.
+	for path, want := range map[string][]string{
+		"/automations":                      {`href="/suggestions"`, "Shown by "},
+		"/automations/await-transfer/runs":  {"Waiting", "order.paid, an order is paid", ">ended"},
+		"/automations/pack-with-care":       {"not in its share", "did: tag pack-with-care"},
+		"/automations/trust-shared-devices": {"it is in shadow; it would have done: release"},
+	} {
+		for _, w := range want {
+			code, body := 0, ""
+			for end := time.Now().Add(10 * time.Second); !strings.Contains(body, w) && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+				code, body, _ = s.do("GET", path, "") // a run goes on soon after the event that it waits for
+			}
+			if code != 200 || !strings.Contains(body, w) {
+				t.Errorf("%s (%d) does not say %q", path, code, w)
+			}
 		}
 	}
 	if code := s.stop(); code != exitOK {

@@ -149,9 +149,12 @@ func (l *Life) Scenes(now time.Time) []event.Event {
 	place(func(o *event.OrderPlaced) { only(o, plain[31], 1); o.Customer.Email = NoMailbox })
 	gone := place(func(*event.OrderPlaced) {})
 	evs = append(evs, live("cancel-"+gone.Number, &event.OrderCancelled{Channel: gone.Channel, Number: gone.Number, Reason: "ordered twice by mistake (sample)"}))
-	place(func(o *event.OrderPlaced) {
+	transfer := func(o *event.OrderPlaced) {
 		o.Payment = event.Payment{Status: event.PaymentPending, Method: "bank transfer"}
-	})
+	}
+	place(transfer)
+	paid := place(transfer)
+	evs = append(evs, live("paid-"+paid.Number, &event.OrderPaid{Channel: paid.Channel, Number: paid.Number, Amount: paid.Worth(), Reference: "TRANSFER-" + paid.Number}))
 	for i, loc := range l.Shop.Locations() { // low everywhere
 		for _, p := range plain[60:63] {
 			evs = append(evs, live(fmt.Sprintf("count-%s-%d", p.SKU, i), &event.StockCounted{SKU: p.SKU, Location: loc.ID, OnHand: 2, Note: "cycle count (sample)"}))
