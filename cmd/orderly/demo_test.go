@@ -35,7 +35,7 @@ func TestDemoLinkSignsIn(t *testing.T) {
 	} {
 		for _, w := range want {
 			code, body := 0, ""
-			for end := time.Now().Add(10 * time.Second); !strings.Contains(body, w) && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+			for end := time.Now().Add(10 * time.Second); !strings.Contains(body, w) && time.Now().Before(end); <-time.After(50 * time.Millisecond) {
 				code, body, _ = s.do("GET", path, "") // a run goes on soon after the event that it waits for
 			}
 			if code != 200 || !strings.Contains(body, w) {
