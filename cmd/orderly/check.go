@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -20,8 +23,8 @@ import (
 func (p *program) checkCommand() *cobra.Command {
 	var asJSON, strict, past bool
 	c := &cobra.Command{
-		Use: "check [DIR]", Short: "Run the tests beside the automations and look for what does not go together", Args: cobra.MaximumNArgs(1),
-		Long: `Check a folder of files, or the shop's current policy when none is named: that
+		Use: "check [DIR|FILE]", Short: "Run the tests beside the automations and look for what does not go together", Args: cobra.MaximumNArgs(1),
+		Long: `Check a folder of files, one automation's file, or the shop's current policy when none is named: that
 every text is valid, that every automation does what the tests beside it say, and
 what can be proved of all of them together: pairs that want different things of
 one order, with an order that shows it; rules that can never fire; loops. Of the
@@ -30,7 +33,7 @@ Names of locations, connections and queues are looked up in the shop, when there
 What is not decided comes with what the recorded history says of it: always for the
 current policy, for a folder with --history. At most a minute is spent on that.
 Nothing is changed. The exit code is 1 when there is an error or a test fails.`,
-		Example: examples("orderly check examples/shop", "orderly check examples/shop --history", "orderly check --strict --json"),
+		Example: examples("orderly check examples/shop", "orderly check examples/shop/automations/hold-large-orders.yaml", "orderly check examples/shop --history", "orderly check --strict --json"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			report, alone, err := p.check(cmd, args, past)
 			if err != nil {
@@ -60,12 +63,12 @@ Nothing is changed. The exit code is 1 when there is an error or a test fails.`,
 	return c
 }
 
-// check looks at a folder when one is named, else at the database's policy. alone says that there is no shop whose
+// check looks at a folder or a file when one is named, else at the database's policy. alone says that there is no shop whose
 // locations, connections and queues a folder's names could be looked up in.
 func (p *program) check(cmd *cobra.Command, args []string, past bool) (report *proof.Report, alone bool, err error) {
 	var texts []store.Text
 	if len(args) == 1 {
-		if texts, err = engine.ReadFolder(os.DirFS(args[0])); err != nil {
+		if texts, err = policyTexts(args[0], true); err != nil {
 			return nil, false, err
 		}
 		if report, err = engine.CheckTexts(texts); err != nil {
@@ -87,6 +90,36 @@ func (p *program) check(cmd *cobra.Command, args []string, past bool) (report *p
 		return report, true, nil
 	}
 	return report, false, err
+}
+
+// policyTexts reads a policy folder or, where that makes sense, one automation.
+func policyTexts(path string, orFile bool) ([]store.Text, error) {
+	const op = "policy.read"
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, fault.Wrap(err, fault.Invalid, op, "%s cannot be read: %v", path, reason(err))
+	case info.IsDir():
+		return engine.ReadFolder(os.DirFS(path))
+	case !orFile:
+		return nil, fault.New(fault.Invalid, op, "%s is a file; name the folder that holds the whole policy", path)
+	case info.Size() > engine.MaxText:
+		return nil, fault.New(fault.Invalid, op, "%s is larger than %d KiB", path, engine.MaxText>>10)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Invalid, op, "%s cannot be read: %v", path, reason(err))
+	}
+	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+	return []store.Text{{Kind: engine.KindAutomation, Name: name, Text: string(text)}}, nil
+}
+
+// reason is an error of the file system without the path, which the message names already.
+func reason(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err
+	}
+	return err
 }
 
 // askHistory asks the past about what a report leaves open, for at most a minute.

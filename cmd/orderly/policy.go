@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -51,7 +50,7 @@ lets an automation begin to act waits for a second person to confirm it in the
 console, and the first one says who they are with --as.`,
 		Example: examples("orderly apply examples/shop --dry-run", "orderly apply examples/shop --note \"hold large first orders\""),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			texts, err := engine.ReadFolder(os.DirFS(args[0]))
+			texts, err := policyTexts(args[0], false)
 			if err != nil {
 				return err
 			}

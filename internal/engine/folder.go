@@ -21,6 +21,9 @@ import (
 //	automations/*.yaml     one automation a file
 //	templates/*.liquid     messages that replace the built-in ones
 
+// MaxText bounds a text of a policy, in bytes.
+const MaxText = 256 << 10
+
 // ReadFolder reads the texts of a policy folder. What it does not know is an error: a typo
 // in a file name must not switch an automation off silently.
 func ReadFolder(fsys fs.FS) ([]store.Text, error) {
@@ -56,8 +59,8 @@ func ReadFolder(fsys fs.FS) ([]store.Text, error) {
 		if err != nil {
 			return err
 		}
-		if len(text) > 256<<10 {
-			ps = append(ps, fault.Problem{Pointer: path, Message: "is larger than 256 KiB"})
+		if len(text) > MaxText {
+			ps = append(ps, fault.Problem{Pointer: path, Message: fmt.Sprintf("is larger than %d KiB", MaxText>>10)})
 			return nil
 		}
 		out = append(out, store.Text{Kind: kind, Name: name, Text: string(text)})
