@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -142,4 +143,52 @@ func deliverAs(t *testing.T, s *served, door string, secret connect.Secret, doc 
 	ts, sig := signer.Sign("msg_"+door, time.Now(), []byte(doc))
 	code, _, _ := s.do("POST", "/hooks/"+door, doc, "webhook-id", "msg_"+door, "webhook-timestamp", ts, "webhook-signature", sig, "Content-Type", "application/json")
 	return code
+}
+
+// What is decided before its connection is made waits, and leaves when it is.
+func TestEffectsWaitForTheirConnection(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, dir, "serve")
+	token, _ := strings.CutPrefix(s.out.wait(t, `(/setup\?token=[0-9a-z]+)`), "/setup?token=")
+	if code, body, _ := s.form("/setup", url.Values{"token": {token}, "email": {"kim@shop.example"}, "name": {"Kim"}, "password": {"glass tiger walks nine"}}); code != 303 {
+		t.Fatalf("set-up: %d %s", code, body)
+	}
+	s.run("", "apply", filepath.Join("..", "..", "examples", "shop"))
+	key := s.run("", "token", "create", "web", "--scopes", "events:write")
+	if code, body, _ := s.do("POST", "/v1/events", order("1001"), "Authorization", "Bearer "+key, "Content-Type", "application/json"); code != 200 {
+		t.Fatal(code, body)
+	}
+	shows := func(path, want string) {
+		t.Helper()
+		until := time.Now().Add(20 * time.Second)
+		for {
+			_, page, _ := s.do("GET", path, "")
+			if strings.Contains(page, want) {
+				return
+			}
+			if time.Now().After(until) {
+				t.Fatalf("%s does not show %q: %s", path, want, regexp.MustCompile(`(?s)<main.*</main>`).FindString(page))
+			}
+		}
+	}
+	shows("/effects?tab=waiting", "there is no smtp connection named")
+	if _, page, _ := s.do("GET", "/effects", ""); strings.Contains(page, "gave up") {
+		t.Error("an effect without a connection is a dead letter at once")
+	}
+	mails, err := fake.StartSMTP(t.Context(), fake.SMTPOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = mails.Close() }()
+	host, port, _ := strings.Cut(mails.Addr(), ":")
+	if code, body, _ := s.form("/settings/connections/new", url.Values{"kind": {"smtp"}, "name": {"mail"}, "host": {host}, "port": {port}, "tls": {"none"}, "from": {"Shop <orders@shop.example>"}}); code != 303 {
+		t.Fatal(code, body)
+	}
+	until := time.Now().Add(12 * time.Second) // the next attempt would come 15 s after the first at the latest, and the first is over
+	for len(mails.Messages()) == 0 {
+		if time.Now().After(until) {
+			t.Fatal("the mail did not leave when its connection was made")
+		}
+		runtime.Gosched()
+	}
 }

@@ -138,7 +138,7 @@ func (ps *ports) get(ctx context.Context, name string, kinds ...string) (*port, 
 		return nil, err
 	}
 	if p == nil || !slices.Contains(kinds, p.row.Kind) {
-		return nil, fault.New(fault.NotFound, "connection", "there is no %s connection named %q", kinds[0], name)
+		return nil, fault.New(fault.NotFound, "connection", "there is no %s connection named %q; make it under Settings, or with orderly connection set", kinds[0], name)
 	}
 	p.once.Do(func() { p.err = p.make(ps) })
 	return p, p.err
@@ -297,10 +297,10 @@ func (ps *ports) Mailer(ctx context.Context, connection string) (connect.Mailer,
 	return p.mailer, nil
 }
 
-// permanent tells the engine that trying again will not help: the connection is not there, or wrongly set.
+// permanent tells the engine that trying again will not help: the connection is wrongly set. For one that is not there yet
+// the effect waits, and leaves when it is made.
 func permanent(err error) error {
-	switch fault.KindOf(err) {
-	case fault.NotFound, fault.Invalid:
+	if fault.KindOf(err) == fault.Invalid {
 		return connect.Permanent(err)
 	}
 	return err

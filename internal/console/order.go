@@ -144,7 +144,7 @@ func (c *Console) nameRows(r *http.Request, rows []store.OrderRow) error {
 		if err != nil {
 			return err
 		}
-		o.Customer = firstOf(p.Name, p.ShippingName)
+		o.Customer = firstOf(p.Name, p.ShippingName, p.Email)
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ import (
 	"orderly.example/orderly/internal/store"
 )
 
-// Ports finds the adapter of a connection. An unknown name is a permanent error.
+// Ports finds the adapter of a connection. What is sent to a name that is not there yet waits for it.
 type Ports interface {
 	Mailer(ctx context.Context, connection string) (connect.Mailer, error)
 	Hook(ctx context.Context, connection string) (connect.Hook, error)

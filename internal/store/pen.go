@@ -22,6 +22,9 @@ type pen struct {
 
 // take waits for the pen.
 func (p *pen) take(ctx context.Context, bulky bool) (*liteConn, error) {
+	if ctx.Err() != nil { // the caller has given up; SQLite might be done before it hears of it
+		return nil, errBusy(ctx)
+	}
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -307,12 +308,38 @@ func (tx *Tx) Connections() ([]Connection, error) {
 	return out, err
 }
 
-// PutConnection writes a connection whole.
+// seen is when every node knows of a connection that was written: each looks again within a second.
+const seen = 2 * time.Second
+
+// PutConnection writes a connection whole, and lets what waits to leave by it be tried soon: it may wait for just that.
 func (tx *Tx) PutConnection(c Connection) error {
 	_, err := tx.Exec(`INSERT INTO connection (name, kind, config, secrets, updated) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, config = excluded.config, secrets = excluded.secrets, updated = excluded.updated`,
 		c.Name, c.Kind, c.Config, c.Secrets, micros(c.Updated))
-	return err
+	if err != nil {
+		return err
+	}
+	now, err := tx.Clock()
+	if err != nil {
+		return err
+	}
+	due := now.Add(seen)
+	var ids []string
+	err = tx.each("UPDATE effect SET due = $1 WHERE destination = $2 AND state = 'pending' AND due > $1 RETURNING id", []any{due, c.Name}, func(r *Rows) error {
+		var id string
+		err := r.Scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	slices.Sort(ids) // the order of creation
+	var jobs []Job
+	for some := range slices.Chunk(ids, EffectsPerJob) {
+		jobs = append(jobs, Deliver(c.Name, some).At(due))
+	}
+	return tx.Enqueue(jobs...)
 }
 
 // DeleteConnection removes a connection.
