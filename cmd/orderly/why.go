@@ -50,8 +50,12 @@ is shown, its whole condition part by part.`,
 					return err
 				}
 				if name != "" && len(a.Automations) == 0 {
-					if a.Unasked, err = e.Unasked(cmd.Context(), row.ID, name); err != nil {
+					un, err := e.Unasked(cmd.Context(), row.ID, name)
+					if err != nil {
 						return err
+					}
+					if a.Unasked = un.Text; un.Since != "" {
+						a.Unasked += " What it would do, with the state as it was then: orderly backtest " + name + " --since " + un.Since + " --until " + un.Until
 					}
 				}
 				if err := s.account(cmd.Context(), row, &a); err != nil {

@@ -245,6 +245,12 @@ func (c consoleEngine) Why(ctx context.Context, order, automation string) ([]con
 	return out, nil
 }
 
+// Unasked implements console.Explainer.
+func (c consoleEngine) Unasked(ctx context.Context, order, automation string) (console.Unasked, error) {
+	out, err := c.e.Unasked(ctx, order, automation)
+	return console.Unasked(out), err
+}
+
 // ReplayEffects implements console.Replayer.
 func (c consoleEngine) ReplayEffects(ctx context.Context, ids []string, by store.Replay) (console.ReplayOutcome, error) {
 	out, err := c.e.ReplayEffects(ctx, ids, by)

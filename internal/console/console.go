@@ -127,7 +127,13 @@ type Explanation struct {
 type Explainer interface {
 	// Why explains all automations considered for an order, or one of them.
 	Why(ctx context.Context, orderID, automation string) ([]Explanation, error)
+	// Unasked says why an automation was never asked about an order.
+	Unasked(ctx context.Context, orderID, automation string) (Unasked, error)
 }
+
+// Unasked is why an automation was never asked about an order, and the days of the backtest that says what it would
+// have done; none where a backtest cannot say.
+type Unasked struct{ Text, Since, Until string }
 
 // Checker says what can be shown of all automations together. The report is shared: it is not changed.
 type Checker interface {

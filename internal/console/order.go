@@ -2,7 +2,9 @@ package console
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +28,7 @@ func (c *Console) order(w http.ResponseWriter, r *http.Request) error {
 	u, _ := access.UserFrom(r.Context())
 	v := orderView{Personal: access.Can(u.Role, access.SeePersonal), Key: onceKey()}
 	var evs []store.EventRow
+	var texts []store.PolicyText
 	err := c.Read.View(r.Context(), func(tx *store.Tx) (err error) {
 		if v.O, err = c.openOrder(tx, id, v.Personal); err != nil {
 			return err
@@ -47,6 +50,9 @@ func (c *Console) order(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		if v.Runs, err = runRows(tx, runs, ""); err != nil {
+			return err
+		}
+		if texts, err = tx.PolicyTexts(kindAutomation); err != nil {
 			return err
 		}
 		v.Locations, err = locationNames(tx)
@@ -78,6 +84,9 @@ func (c *Console) order(w http.ResponseWriter, r *http.Request) error {
 	v.CanErase = access.Can(u.Role, access.ErasePersonal) && v.Customer != nil
 	v.Erased = v.Personal && v.O.HasEmail && v.O.Personal.Email == ""
 	v.Why, v.WhyError = c.why(r, id)
+	if v.WhyError == "" {
+		v.Ask = c.ask(r, u, id, v.Why, texts)
+	}
 	return c.show(w, r, http.StatusOK, orderPage(v))
 }
 
@@ -92,6 +101,40 @@ func (c *Console) why(r *http.Request, orderID string) ([]Explanation, string) {
 	}
 	sortExplanations(es)
 	return es, ""
+}
+
+// ask answers the question of the address (?why=) about any automation: what it did, or why it was never asked.
+func (c *Console) ask(r *http.Request, u access.User, orderID string, why []Explanation, texts []store.PolicyText) askedView {
+	v := askedView{Name: r.FormValue("why")}
+	names := map[string]bool{}
+	for _, t := range texts {
+		names[t.Name] = true
+		if t.Name == v.Name {
+			v.Backtest = c.Backtest != nil && mayChange(u, readAutomation(t).Owner)
+		}
+	}
+	for _, e := range why {
+		names[e.Automation] = true
+		v.Asked = v.Asked || e.Automation == v.Name
+	}
+	if len(names) == 0 {
+		return v
+	}
+	v.Options = []ui.Option{{Label: "Choose an automation"}}
+	for _, n := range slices.Sorted(maps.Keys(names)) {
+		v.Options = append(v.Options, ui.Option{Value: n, Label: title(n)})
+	}
+	switch {
+	case v.Name == "" || v.Asked:
+	case !names[v.Name]:
+		v.Error = "There is no automation " + v.Name + "."
+	default:
+		var err error
+		if v.Unasked, err = c.Deps.Why.Unasked(r.Context(), orderID, v.Name); err != nil {
+			v.Error = "The answer could not be made: " + fault.Message(err) + "."
+		}
+	}
+	return v
 }
 
 func actionsOn(o *order.Order) orderActions {

@@ -168,3 +168,23 @@ func TestRunsArePaged(t *testing.T) {
 		}
 	}
 }
+
+// TestAnyAutomationIsAskedAbout: an order's page says why an automation was never asked, with its backtest for who
+// may start one; and it says when there is no such automation.
+func TestAnyAutomationIsAskedAbout(t *testing.T) {
+	c := newClient(t, 60).admin()
+	addAutomation(t, c.shop, strings.Replace(wrapFirst, "on: order.placed", "on: order.completed", 1))
+	at := "/orders/" + c.order("held")
+	if _, body := c.get(at); !strings.Contains(body, `<option value="wrap-first"`) || strings.Contains(body, "was never asked about this order") {
+		t.Error("the question is not on the page, or is answered before it is asked")
+	}
+	_, body := c.get(at + "?why=wrap-first")
+	for _, want := range []string{"wrap-first was never asked about this order.", `action="/automations/wrap-first/backtest"`, `name="since" value="20`, `hx-get="` + at + `?why=wrap-first"`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the answer lacks %q", want)
+		}
+	}
+	if _, body := c.get(at + "?why=no%3Csuch"); !strings.Contains(body, "There is no automation no&lt;such.") {
+		t.Error("an unknown name is not refused")
+	}
+}

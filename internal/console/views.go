@@ -149,6 +149,16 @@ func parseTrace(s string) decide.Trace {
 	return t
 }
 
+// askedView is the question about one automation on an order's page, and its answer.
+type askedView struct {
+	Name     string // "" before a question
+	Options  []ui.Option
+	Asked    bool    // its answer is in the list of all
+	Unasked  Unasked // it was never asked
+	Error    string
+	Backtest bool // this person may start one
+}
+
 type orderView struct {
 	Runs        []runRow
 	Page        ui.PageView
@@ -158,6 +168,7 @@ type orderView struct {
 	MoreEvents  bool
 	Why         []Explanation
 	WhyError    string
+	Ask         askedView
 	Plan        *routing.Plan
 	PlanAt      time.Time
 	Points      []ui.MapPoint
@@ -470,4 +481,12 @@ func title(s string) string {
 		return "SLA"
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// orderHref is an order's page with the question that was asked on it.
+func orderHref(v orderView) string {
+	if v.Ask.Name == "" {
+		return "/orders/" + v.O.ID
+	}
+	return "/orders/" + v.O.ID + "?why=" + url.QueryEscape(v.Ask.Name)
 }

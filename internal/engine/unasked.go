@@ -9,9 +9,13 @@ import (
 	"orderly.example/orderly/internal/store"
 )
 
+// Unasked is why an automation was never asked about an order. A backtest over the days says what it would have
+// done; there are none where a backtest cannot say.
+type Unasked struct{ Text, Since, Until string }
+
 // Unasked says why an automation of the current policy was never asked about an order, and what says what it would
 // have answered.
-func (e *Engine) Unasked(ctx context.Context, orderID, name string) (text string, err error) {
+func (e *Engine) Unasked(ctx context.Context, orderID, name string) (out Unasked, err error) {
 	err = e.db.View(ctx, func(tx *store.Tx) error {
 		policy, err := e.currentPolicy(tx)
 		if err != nil {
@@ -19,7 +23,7 @@ func (e *Engine) Unasked(ctx context.Context, orderID, name string) (text string
 		}
 		a := policy.Automations.Get(name)
 		if a == nil {
-			text = fmt.Sprintf("%s is not in the current policy, and no event of this order came while it was.", name)
+			out.Text = fmt.Sprintf("%s is not in the current policy, and no event of this order came while it was.", name)
 			return nil
 		}
 		events, _, err := tx.OrderStory(orderID, 1000)
@@ -36,15 +40,14 @@ func (e *Engine) Unasked(ctx context.Context, orderID, name string) (text string
 				came = &events[i]
 			}
 		}
-		text = e.unasked(tx, a, came, zone)
+		out.Text = e.unasked(tx, a, came, zone)
 		if first != nil && a.Schedule == nil {
 			day := first.At.In(zone)
-			text += fmt.Sprintf(" What it would do, with the state as it was then: orderly backtest %s --since %s --until %s",
-				name, day.Format(time.DateOnly), day.AddDate(0, 0, 1).Format(time.DateOnly))
+			out.Since, out.Until = day.Format(time.DateOnly), day.AddDate(0, 0, 1).Format(time.DateOnly)
 		}
 		return nil
 	})
-	return text, err
+	return out, err
 }
 
 // begins is the event type that sets an automation off; an absence is waited for from one.

@@ -80,9 +80,9 @@ func TestWhyNobodyAsked(t *testing.T) {
 		"was-draft": "in the mode draft when the order.placed of this order came", "a-draft": "is a draft", "is-paused": "is paused",
 		"came-late": "came into the policy after the order.placed", "not-yet": "set off by order.completed, and none came",
 	} {
-		text, err := r.eng.Unasked(t.Context(), event.OrderID("web", "1"), name)
-		if err != nil || !strings.Contains(text, want) || !strings.Contains(text, "orderly backtest "+name+" --since ") {
-			t.Errorf("%s: %q %v", name, text, err)
+		got, err := r.eng.Unasked(t.Context(), event.OrderID("web", "1"), name)
+		if err != nil || !strings.Contains(got.Text, want) || got.Since == "" || got.Until <= got.Since {
+			t.Errorf("%s: %+v %v", name, got, err)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"time"
 
 	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/automation"
@@ -257,6 +258,19 @@ func (x Explainer) Why(ctx context.Context, orderID, only string) ([]console.Exp
 		out = append(out, e)
 	}
 	return out, nil
+}
+
+// Unasked implements console.Explainer.
+func (x Explainer) Unasked(ctx context.Context, orderID, name string) (out console.Unasked, err error) {
+	err = x.DB.View(ctx, func(tx *store.Tx) error {
+		o, _, _, err := tx.OrderByID(orderID)
+		if err != nil {
+			return err
+		}
+		out = console.Unasked{Text: name + " was never asked about this order.", Since: o.PlacedAt.Format(time.DateOnly), Until: o.PlacedAt.AddDate(0, 0, 1).Format(time.DateOnly)}
+		return nil
+	})
+	return out, err
 }
 
 // Shop is a running sample shop.
