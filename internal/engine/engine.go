@@ -112,8 +112,8 @@ const maxGroup = 400
 
 // committers is how many groups are on their way at a time. On SQLite two: while one waits for the disk, the next is
 // gathered and decided. On PostgreSQL a group holds its locks until it is durable, and orders of a busy shop share products,
-// so the groups of several nodes wait for each other, and more of them wait longer. One node alone would be faster with
-// two: docs/scale.md has the figures.
+// so the groups of several nodes wait for each other, and more of them wait longer; a node that is alone gains
+// nothing by two: docs/scale.md has the figures.
 func committers(db *store.DB) int {
 	if db.Engine() == "postgres" {
 		return 1
