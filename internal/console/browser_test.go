@@ -76,20 +76,22 @@ func startBrowser(t *testing.T, orders int) *browser {
 	return b
 }
 
-// newBrowser starts a Chromium for the console at an address.
+// newBrowser starts a Chromium for the console at an address. One in some hundred crashes before it says anything, on a
+// busy machine; that is tried again, twice, and told.
 func newBrowser(t *testing.T, path, base string) *browser {
 	t.Helper()
-	opts := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1440, 1000),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-sync", true), chromedp.Flag("hide-scrollbars", true),
-		chromedp.WSURLReadTimeout(2*time.Minute), // a busy machine starts a browser slowly
-	)
-	actx, stop := chromedp.NewExecAllocator(context.Background(), opts...)
-	ctx, cancel := chromedp.NewContext(actx)
-	t.Cleanup(func() { cancel(); stop() })
+	var ctx context.Context
+	for try := 1; ; try++ {
+		var err error
+		if ctx, err = launch(t, path); err == nil {
+			break
+		}
+		if try == 3 {
+			t.Fatal(err)
+		}
+		t.Logf("Chromium did not start, try %d: %v", try, err)
+	}
 	b := &browser{t: t, ctx: ctx, base: base, mail: consoletest.AdminMail, password: consoletest.AdminPassword}
-	b.do(chromedp.Navigate("about:blank")) // starts the browser
 	messages := chromedp.Console(ctx)
 	go func() {
 		for m, err := range messages {
@@ -103,6 +105,20 @@ func newBrowser(t *testing.T, path, base string) *browser {
 	}()
 	b.eval(`1`, nil)
 	return b
+}
+
+// launch starts a Chromium that ends with the test, or by itself.
+func launch(t *testing.T, path string) (context.Context, error) {
+	opts := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1440, 1000),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true), chromedp.Flag("hide-scrollbars", true),
+		chromedp.WSURLReadTimeout(2*time.Minute), // a busy machine starts a browser slowly
+	)
+	actx, stop := chromedp.NewExecAllocator(context.Background(), opts...)
+	ctx, cancel := chromedp.NewContext(actx)
+	t.Cleanup(func() { cancel(); stop() })
+	return ctx, chromedp.Do(ctx, chromedp.Navigate("about:blank"))
 }
 
 func (b *browser) problem(s string) {
