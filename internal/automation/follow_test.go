@@ -186,8 +186,13 @@ tests:
 		t.Error(out)
 	}
 	for _, c := range []Change{
-		{Do: "example-value", At: "tests/7/event", Value: "1"}, {Do: "example-value", At: "when", Value: "1"}, {Do: "example-remove", At: "tests/x"}, {Do: "example-expect", At: "tests/0", Value: "maybe"},
-		{Do: "example-give", At: "tests/0", Value: "nonsense"}, {Do: "example-value", At: "tests/0", Value: "x"}, {Do: "example-y", At: "tests/0"},
+		{Do: "example-value", At: "tests/7/event", Value: "1"},
+		{Do: "example-value", At: "when", Value: "1"},
+		{Do: "example-remove", At: "tests/x"},
+		{Do: "example-expect", At: "tests/0", Value: "maybe"},
+		{Do: "example-give", At: "tests/0", Value: "nonsense"},
+		{Do: "example-value", At: "tests/0", Value: "x"},
+		{Do: "example-y", At: "tests/0"},
 	} {
 		if got, err := c.Apply(out, "EUR"); err == nil {
 			t.Errorf("%+v gave\n%s", c, got)

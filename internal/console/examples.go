@@ -253,17 +253,17 @@ func (c *Console) accepted(r *http.Request, change *automation.Change, text stri
 	if change.Do != "example-accept" {
 		return nil
 	}
-	a, err := automation.Parse("", []byte(text))
-	if err != nil {
-		return nil // its problems are shown; nothing can be accepted yet, and the change says so
+	a, bad := automation.Parse("", []byte(text))
+	if bad != nil {
+		return nil //nolint:nilerr // its problems are shown; nothing can be accepted yet, and the change says so
 	}
 	runs, err := c.Check.RunTests(r.Context(), a)
 	if err != nil {
 		return err
 	}
-	i, err := strconv.Atoi(strings.TrimPrefix(change.At, "tests/"))
-	if err != nil || i < 0 || i >= len(runs) || runs[i].NoCase {
-		return nil
+	i, bad := strconv.Atoi(strings.TrimPrefix(change.At, "tests/"))
+	if bad != nil || i < 0 || i >= len(runs) || runs[i].NoCase {
+		return nil //nolint:nilerr // the change refuses a place that is not there
 	}
 	change.Value = automation.ExpectationOf(runs[i].Got)
 	if len(runs[i].Missing) > 0 {
