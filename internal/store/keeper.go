@@ -44,16 +44,16 @@ func (db *liteDB) keep(ctx context.Context, k *keeper) {
 			continue
 		}
 		pages, err := k.carry(ctx)
-		if err != nil {
-			continue // another program carries; the next time will do
-		}
-		last = n
-		if pages >= min(syncPages, k.long) {
+		if err != nil || pages >= min(syncPages, k.long) { // an error may be the disk's: this tells
 			if err := k.sync(); err != nil {
 				_ = db.syncer.fail(err) // SQLite may ask again and be told that all is well
 				return
 			}
 		}
+		if err != nil {
+			continue // another program carries; the next time will do
+		}
+		last = n
 		if pages < k.long {
 			end = k.long
 		}
