@@ -86,7 +86,12 @@ func (p *program) check(cmd *cobra.Command, args []string, past bool) (report *p
 		}
 		return err
 	})
-	if texts != nil && !past && fault.KindOf(err) == fault.NotFound {
+	switch {
+	case texts == nil || past:
+	case err == nil:
+		report.Unasked = "The past was not asked: --history asks it"
+	case fault.KindOf(err) == fault.NotFound:
+		report.Unasked = "The past was not asked: there is no shop here"
 		return report, true, nil
 	}
 	return report, false, err
@@ -150,8 +155,8 @@ func (p *program) tellReport(r *proof.Report, failed []proof.TestResult) {
 		if f.Witness != nil {
 			p.printf("          shown by %s\n", f.Witness.Text)
 		}
-		if f.History != nil && f.Kind == proof.Open {
-			p.printf("          %s%s\n", f.History.Text(&f), seen(f.History))
+		if past := r.Past(&f); past != "" {
+			p.printf("          %s%s\n", past, seen(f.History))
 		}
 		p.printf("          %s\n", strings.Join(f.At, ", "))
 	}
@@ -171,6 +176,9 @@ func (p *program) tellReport(r *proof.Report, failed []proof.TestResult) {
 
 // seen names the orders that show it.
 func seen(h *proof.History) string {
+	if h == nil {
+		return ""
+	}
 	var b strings.Builder
 	for i, s := range h.Seen {
 		b.WriteString([]string{", first on ", ", then "}[min(i, 1)] + s.Name())

@@ -33,6 +33,20 @@ type Schedule struct {
 	fixed bool // at given hours, not every hour
 }
 
+// SameTrigger reports whether two automations are set off by the same: events of one type, the same times of the
+// clock, or the same absence after the same time.
+func (a *Automation) SameTrigger(b *Automation) bool {
+	switch {
+	case a.On != b.On || (a.Schedule == nil) != (b.Schedule == nil) || (a.Absence == nil) != (b.Absence == nil):
+		return false
+	case a.Schedule != nil:
+		return a.Schedule.Cron == b.Schedule.Cron && a.Schedule.Zone == b.Schedule.Zone
+	case a.Absence != nil:
+		return *a.Absence == *b.Absence
+	}
+	return true
+}
+
 var cronParser = cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.DowOrDom)
 
 // NewSchedule reads the five fields of cron and the name of a time zone.

@@ -19,7 +19,8 @@ import (
 // answer is what the candidates make of one event.
 type answer struct {
 	typ     string
-	derived bool // the event is one that the entry's led to
+	derived bool   // the event is one that the entry's led to
+	named   string // the one candidate that it asks; "" = all on the type
 	said    []said
 	whole   *decide.Decision // nil where only the outcomes were worked out; see [asker.whole]
 	order   string           // where the event is not the placing of one
@@ -273,7 +274,7 @@ func (w *worker) before(e *Entry) *decide.Snapshot {
 
 // keep takes a whole answer.
 func (k *asker) keep(e *Entry, d *decide.Decision) {
-	a := answer{typ: d.Event.Type, derived: d.Event.ID != e.ID}
+	a := answer{typ: d.Event.Type, derived: d.Event.ID != e.ID, named: decide.Named(d.Event)}
 	a.take(d, k.set)
 	e.asked = append(e.asked, a)
 }

@@ -13,7 +13,8 @@ import (
 )
 
 // Question is something that nobody can prove and the past may tell: on which recorded events these
-// automations fire, all of them together; or, with a tag, which orders came with it.
+// automations fire, all of them together; or, with a tag, which orders came with it. What timers set off has an event
+// for each automation: of several, the past tells at which times of the clock, or for which orders, all of them fire.
 type Question struct {
 	Automations []*automation.Automation // on one event type
 	List, Tag   string                   // order.tags or customer.tags, and the tag
@@ -21,7 +22,7 @@ type Question struct {
 
 // Answer is what the past says to a question.
 type Answer struct {
-	Looked  int64 // events on which the automations were asked, or orders
+	Looked  int64 // events on which the automations were asked, or orders, or times of the clock
 	Times   int64
 	Unknown int64 // events on which none is false, and a fact is missing
 	Since   time.Time
@@ -110,6 +111,28 @@ type past struct {
 type asked struct {
 	q      int
 	places []int
+	met    map[string]met // by what brings together the events that name one automation each
+}
+
+// met are those of a question's automations that came together so far: a bit for each.
+type met struct{ asked, fired, unknown uint64 }
+
+// plus is one automation more.
+func (m met) plus(bit uint64, outcome string) met {
+	m.asked |= bit
+	switch outcome {
+	case decide.Fired:
+		m.fired |= bit
+	case decide.Unknown:
+		m.unknown |= bit
+	}
+	return m
+}
+
+// all tells, of automations that are bits, whether all were asked, all fired, and else whether all may have.
+func (m met) all(bits uint64) (asked, fired, unknown bool) {
+	fired = m.fired == bits
+	return m.asked == bits, fired, !fired && m.fired|m.unknown == bits
 }
 
 func (p *past) places(set *automation.Set) {
@@ -118,7 +141,7 @@ func (p *past) places(set *automation.Set) {
 			continue
 		}
 		on := q.Automations[0].On
-		x := asked{q: i}
+		x := asked{q: i, met: map[string]met{}}
 		for _, a := range q.Automations {
 			x.places = append(x.places, slices.IndexFunc(set.On(on), func(b *automation.Automation) bool { return b.Name == a.Name }))
 		}
@@ -130,6 +153,10 @@ func (p *past) places(set *automation.Set) {
 func (p *past) hear(e *Entry, a *answer) {
 	for _, x := range p.on[a.typ] {
 		of := &p.of[x.q]
+		if a.named != "" {
+			p.hearNamed(e, a, &x)
+			continue
+		}
 		of.Looked++
 		fired, unknown := 0, 0
 		for i := range a.said {
@@ -147,6 +174,51 @@ func (p *past) hear(e *Entry, a *answer) {
 		case fired + unknown:
 			of.Unknown++
 		}
+	}
+}
+
+// hearNamed takes what the one candidate said that an event of a timer names: when it was set off then as it is now,
+// as else the event would come at other times.
+func (p *past) hearNamed(e *Entry, a *answer, x *asked) {
+	as, of := p.qs[x.q].Automations, &p.of[x.q]
+	n := slices.IndexFunc(as, func(b *automation.Automation) bool { return b.Name == a.named })
+	if n < 0 {
+		return
+	}
+	if then := e.before.then.pol.Automations.Get(a.named); then == nil || !then.SameTrigger(as[n]) {
+		return
+	}
+	outcome := ""
+	for i := range a.said {
+		if a.said[i].i == x.places[n] {
+			outcome = a.said[i].outcome
+		}
+	}
+	key := e.ID // alone it meets nobody
+	if len(as) > 1 {
+		switch data := e.Event.Data.(type) {
+		case *event.ScheduleDue:
+			key = data.At.UTC().Format(time.RFC3339)
+		case *event.AbsenceDue:
+			key = data.Order
+		}
+	}
+	was := x.met[key]
+	is := was.plus(1<<n, outcome)
+	if len(as) > 1 {
+		x.met[strings.Clone(key)] = is
+	}
+	bits := uint64(1)<<len(as) - 1
+	asked0, fired0, unknown0 := was.all(bits)
+	asked1, fired1, unknown1 := is.all(bits)
+	if asked1 && !asked0 {
+		of.Looked++
+	}
+	if fired1 && !fired0 {
+		of.saw(e, nil)
+	}
+	if unknown0 != unknown1 {
+		of.Unknown += map[bool]int64{true: 1, false: -1}[unknown1]
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"orderly.example/orderly/internal/backtest"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/money"
+	"orderly.example/orderly/internal/store"
 )
 
 // TestThePastIsAsked: on which events automations fire together, and with which tags orders came, in one go through the
@@ -103,4 +105,111 @@ func TestThePastIsAsked(t *testing.T) {
 		t.Error("an old answer stands for ever")
 	}
 	r.Close()
+}
+
+// TestThePastOfTimers: what timers set off has an event for each automation, so that two of them meet at one time of the
+// clock, or on one order; other ticks, and those of other times than they have now, say nothing of the two.
+func TestThePastOfTimers(t *testing.T) {
+	s := newShop(t)
+	clocked := func(name, cron, when string) string {
+		return "automation: " + name + "\nowner: ops@shop.example\nwhy: a test\non: schedule\nschedule: { cron: \"" + cron + "\" }\nwhen: '" + when + "'\ndo: [ { task: { queue: ops, title: look } } ]\n"
+	}
+	lost := func(name, within, when string) string {
+		return "automation: " + name + "\nowner: ops@shop.example\nwhy: a test\non: { absence_of: shipment.scanned, after: shipment.labelled, within: " + within + " }\nwhen: '" + when + "'\ndo: [ { tag: late } ]\n"
+	}
+	monday := "schedule.at.getDayOfWeek() == 1"
+	texts := map[string]string{
+		"weekly": clocked("weekly", "0 9 * * *", monday), "even": clocked("even", "0 9 * * *", "schedule.at.getDayOfMonth() % 2 == 1"),
+		"moved": clocked("moved", "0 8 * * *", monday), "new": clocked("new", "0 9 * * *", monday),
+		"lost": lost("lost", "48h", "order.units > 1"), "gone": lost("gone", "48h", `order.units < 5 && ip.country != "FR" || order.units == 5`), "later": lost("later", "72h", "order.units > 1"),
+	}
+	as := map[string]*automation.Automation{}
+	var live []store.Text
+	for name, text := range texts {
+		as[name] = parse(t, text)
+		if name != "new" {
+			live = append(live, store.Text{Kind: "automation", Name: name, Text: text})
+		}
+	}
+	s.apply(live...)
+	as["moved"] = parse(t, clocked("moved", "0 9 * * *", monday)) // it had other times then
+	for day := 2; day <= 16; day++ {                              // mondays are the 2nd, the 9th and the 16th
+		at := time.Date(2026, 3, day, 9, 0, 0, 0, time.UTC)
+		s.submit(&event.ScheduleDue{Automation: "weekly", At: at})
+		if day != 16 { // it was stopped that day
+			s.submit(&event.ScheduleDue{Automation: "even", At: at})
+		}
+		s.submit(&event.ScheduleDue{Automation: "moved", At: at.Add(-time.Hour)})
+	}
+	for i, units := range []int64{1, 3, 5} {
+		number := strconv.Itoa(i + 1)
+		s.submit(&event.OrderPlaced{Channel: "web", Number: number, Currency: "EUR", Lines: []event.Line{{SKU: "MUG", Qty: units, UnitPrice: money.New(100, "EUR")}}})
+		s.submit(&event.ShipmentLabelled{Channel: "web", Number: number, Location: "lyon", Tracking: "T" + number})
+	}
+	var due []event.Payload
+	if err := s.db.View(t.Context(), func(tx *store.Tx) error {
+		ts, err := store.DueTimers(tx, s.now.AddDate(1, 0, 0), 100)
+		for _, tm := range ts {
+			p, bad := event.Decode(tm.Type, []byte(tm.Data))
+			if bad != nil {
+				return bad
+			}
+			if _, ok := p.(*event.AbsenceDue); ok {
+				due = append(due, p)
+			}
+		}
+		return err
+	}); err != nil || len(due) != 9 {
+		t.Fatal(len(due), err)
+	}
+	for _, p := range due {
+		s.submit(p)
+	}
+	pair := func(names ...string) (q backtest.Question) {
+		for _, n := range names {
+			q.Automations = append(q.Automations, as[n])
+		}
+		return q
+	}
+	type short struct{ looked, times, unknown int64 }
+	for _, tc := range []struct {
+		q    backtest.Question
+		want short
+		on   string // where it was seen first
+	}{
+		{pair("weekly"), short{15, 3, 0}, "2026-03-02 08:00"},
+		{pair("even"), short{14, 7, 0}, ""},
+		{pair("weekly", "even"), short{14, 1, 0}, "2026-03-02 08:07"}, // on the other even monday one was stopped
+		{pair("weekly", "moved"), short{}, ""},
+		{pair("moved"), short{}, ""},
+		{pair("weekly", "new"), short{}, ""},
+		{pair("lost"), short{3, 2, 0}, ""},
+		{pair("lost", "gone"), short{3, 1, 1}, event.OrderID("web", "3")}, // of the second no country is known
+		{pair("gone", "later"), short{3, 1, 1}, event.OrderID("web", "3")},
+	} {
+		// alone, and beside all others
+		for _, qs := range [][]backtest.Question{{tc.q}, {pair("even", "weekly"), pair("later"), tc.q}} {
+			got, err := backtest.Past(t.Context(), s.options(), qs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := got.Of[len(qs)-1]
+			if (short{a.Looked, a.Times, a.Unknown}) != tc.want || !a.Whole {
+				t.Errorf("%s of %d questions: %+v, want %v", tc.q.Automations[0].Name, len(qs), *a, tc.want)
+			}
+			if len(a.Seen) != int(min(a.Times, 3)) || tc.on != "" && a.Seen[0].Order != tc.on && a.Seen[0].At.UTC().Format("2006-01-02 15:04") != tc.on {
+				t.Errorf("%s: seen on %+v", tc.q.Automations[0].Name, a.Seen)
+			}
+		}
+	}
+	// Beside each other in one backtest, each is asked at its own times only.
+	rep, err := backtest.Run(t.Context(), s.options(as["weekly"], as["even"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range rep.Automations {
+		if want := map[string]int64{"weekly": 15, "even": 14}[a.Name]; a.Considered != want {
+			t.Errorf("%s was asked %d times, want %d", a.Name, a.Considered, want)
+		}
+	}
 }

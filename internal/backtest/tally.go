@@ -225,6 +225,9 @@ func (r *tally) answer(e *Entry, p *event.OrderPlaced, a *answer) error {
 	monday := mondayOf(e.At)
 	for _, x := range on {
 		x.fired = false
+		if a.named != "" && a.named != x.Name {
+			continue
+		}
 		x.Considered++
 		x.weekOf(monday).Considered++
 	}

@@ -48,14 +48,12 @@ func findingsCount(r *proof.Report) string {
 	return tests + ", " + ui.Plural(int64(r.Pairs), "pair", "pairs") + " compared"
 }
 
-// onOf is the event type of a finding's automations.
-func onOf(r *proof.Report, f proof.Finding) string {
-	for _, a := range r.Checked {
-		if a.Name == f.Automations[0] {
-			return a.On
-		}
+// pastSentence ends with a full stop, but where more is to come.
+func pastSentence(text string) string {
+	if strings.HasSuffix(text, "…") {
+		return text
 	}
-	return ""
+	return sentence(text)
 }
 
 // pastSpan is what of the past was looked at for a tag.

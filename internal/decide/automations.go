@@ -84,13 +84,8 @@ func (d *decider) liftHolds() {
 // and of those on a schedule or an absence the one that it names.
 func Asked(set *automation.Set, ev event.Event) []*automation.Automation {
 	all := set.On(ev.Type)
-	name := ""
-	switch p := ev.Data.(type) {
-	case *event.ScheduleDue:
-		name = p.Automation
-	case *event.AbsenceDue:
-		name = p.Automation
-	default:
+	name := Named(ev)
+	if name == "" {
 		return all
 	}
 	for i, a := range all {
@@ -99,6 +94,17 @@ func Asked(set *automation.Set, ev event.Event) []*automation.Automation {
 		}
 	}
 	return nil
+}
+
+// Named is the one automation that an event of a timer asks: the clock's and an absence's name theirs. "" is every one on the type.
+func Named(ev event.Event) string {
+	switch p := ev.Data.(type) {
+	case *event.ScheduleDue:
+		return p.Automation
+	case *event.AbsenceDue:
+		return p.Automation
+	}
+	return ""
 }
 
 // addFacts keeps what was read, for those who ask later why.

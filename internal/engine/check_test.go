@@ -3,6 +3,7 @@ package engine_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"orderly.example/orderly/internal/backtest"
 	"orderly.example/orderly/internal/catalog"
@@ -60,5 +61,63 @@ func TestCheckAsksTheHistory(t *testing.T) {
 		if f.Kind == proof.Unwritten {
 			t.Errorf("still found: %s", f.Message)
 		}
+	}
+}
+
+// TestCheckAsksWhatTimersSetOff: two on one schedule, and two that wait for the same, have the answer of the past too.
+func TestCheckAsksWhatTimersSetOff(t *testing.T) {
+	r := newRig(t)
+	clocked := func(name, when string) store.Text {
+		x := automationText(name, "schedule", when, "task: { queue: ops, title: look }")
+		x.Text = strings.Replace(x.Text, "on: schedule\n", "on: schedule\nschedule: { cron: \"0 9 * * *\" }\n", 1)
+		return x
+	}
+	absence := "{ absence_of: shipment.scanned, after: shipment.labelled, within: 2d }"
+	r.apply(
+		clocked("a", "schedule.at.getDayOfMonth() % 2 == 1"), clocked("b", "schedule.at.getDayOfWeek() == 1"),
+		automationText("c", absence, "order.units * 7 == 14", "tag: late"), automationText("d", absence, "order.units * 3 < 60", "tag: late"),
+	)
+	for day := 1; day <= 9; day++ {
+		for _, name := range []string{"a", "b"} {
+			r.decided(&event.ScheduleDue{Automation: name, At: time.Date(2026, 3, day, 9, 0, 0, 0, time.UTC)})
+		}
+	}
+	for i, qty := range []int64{2, 3} {
+		number := strings.Repeat("1", i+1)
+		r.decided(placed(number, "MUG", qty))
+		r.decided(&event.ShipmentLabelled{Channel: "web", Number: number, Location: "main", Tracking: "T" + number})
+	}
+	r.fireEvery(1)
+	report, err := r.eng.Check(t.Context())
+	if err == nil {
+		report, err = engine.AskHistory(report, func(qs []backtest.Question) (backtest.Answers, error) {
+			return backtest.Past(t.Context(), backtest.Options{DB: r.db, Keys: r.key, Policies: r.eng}, qs)
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"a": "In 9 recorded times of the clock", "c": "In 2 recorded orders on which both were asked"}
+	for _, f := range report.Findings {
+		text := report.Past(&f)
+		if f.Kind == proof.Open && text == "" {
+			t.Errorf("of %v the past says nothing", f.Automations)
+		}
+		if len(f.Automations) == 2 && strings.HasPrefix(text, want[f.Automations[0]]) && strings.Contains(text, " both fire once") {
+			delete(want, f.Automations[0])
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("not found: %v among %+v", want, report.Findings)
+	}
+	// What could not be asked is not told as if all were well.
+	if report, err = r.eng.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	none, err := engine.AskHistory(report, func(qs []backtest.Question) (backtest.Answers, error) {
+		return backtest.Answers{Of: make([]*backtest.Answer, len(qs))}, nil
+	})
+	if err != nil || none.Unasked == "" {
+		t.Errorf("could not be asked: %v %v", none, err)
 	}
 }

@@ -20,7 +20,7 @@ func (e *Engine) AskPast(p Past) { e.past = p }
 // withPast gives findings the answers of the past, as far as they are known by now.
 func (e *Engine) withPast(ctx context.Context, r *proof.Report) (*proof.Report, error) {
 	if e.past == nil {
-		return r, nil
+		return r, nil // Report.Past says that it was not asked
 	}
 	return AskHistory(r, func(qs []backtest.Question) (backtest.Answers, error) { return e.past.Past(ctx, qs), nil })
 }
@@ -39,7 +39,7 @@ func AskHistory(r *proof.Report, ask func([]backtest.Question) (backtest.Answers
 		for _, name := range f.Automations {
 			q.Automations = append(q.Automations, byName[name])
 		}
-		if !f.Askable(q.Automations[0].On) {
+		if f.Kind != proof.Open {
 			continue
 		}
 		if f.Tag != nil {
@@ -57,8 +57,14 @@ func AskHistory(r *proof.Report, ask func([]backtest.Question) (backtest.Answers
 	out := *r
 	out.Findings, out.Asking = nil, as.Asking
 	for i, f := range r.Findings {
-		if n := slices.Index(of, i); n >= 0 && !f.Answer(history(as.Of[n]), append(r.Put(), as.Tags["order.tags"]...)) {
-			continue
+		if n := slices.Index(of, i); n >= 0 {
+			h := history(as.Of[n], f.UnitOf(byName[f.Automations[0]].On))
+			if h == nil && !as.Asking {
+				out.Unasked = "The past could not be asked: it could not be read; the program's log says why"
+			}
+			if !f.Answer(h, append(r.Put(), as.Tags["order.tags"]...)) {
+				continue
+			}
 		}
 		out.Findings = append(out.Findings, f)
 	}
@@ -66,11 +72,11 @@ func AskHistory(r *proof.Report, ask func([]backtest.Question) (backtest.Answers
 	return &out, nil
 }
 
-func history(a *backtest.Answer) *proof.History {
+func history(a *backtest.Answer, of proof.Unit) *proof.History {
 	if a == nil {
 		return nil
 	}
-	h := &proof.History{Looked: a.Looked, Times: a.Times, Unknown: a.Unknown, Since: a.Since, Until: a.Until, Whole: a.Whole}
+	h := &proof.History{Of: of, Looked: a.Looked, Times: a.Times, Unknown: a.Unknown, Since: a.Since, Until: a.Until, Whole: a.Whole}
 	for _, s := range a.Seen {
 		h.Seen = append(h.Seen, proof.Seen(s))
 	}

@@ -91,6 +91,8 @@ type Report struct {
 
 	Checked []*automation.Automation `json:"-"` // those that were looked at, by name
 	Asking  bool                     `json:"-"` // the history is still being asked
+
+	Unasked string `json:"unasked,omitempty"` // why what is not decided has no answer of the past
 }
 
 // Count returns how many findings have a severity.

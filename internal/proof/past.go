@@ -6,12 +6,14 @@ import (
 	"strings"
 	"time"
 
+	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/schema"
 )
 
 // History is what the past says of something that is not decided.
 type History struct {
-	Looked  int64     `json:"looked"`  // recorded events on which the automations were asked; of a tag, recorded orders
+	Of      Unit      `json:"of"`      // what was looked at
+	Looked  int64     `json:"looked"`  // how many of them: those on which the automations were asked; of a tag, recorded orders
 	Times   int64     `json:"times"`   // those on which all of them fire; of a tag, orders that came with it
 	Unknown int64     `json:"unknown"` // those on which it cannot be told, as a fact is not known
 	Since   time.Time `json:"since,omitzero"`
@@ -19,6 +21,17 @@ type History struct {
 	Whole   bool      `json:"whole"` // all that is recorded was looked at; else time ran out, oldest first
 	Seen    []Seen    `json:"seen,omitempty"`
 }
+
+// Unit is what the past is counted in.
+type Unit string
+
+// The units of the past. Events of timers name one automation each, so that several are looked for on what brings
+// such events together.
+const (
+	Events Unit = "events"
+	Orders Unit = "orders" // that came in; of absences, those on which all were asked
+	Times  Unit = "times"  // of the clock, at which all were asked
+)
 
 // Seen is an order that shows it.
 type Seen struct {
@@ -28,23 +41,58 @@ type Seen struct {
 	At     time.Time `json:"at"`
 }
 
-// Name is the order's number, or the id that there is.
-func (s Seen) Name() string { return cmp.Or(s.Number, s.Order, s.Event) }
+// Name is the order's number or id; of what is about no order, when it was.
+func (s Seen) Name() string {
+	return cmp.Or(s.Number, s.Order, s.At.UTC().Format("2006-01-02 15:04"))
+}
 
-// Text says it in one sentence, without the orders.
-func (h *History) Text(f *Finding) string {
-	span := fmt.Sprintf("%s since %s", counted(h.Looked, "recorded event", "recorded events"), h.Since.Format(time.DateOnly))
-	if !h.Whole {
-		span = fmt.Sprintf("%s from %s to %s, as far as the past was read in time", counted(h.Looked, "recorded event", "recorded events"), h.Since.Format(time.DateOnly), h.Until.Format(time.DateOnly))
+// UnitOf is what the past is counted in for a finding about automations with a trigger.
+func (f *Finding) UnitOf(on string) Unit {
+	switch {
+	case f.Tag != nil:
+		return Orders
+	case len(f.Automations) < 2:
+		return Events
+	case on == automation.OnSchedule:
+		return Times
+	case on == automation.OnAbsence:
+		return Orders
 	}
-	if f.Tag != nil {
-		span = strings.ReplaceAll(strings.ReplaceAll(span, "recorded events", "recorded orders"), "recorded event ", "recorded order ")
+	return Events
+}
+
+// Past says in one sentence what the past says of a finding that is not decided, or why it says nothing; "" of one that
+// is decided. The orders stand in its History.
+func (r *Report) Past(f *Finding) string {
+	switch {
+	case f.Kind != Open:
+		return ""
+	case f.History != nil:
+		return f.History.text(f)
+	case r.Asking:
+		return "The past is being asked …"
 	}
+	return cmp.Or(r.Unasked, "The past was not asked, so nothing is said of what happened so far")
+}
+
+func (h *History) text(f *Finding) string {
 	if h.Looked == 0 {
-		if f.Tag != nil {
-			return "No order is recorded yet"
-		}
-		return "No such event is recorded yet"
+		return h.nothing(f)
+	}
+	one, many := "recorded event", "recorded events"
+	switch {
+	case h.Of == Orders && f.Tag != nil:
+		one, many = "recorded order", "recorded orders"
+	case h.Of == Orders:
+		one, many = "recorded order on which both were asked", "recorded orders on which both were asked"
+	case h.Of == Times:
+		one, many = "recorded time of the clock", "recorded times of the clock"
+	}
+	span := counted(h.Looked, one, many)
+	if h.Whole {
+		span += " since " + h.Since.Format(time.DateOnly)
+	} else {
+		span += " from " + h.Since.Format(time.DateOnly) + " to " + h.Until.Format(time.DateOnly) + ", as far as the past was read in time"
 	}
 	what, never := "it fires", "it never fires"
 	switch {
@@ -63,6 +111,25 @@ func (h *History) Text(f *Finding) string {
 	return text
 }
 
+// nothing says why the past cannot tell: that nothing was found is not that all is well.
+func (h *History) nothing(f *Finding) string {
+	if !h.Whole {
+		if h.Until.IsZero() {
+			return "The past cannot tell: there was no time to read it"
+		}
+		return "The past cannot tell yet: nothing of the kind was found from " + h.Since.Format(time.DateOnly) + " to " + h.Until.Format(time.DateOnly) + ", as far as it was read in time"
+	}
+	switch {
+	case f.Tag != nil:
+		return "The past cannot tell: no order is recorded yet"
+	case h.Of == Times:
+		return "The past cannot tell: no time of the clock is recorded at which both were asked, on the times that they have now"
+	case h.Of == Orders:
+		return "The past cannot tell: no order is recorded on which both were asked, with what they wait for now"
+	}
+	return "The past cannot tell: no such event is recorded yet"
+}
+
 func counted(n int64, one, many string) string {
 	if n == 1 {
 		return "1 " + one
@@ -75,12 +142,6 @@ func times(n int64) string {
 		return "once"
 	}
 	return fmt.Sprintf("%d times", n)
-}
-
-// Askable reports whether the past can say something about a finding. Times of the clock and absences are events of
-// one automation each, so that nothing of two of them can be found on one.
-func (f *Finding) Askable(on string) bool {
-	return f.Kind == Open && (f.Tag != nil || triable(on) || len(f.Automations) == 1 && schema.KnownEvent(on))
 }
 
 // Answer gives a finding what the past says of it. One about a tag is decided by that, as far as it can be: with a tag

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -122,6 +123,48 @@ func TestTagsOfThePast(t *testing.T) {
 	if a := set(t, `a | order.placed | order.tags.all(t, t != "old" || t in ["b", "c"]) && !order.lines.exists(l, l.sku == "no") && order.note in ["d"] && customer.tags.exists(t, t.startsWith("e") || "f" == t) | set: { name: n, value: '"g" in order.tags' }; { if: n, then: [ stop ] }`); len(a) == 1 {
 		if order, buyer := tagsRead(a[0], "order.tags"), tagsRead(a[0], "customer.tags"); !slices.Equal(order, []string{"b", "c", "g", "old"}) || !slices.Equal(buyer, []string{"f"}) {
 			t.Errorf("it looks for %q and %q", order, buyer)
+		}
+	}
+}
+
+// TestEveryOpenFindingHasAWordOfThePast: one that is not decided has the answer of the past, or a sentence why there is
+// none; nothing recorded is never told as if all were well.
+func TestEveryOpenFindingHasAWordOfThePast(t *testing.T) {
+	day := time.Date(2026, 8, 1, 0, 0, 0, 0, time.UTC)
+	pair, alone := []string{"a", "b"}, []string{"a"}
+	for _, tc := range []struct {
+		on      string
+		names   []string
+		tag     *Tag
+		history *History
+		report  Report
+		want    string
+	}{
+		{"order.placed", pair, nil, &History{Looked: 9, Times: 2, Since: day, Whole: true}, Report{}, "In 9 recorded events since 2026-08-01 both fire 2 times"},
+		{"order.placed", alone, nil, &History{Looked: 1, Since: day, Whole: true}, Report{}, "In 1 recorded event since 2026-08-01 it never fires"},
+		{"order.placed", alone, nil, &History{Whole: true}, Report{}, "The past cannot tell: no such event is recorded yet"},
+		{"order.placed", pair, nil, &History{}, Report{}, "The past cannot tell: there was no time to read it"},
+		{"order.placed", pair, nil, &History{Since: day, Until: day}, Report{}, "The past cannot tell yet: nothing of the kind was found from 2026-08-01 to 2026-08-01, as far as it was read in time"},
+		{"schedule.due", pair, nil, &History{Looked: 30, Unknown: 1, Since: day, Whole: true}, Report{}, "In 30 recorded times of the clock since 2026-08-01 they never fire together; on 1 it cannot be told, as something is not known"},
+		{"schedule.due", pair, nil, &History{Whole: true}, Report{}, "The past cannot tell: no time of the clock is recorded at which both were asked, on the times that they have now"},
+		{"schedule.due", alone, nil, &History{Looked: 2, Times: 1, Since: day, Whole: true}, Report{}, "In 2 recorded events since 2026-08-01 it fires once"},
+		{"absence.due", pair, nil, &History{Looked: 4, Times: 4, Since: day, Until: day.AddDate(0, 1, 0)}, Report{}, "In 4 recorded orders on which both were asked from 2026-08-01 to 2026-09-01, as far as the past was read in time both fire 4 times"},
+		{"absence.due", pair, nil, &History{Whole: true}, Report{}, "The past cannot tell: no order is recorded on which both were asked, with what they wait for now"},
+		{"order.placed", alone, &Tag{"order.tags", "vip"}, &History{Whole: true}, Report{}, "The past cannot tell: no order is recorded yet"},
+		{"absence.due", pair, nil, nil, Report{Asking: true}, "The past is being asked …"},
+		{"absence.due", pair, nil, nil, Report{Unasked: "It was not asked: a reason"}, "It was not asked: a reason"},
+		{"absence.due", pair, nil, nil, Report{}, "The past was not asked, so nothing is said of what happened so far"},
+	} {
+		f := Finding{Kind: Open, Automations: tc.names, Tag: tc.tag, History: tc.history}
+		if f.History != nil {
+			f.History.Of = f.UnitOf(tc.on)
+		}
+		if got := tc.report.Past(&f); got != tc.want {
+			t.Errorf("%s of %d: %q, want %q", tc.on, len(tc.names), got, tc.want)
+		}
+		f.Kind = Unwritten
+		if got := tc.report.Past(&f); got != "" {
+			t.Errorf("of what is decided the past says %q", got)
 		}
 	}
 }
