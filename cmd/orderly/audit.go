@@ -99,7 +99,7 @@ func (p *program) auditCommand() *cobra.Command {
 				}
 				var rows [][]string
 				for _, r := range rs {
-					rows = append(rows, []string{r.At.UTC().Format(time.RFC3339), firstWord(r.Who, r.Actor, "a stranger"), r.Action, r.Subject, r.Result, r.Origin, r.Detail})
+					rows = append(rows, []string{p.second(r.At), firstWord(r.Who, r.Actor, "a stranger"), r.Action, r.Subject, r.Result, r.Origin, r.Detail})
 				}
 				p.table([]string{"AT", "WHO", "ACTION", "TO WHAT", "RESULT", "FROM", "DETAIL"}, rows)
 				return nil

@@ -81,7 +81,7 @@ func (p *program) backtestCommand() *cobra.Command {
 				if asJSON {
 					return p.printJSON(rep)
 				}
-				rep.WriteText(p.stdout)
+				rep.WriteText(p.stdout, p.place())
 				return nil
 			})
 		},

@@ -55,7 +55,7 @@ func (s *shop) certificates(ps *ports) watch.State {
 			var out []watch.Breach
 			for _, c := range known {
 				if there[c.Of] && (c.Problem != "" || c.Until.Sub(ask.Now) < renewWithin) {
-					out = append(out, c.breach(ask.Now))
+					out = append(out, c.breach(ask))
 				}
 			}
 			return out, err
@@ -63,16 +63,17 @@ func (s *shop) certificates(ps *ports) watch.State {
 	}
 }
 
-func (c certificate) breach(now time.Time) watch.Breach {
+func (c certificate) breach(ask watch.Ask) watch.Breach {
+	now, end := ask.Now, ask.Local(c.Until)
 	of, subject := "of "+c.Of, "certificates:"+c.Of
 	next := "Ask who runs the other side to renew it. Orderly asks for it every hour; the incident is over when a new one is shown."
 	if c.Of == "" {
 		of, subject = "of this server", "certificates:this-server"
 		next = "Put the renewed certificate in the place of the files tls_cert and tls_key, and the server shows it from then on."
 	}
-	until := c.Until.UTC().Format("2006-01-02 15:04 MST")
+	until := end.Format("2006-01-02 15:04 MST")
 	b := watch.Breach{
-		Subject: subject, Title: "The certificate " + of + " ends on " + c.Until.UTC().Format(time.DateOnly), Since: c.Until.Add(-renewWithin), Next: next,
+		Subject: subject, Title: "The certificate " + of + " ends on " + end.Format(time.DateOnly), Since: c.Until.Add(-renewWithin), Next: next,
 		Detail:   "It is good until " + until + "; from then on nothing goes by this connection",
 		Evidence: []string{"for " + c.Subject, "issued by " + c.Issuer, "not after " + until},
 	}

@@ -155,8 +155,8 @@ func (p *program) tellReport(r *proof.Report, failed []proof.TestResult) {
 		if f.Witness != nil {
 			p.printf("          shown by %s\n", f.Witness.Text)
 		}
-		if past := r.Past(&f); past != "" {
-			p.printf("          %s%s\n", past, seen(f.History))
+		if past := r.Past(&f, p.place()); past != "" {
+			p.printf("          %s%s\n", past, seen(f.History, p.place()))
 		}
 		p.printf("          %s\n", strings.Join(f.At, ", "))
 	}
@@ -175,13 +175,13 @@ func (p *program) tellReport(r *proof.Report, failed []proof.TestResult) {
 }
 
 // seen names the orders that show it.
-func seen(h *proof.History) string {
+func seen(h *proof.History, zone *time.Location) string {
 	if h == nil {
 		return ""
 	}
 	var b strings.Builder
 	for i, s := range h.Seen {
-		b.WriteString([]string{", first on ", ", then "}[min(i, 1)] + s.Name())
+		b.WriteString([]string{", first on ", ", then "}[min(i, 1)] + s.Name(zone))
 		if s.Number != "" && s.Order != "" {
 			b.WriteString(" (" + s.Order + ")")
 		}

@@ -341,7 +341,7 @@ func (s *shop) rotations() watch.State {
 				}
 				out = append(out, watch.Breach{
 					Subject: "secrets:" + row.Name, Title: "Two secrets of " + row.Name + " are good", Since: row.Updated.Add(rotateWithin),
-					Detail: "A second signing secret was made on " + row.Updated.UTC().Format(time.DateOnly) + ", and the old one was never forgotten",
+					Detail: "A second signing secret was made on " + ask.Local(row.Updated).Format(time.DateOnly) + ", and the old one was never forgotten",
 					Next:   "When the other side uses the new one, forget the old one: orderly connection rotate " + row.Name + " --finish",
 				})
 			}

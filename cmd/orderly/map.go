@@ -98,7 +98,7 @@ func (p *program) showMap(cmd *cobra.Command, e *engine.Engine, f mapFlags) erro
 		}
 		answer, tell = d, func() { p.tellPerson(m, d) }
 	case f.asSVG:
-		return m.SVG(p.stdout, atlas.Drawing{Standalone: true})
+		return m.SVG(p.stdout, atlas.Drawing{Standalone: true, Zone: p.zone})
 	}
 	if f.asJSON {
 		return p.printJSON(answer)
@@ -151,7 +151,7 @@ func perDay(n float64) string {
 }
 
 func (p *program) tellMap(m *atlas.Map) {
-	p.printf("%s, %s. Volumes are per day, over the last %s.\n", m.Shop, m.At.Format("2006-01-02 15:04 MST"), plural(m.Days, "day"))
+	p.printf("%s, %s. Volumes are per day, over the last %s.\n", m.Shop, p.day(m.At), plural(m.Days, "day"))
 	section := func(title string, head []string, rows [][]string) {
 		if len(rows) > 0 {
 			p.printf("\n%s\n", title)

@@ -184,10 +184,20 @@ func (p *program) day(t time.Time) string {
 	if t.IsZero() {
 		return "never"
 	}
+	return p.local(t).Format("2006-01-02 15:04 MST")
+}
+
+// second is a moment for people, as day is, where the order of things counts.
+func (p *program) second(t time.Time) string { return p.local(t).Format("2006-01-02 15:04:05 MST") }
+
+func (p *program) local(t time.Time) time.Time { return t.In(p.place()) }
+
+// place is the time zone in which people read times.
+func (p *program) place() *time.Location {
 	if p.zone == nil {
-		p.zone = time.UTC
+		return time.UTC
 	}
-	return t.In(p.zone).Format("2006-01-02 15:04 MST")
+	return p.zone
 }
 
 func (p *program) until(t access.APIToken) string {

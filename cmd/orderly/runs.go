@@ -202,7 +202,7 @@ func (p *program) showRun(ctx context.Context, s *shop, id string, asJSON bool) 
 		if took == "" {
 			took = "waits"
 		}
-		rows = append(rows, []string{x.At, x.Step, x.Began.In(p.zone).Format("2006-01-02 15:04:05 MST"), took, x.In, x.Out})
+		rows = append(rows, []string{x.At, x.Step, p.second(x.Began), took, x.In, x.Out})
 	}
 	p.table([]string{"PLACE", "STEP", "BEGAN", "TOOK", "IN", "OUT"}, rows)
 	if l.MoreSteps > 0 {

@@ -61,7 +61,7 @@ func tooFew(row store.Connection, expect string, ask watch.Ask) (watch.Breach, b
 	}
 	seen := "nothing has ever come"
 	if !last.IsZero() {
-		seen = "the last came " + last.UTC().Format("2006-01-02 15:04 MST")
+		seen = "the last came " + ask.Local(last).Format("2006-01-02 15:04 MST")
 	}
 	return watch.Breach{
 		Title: "Less comes from " + row.Name + " than its connection says", Since: ask.Now,

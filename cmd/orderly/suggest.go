@@ -163,7 +163,7 @@ func (p *program) tellSuggestions(s *engine.Suggestions, labels bool) {
 	}
 	p.printf("%d %s among %d orders", s.Decisions, what, s.Orders)
 	if s.Decisions > 0 {
-		p.printf(", %s to %s", s.From.UTC().Format("2006-01-02"), s.To.UTC().Format("2006-01-02"))
+		p.printf(", %s to %s", p.local(s.From).Format(time.DateOnly), p.local(s.To).Format(time.DateOnly))
 	}
 	p.printf(".\n")
 	switch {

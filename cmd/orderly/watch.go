@@ -78,10 +78,10 @@ func (p *program) tellWatch(st watch.Status) {
 	for _, l := range st.Lines {
 		last, by, limit := "", "", ""
 		if !l.Last.IsZero() {
-			last = l.Last.Local().Format("2006-01-02 15:04")
+			last = p.day(l.Last)
 		}
 		if !l.By.IsZero() {
-			by = l.By.Local().Format("2006-01-02 15:04")
+			by = p.day(l.By)
 		}
 		if l.Limit > 0 {
 			limit = fmt.Sprintf("%.1f of %.1f", l.Due, l.Limit)
@@ -101,7 +101,7 @@ func (p *program) tellWatch(st watch.Status) {
 		p.printf("self-test of %s by %s: %s\n", st.SelfTest.Date, w.Connection, strings.TrimSpace(w.State+" "+w.Error))
 	}
 	if st.Beat.Connection != "" {
-		p.printf("heartbeat %s: last heard %s %s\n", st.Beat.Connection, st.Beat.Last.Local().Format("2006-01-02 15:04:05"), st.Beat.Error)
+		p.printf("heartbeat %s: last heard %s %s\n", st.Beat.Connection, p.second(st.Beat.Last), st.Beat.Error)
 	}
 }
 

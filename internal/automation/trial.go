@@ -63,12 +63,12 @@ func (t *Trial) Considered(a *Automation, at time.Time, in, fired bool) string {
 }
 
 // Failed counts a condition that could not be computed, or an effect that failed
-// for good. It says why the canary must stop, or "".
+// for good. It says why the canary must stop, or "", in the time zone of at.
 func (t *Trial) Failed(a *Automation, at time.Time) string {
 	t.begin(a, at)
 	t.Failures++
 	if t.Failures >= minFailures && t.Failures*100 > int64(a.Watch.Errors)*t.Acts {
-		return fmt.Sprintf("%d failures in %d firings since %s are more than %d%%", t.Failures, t.Acts, t.From.UTC().Format("2006-01-02 15:04Z"), a.Watch.Errors)
+		return fmt.Sprintf("%d failures in %d firings since %s are more than %d%%", t.Failures, t.Acts, t.From.In(at.Location()).Format("2006-01-02 15:04 MST"), a.Watch.Errors)
 	}
 	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"orderly.example/orderly/internal/backtest"
 	"orderly.example/orderly/internal/engine"
@@ -78,7 +79,7 @@ func TestOutcomes(t *testing.T) {
 				t.Errorf("%s: of history %d, %v", c.name, rep.Imported, rep.Notes)
 			}
 			var b bytes.Buffer
-			rep.WriteText(&b)
+			rep.WriteText(&b, time.UTC)
 			if said := strings.Contains(b.String(), backtest.Compared); said != (a.Holds || a.Releases) {
 				t.Errorf("%s: what is compared is said: %v\n%s", c.name, said, &b)
 			}
@@ -103,4 +104,37 @@ func amounts(as []money.Amount) string {
 		out = append(out, a.String())
 	}
 	return strings.Join(out, " + ")
+}
+
+// TestTextInTheShopsTime: days, weeks and times are the shop's, whichever zone the machine has, and no sample stands there twice.
+func TestTextInTheShopsTime(t *testing.T) {
+	s := newShop(t)
+	const text = "automation: two\nowner: ops@shop.example\nwhy: a test\non: order.placed\nwhen: order.units == 2\ndo: [ { hold: { queue: risk, sla: 4h, reason: look } } ]\n"
+	s.apply(store.Text{Kind: engine.KindShop, Name: "shop", Text: "time_zone: Asia/Tokyo\n"})
+	sunday := time.Date(2025, 12, 7, 20, 30, 0, 0, time.UTC) // the Monday has begun in Tokyo
+	for i, at := range []time.Time{sunday, sunday.AddDate(0, 0, 21)} {
+		s.past(at, &event.OrderPlaced{
+			Channel: "web", Number: fmt.Sprint(70 + i), Currency: "EUR", Customer: event.Buyer{Email: "b@example.com"},
+			Lines: []event.Line{{SKU: "MUG", Qty: 2, UnitPrice: money.New(1000, "EUR")}},
+		})
+	}
+	zone := s.eng.Policy().Settings.TimeZone
+	rep, err := backtest.Run(t.Context(), s.options(parse(t, text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ws := rep.Automations[0].Weeks
+	if len(ws) != 2 || !ws[0].Start.Equal(time.Date(2025, 12, 8, 0, 0, 0, 0, zone)) || ws[0].Start.Location() != time.UTC {
+		t.Errorf("weeks: %+v", ws)
+	}
+	var b bytes.Buffer
+	rep.WriteText(&b, zone)
+	for _, want := range []string{"2025-12-08 to 2025-12-29, times in Asia/Tokyo", "by week from 2025-12-08: █  █\n", "    2025-12-08 05:30  70 ", "would end otherwise"} {
+		if strings.Count(b.String(), want) != 1 {
+			t.Errorf("%q is not there once:\n%s", want, &b)
+		}
+	}
+	if strings.Contains(b.String(), "all it fires for") {
+		t.Errorf("samples are there twice:\n%s", &b)
+	}
 }

@@ -81,7 +81,7 @@ type Tasks struct {
 	DaysOver int64   `json:"days_over"` // days with more than the capacity
 }
 
-// Week counts a week that begins on a Monday, UTC.
+// Week counts a week that begins on a Monday of the shop.
 type Week struct {
 	Start      time.Time `json:"start"`
 	Considered int64     `json:"considered"`

@@ -290,7 +290,7 @@ func places(p *routing.Plan) []string {
 	return out
 }
 
-func (r *Routing) write(w io.Writer) {
+func (r *Routing) write(w io.Writer, zone *time.Location) {
 	if r == nil {
 		return
 	}
@@ -320,6 +320,6 @@ func (r *Routing) write(w io.Writer) {
 		say("  %d later events do not fit the candidate's plans and were left out\n", r.Skipped)
 	}
 	for _, s := range r.Samples {
-		say("    %s  %s: %v, candidate %v\n", s.At.UTC().Format("2006-01-02 15:04"), s.Order, s.Then, s.Now)
+		say("    %s  %s: %v, candidate %v\n", s.At.In(zone).Format(minute), s.Order, s.Then, s.Now)
 	}
 }

@@ -181,5 +181,5 @@ func (r *tally) rank(t *Together) {
 		}
 		t.Ranked = append(t.Ranked, k)
 	}
-	t.RankedBy = fmt.Sprintf("the precision of the same combination of candidates before %s, drawn towards that of the best single one", r.o.TrainUntil.UTC().Format("2006-01-02 15:04"))
+	t.RankedBy = fmt.Sprintf("the precision of the same combination of candidates before %s, drawn towards that of the best single one", r.o.TrainUntil.In(r.zone).Format("2006-01-02 15:04 MST"))
 }

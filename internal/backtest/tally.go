@@ -51,6 +51,7 @@ type tally struct {
 	day   struct { // of the shop
 		from, to time.Time
 		text     string
+		monday   time.Time // that its week began on
 	}
 }
 
@@ -69,9 +70,8 @@ type one struct {
 	work     days
 	wants    wish // where it fires
 	sure     bool // whatever its steps find
-	weeks    map[int64]*Week
+	weeks    map[time.Time]*Week // by the day they began on
 	week     *Week // the latest
-	monday   int64
 	overlap  map[string]int64 // with what fired then
 	with     map[string]int64 // with candidates
 	samples  []drawn
@@ -124,7 +124,7 @@ func newTally(ctx context.Context, o Options, set *automation.Set) (*tally, erro
 		for _, a := range set.All() {
 			x := &one{
 				Automation: Automation{Name: a.Name, Version: a.Hash[:min(len(a.Hash), 10)], On: a.On}, a: a,
-				unknowns: map[string]int64{}, money: sums{}, newMoney: sums{}, letGo: sums{}, notHeld: sums{}, work: days{}, weeks: map[int64]*Week{},
+				unknowns: map[string]int64{}, money: sums{}, newMoney: sums{}, letGo: sums{}, notHeld: sums{}, work: days{}, weeks: map[time.Time]*Week{},
 				overlap: map[string]int64{}, with: map[string]int64{}, back: sums{},
 			}
 			x.wants, x.sure = wishOf(a)
@@ -222,7 +222,7 @@ func (r *tally) entry(e *Entry) error {
 // answer adds what the candidates said to one event.
 func (r *tally) answer(e *Entry, p *event.OrderPlaced, a *answer) error {
 	on := r.on[a.typ]
-	monday := mondayOf(e.At)
+	monday := r.mondayOf(e.At)
 	for _, x := range on {
 		x.fired = false
 		if a.named != "" && a.named != x.Name {
@@ -382,14 +382,14 @@ func (r *tally) compare(on []*one) {
 	}
 }
 
-func (x *one) weekOf(monday int64) *Week {
-	if x.week == nil || x.monday != monday {
+func (x *one) weekOf(monday time.Time) *Week {
+	if x.week == nil || !x.week.Start.Equal(monday) {
 		w := x.weeks[monday]
 		if w == nil {
-			w = &Week{Start: time.Unix(monday*7*86400-3*86400, 0).UTC()}
+			w = &Week{Start: monday}
 			x.weeks[monday] = w
 		}
-		x.week, x.monday = w, monday
+		x.week = w
 	}
 	return x.week
 }
@@ -399,13 +399,17 @@ func (r *tally) dayOf(t time.Time) string {
 	if d := &r.day; t.Before(d.from) || !t.Before(d.to) {
 		y, m, n := t.In(r.zone).Date()
 		d.from, d.to = time.Date(y, m, n, 0, 0, 0, 0, r.zone), time.Date(y, m, n+1, 0, 0, 0, 0, r.zone)
-		d.text = t.In(r.zone).Format(time.DateOnly)
+		d.text = d.from.Format(time.DateOnly)
+		d.monday = time.Date(y, m, n-(int(d.from.Weekday())+6)%7, 0, 0, 0, 0, r.zone).UTC()
 	}
 	return r.day.text
 }
 
-// mondayOf numbers the week of a time; the first Monday of the epoch was on the fifth day.
-func mondayOf(t time.Time) int64 { return (t.Unix()/86400 + 3) / 7 }
+// mondayOf is when the shop's week of a time began.
+func (r *tally) mondayOf(t time.Time) time.Time {
+	r.dayOf(t)
+	return r.day.monday
+}
 
 // sample keeps the event when it is among those with the smallest numbers: an even draw that every run repeats.
 func (r *tally) sample(list *[]drawn, x *one, e *Entry, p *event.OrderPlaced, a *answer, total money.Amount) error {
@@ -461,7 +465,7 @@ func (r *tally) report() *Report {
 		if x.Holds || x.tasks > 0 {
 			a.Tasks = x.work.tasks(span, r.o.Capacity)
 		}
-		for _, k := range slices.Sorted(maps.Keys(x.weeks)) {
+		for _, k := range slices.SortedFunc(maps.Keys(x.weeks), time.Time.Compare) {
 			a.Weeks = append(a.Weeks, *x.weeks[k])
 		}
 		for _, c := range top(x.with, 10) {

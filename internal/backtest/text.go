@@ -3,6 +3,7 @@ package backtest
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -10,16 +11,16 @@ import (
 	"orderly.example/orderly/internal/money"
 )
 
-// WriteText writes the report for a terminal.
-func (r *Report) WriteText(w io.Writer) {
+// WriteText writes the report for a terminal. Times stand in a zone, which it names.
+func (r *Report) WriteText(w io.Writer, zone *time.Location) {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) } // a closed pipe is the reader's wish
 	if r.Events == 0 {
 		say("There is no history yet: nothing was recorded.\n")
 		return
 	}
-	say("%s to %s: %d orders, %d recorded events, %.1f s\n", day(r.Since), day(r.Until), r.Orders, r.Events, r.Seconds)
+	say("%s to %s, times in %s: %d orders, %d recorded events, %.1f s\n", day(r.Since, zone), day(r.Until, zone), zone, r.Orders, r.Events, r.Seconds)
 	for i := range r.Automations {
-		r.Automations[i].write(w)
+		r.Automations[i].write(w, zone)
 	}
 	if t := r.Together; t != nil && len(r.Automations) > 0 {
 		if len(r.Automations) > 1 || t.Risk != nil {
@@ -42,13 +43,13 @@ func (r *Report) WriteText(w io.Writer) {
 			say("  ranked by %s\n", t.RankedBy)
 		}
 	}
-	r.Routing.write(w)
+	r.Routing.write(w, zone)
 	for _, n := range r.Notes {
 		say("\nNote: %s.\n", n)
 	}
 }
 
-func (a *Automation) write(w io.Writer) {
+func (a *Automation) write(w io.Writer, zone *time.Location) {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 	say("\n%s (%s, on %s)\n", a.Name, a.Version, a.On)
 	say("  asked %s, would have fired %d (%s), could not tell %d\n", count(a.Considered, "time"), a.Fired, percent(ratio(a.Fired, a.Considered)), a.Unknown)
@@ -82,10 +83,17 @@ func (a *Automation) write(w io.Writer) {
 		say("  fired together with: %s\n", strings.Join(parts, ", "))
 	}
 	if len(a.Weeks) > 1 {
-		say("  by week from %s: %s\n", day(a.Weeks[0].Start), bars(a.Weeks))
+		say("  by week from %s: %s\n", day(a.Weeks[0].Start, zone), bars(a.Weeks, zone))
 	}
-	writeSamples(w, "a sample of the orders that would end otherwise", a.Changed)
-	writeSamples(w, "a sample of all it fires for", a.Samples)
+	writeSamples(w, zone, "a sample of the orders that would end otherwise", a.Changed)
+	others := slices.DeleteFunc(slices.Clone(a.Samples), func(s Sample) bool {
+		return slices.ContainsFunc(a.Changed, func(c Sample) bool { return c.Subject == s.Subject && c.At.Equal(s.At) })
+	})
+	title := "a sample of all it fires for"
+	if len(others) < len(a.Samples) {
+		title = "and of all it fires for"
+	}
+	writeSamples(w, zone, title, others)
 }
 
 // Outcome says in sentences how orders would be left otherwise than they were.
@@ -128,7 +136,7 @@ func count(n int64, word string) string {
 	return fmt.Sprintf("%d %ss", n, word)
 }
 
-func writeSamples(w io.Writer, title string, samples []Sample) {
+func writeSamples(w io.Writer, zone *time.Location, title string, samples []Sample) {
 	if len(samples) > 0 {
 		_, _ = fmt.Fprintf(w, "  %s:\n", title)
 		tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
@@ -141,7 +149,7 @@ func writeSamples(w io.Writer, title string, samples []Sample) {
 			if s.Total.Currency != "" {
 				total = s.Total.String()
 			}
-			_, _ = fmt.Fprintf(tw, "    %s\t%s\t%s\t%s\t%s\t%s\n", s.At.UTC().Format("2006-01-02 15:04"), name, total, s.Then(), s.Would(), s.Ended)
+			_, _ = fmt.Fprintf(tw, "    %s\t%s\t%s\t%s\t%s\t%s\n", s.At.In(zone).Format(minute), name, total, s.Then(), s.Would(), s.Ended)
 		}
 		_ = tw.Flush()
 	}
@@ -203,7 +211,10 @@ func (s *Score) write(w io.Writer, word string) {
 
 func percent(f float64) string { return fmt.Sprintf("%.1f %%", f*100) }
 
-func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+// minute is how samples show a time.
+const minute = "2006-01-02 15:04"
+
+func day(t time.Time, zone *time.Location) string { return t.In(zone).Format(time.DateOnly) }
 
 func list(as []money.Amount) string {
 	parts := make([]string, len(as))
@@ -221,14 +232,14 @@ func worth(as []money.Amount) string {
 }
 
 // bars draws how often it fired by week.
-func bars(ws []Week) string {
+func bars(ws []Week, zone *time.Location) string {
 	var most int64
 	for _, w := range ws {
 		most = max(most, w.Fired)
 	}
 	steps := []rune(" ▁▂▃▄▅▆▇█")
 	var b strings.Builder
-	next := ws[0].Start
+	next := ws[0].Start.In(zone)
 	for _, w := range ws {
 		for ; next.Before(w.Start); next = next.AddDate(0, 0, 7) {
 			b.WriteRune(' ') // a week in which nothing happened

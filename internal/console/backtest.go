@@ -189,9 +189,9 @@ func runningPercent(r *backtest.Running) int {
 }
 
 // resultSpan says what a result is about.
-func resultSpan(v backtestView) string {
+func resultSpan(ctx context.Context, v backtestView) string {
 	rep := v.Result.Report
-	s := fmt.Sprintf("%s orders, %s to %s", ui.Number(rep.Orders), rep.Since.Format(time.DateOnly), rep.Until.Format(time.DateOnly))
+	s := fmt.Sprintf("%s orders, %s to %s", ui.Number(rep.Orders), ui.Local(ctx, rep.Since).Format(time.DateOnly), ui.Local(ctx, rep.Until).Format(time.DateOnly))
 	if v.Result.Version != v.A.Hash {
 		s += "; an earlier version"
 	}
@@ -266,11 +266,11 @@ func worthNote(as []money.Amount) string {
 func percentText(f float64) string { return strconv.FormatFloat(f*100, 'f', 1, 64) + " %" }
 
 // weekBars are the weeks for the chart: all were considered, these fired.
-func weekBars(ws []backtest.Week) (considered, fired []int64) {
+func weekBars(ctx context.Context, ws []backtest.Week) (considered, fired []int64) {
 	if len(ws) == 0 {
 		return nil, nil
 	}
-	next := ws[0].Start
+	next := ui.Local(ctx, ws[0].Start) // days there have 23 and 25 hours, too
 	for _, w := range ws {
 		for ; next.Before(w.Start); next = next.AddDate(0, 0, 7) {
 			considered, fired = append(considered, 0), append(fired, 0)
@@ -281,14 +281,14 @@ func weekBars(ws []backtest.Week) (considered, fired []int64) {
 	return considered, fired
 }
 
-func weekLabel(ws []backtest.Week) string {
+func weekLabel(ctx context.Context, ws []backtest.Week) string {
 	most := ws[0]
 	for _, w := range ws {
 		if cmp.Compare(w.Fired, most.Fired) > 0 {
 			most = w
 		}
 	}
-	return fmt.Sprintf("By week from %s; most in the week of %s: it would have fired %s of %d", ws[0].Start.Format(time.DateOnly), most.Start.Format(time.DateOnly), ui.Plural(most.Fired, "time", "times"), most.Considered)
+	return fmt.Sprintf("By week from %s; most in the week of %s: it would have fired %s of %d", ui.Local(ctx, ws[0].Start).Format(time.DateOnly), ui.Local(ctx, most.Start).Format(time.DateOnly), ui.Plural(most.Fired, "time", "times"), most.Considered)
 }
 
 func moneyList(as []money.Amount) string {

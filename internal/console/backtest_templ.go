@@ -525,12 +525,12 @@ func backtestResult(v backtestView) templ.Component {
 				}
 				ctx = templ.InitializeContext(ctx)
 				if len(v.R.Weeks) > 0 {
-					considered, fired := weekBars(v.R.Weeks)
+					considered, fired := weekBars(ctx, v.R.Weeks)
 					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 26, "<div class=\"scroll\">")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = ui.Spark(considered, fired, weekLabel(v.R.Weeks)).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.Spark(considered, fired, weekLabel(ctx, v.R.Weeks)).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -539,9 +539,9 @@ func backtestResult(v backtestView) templ.Component {
 						return templ_7745c5c3_Err
 					}
 					var templ_7745c5c3_Var25 string
-					templ_7745c5c3_Var25, templ_7745c5c3_Err = templ.JoinStringErrs(weekLabel(v.R.Weeks))
+					templ_7745c5c3_Var25, templ_7745c5c3_Err = templ.JoinStringErrs(weekLabel(ctx, v.R.Weeks))
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/console/backtest.templ`, Line: 112, Col: 51}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/console/backtest.templ`, Line: 112, Col: 56}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var25))
 					if templ_7745c5c3_Err != nil {
@@ -1004,9 +1004,9 @@ func sampleHead(v backtestView) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var48 string
-		templ_7745c5c3_Var48, templ_7745c5c3_Err = templ.JoinStringErrs(resultSpan(v))
+		templ_7745c5c3_Var48, templ_7745c5c3_Err = templ.JoinStringErrs(resultSpan(ctx, v))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/console/backtest.templ`, Line: 199, Col: 42}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/console/backtest.templ`, Line: 199, Col: 47}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var48))
 		if templ_7745c5c3_Err != nil {

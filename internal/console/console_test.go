@@ -107,6 +107,18 @@ func (c *client) order(state string) string {
 	return c.find("/orders?state="+state, `href="/orders/(ord_[a-z0-9]+)"`)
 }
 
+// TestReceivedInTheShopsTime: an order's page says when an event was received by the shop's clock, as it says everything else.
+func TestReceivedInTheShopsTime(t *testing.T) {
+	c := newClient(t, 20).admin()
+	_, body := c.get("/orders/" + c.order("ready"))
+	if n := regexp.MustCompile(`<dt>Received</dt>\s*<dd>[0-9-]+ [0-9:]+\.[0-9]{3} CET`).FindAllString(body, -1); len(n) == 0 {
+		t.Error("no event says when it was received")
+	}
+	if at := strings.Index(body, " UTC<"); at >= 0 {
+		t.Errorf("a time in UTC: %s", body[max(0, at-100):at+5])
+	}
+}
+
 // TestPolicyOfPages holds that every page carries the policy and nothing that it forbids.
 func TestPolicyOfPages(t *testing.T) {
 	c := newClient(t, 120).admin()

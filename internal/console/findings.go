@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"strings"
 	"time"
 	"unicode"
@@ -57,8 +58,8 @@ func pastSentence(text string) string {
 }
 
 // pastSpan is what of the past was looked at for a tag.
-func pastSpan(h *proof.History) string {
-	return ui.Plural(h.Looked, "recorded order", "recorded orders") + ", from " + h.Since.Format(time.DateOnly) + " to " + h.Until.Format(time.DateOnly)
+func pastSpan(ctx context.Context, h *proof.History) string {
+	return ui.Plural(h.Looked, "recorded order", "recorded orders") + ", from " + ui.Local(ctx, h.Since).Format(time.DateOnly) + " to " + ui.Local(ctx, h.Until).Format(time.DateOnly)
 }
 
 // findingsPoll lets the findings load themselves again while the past is being asked.

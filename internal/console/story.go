@@ -120,7 +120,7 @@ func eventStep(e store.EventRow, names map[string]string) step {
 		{Name: "Event", Value: e.Type}, {Name: "Id", Value: e.ID}, {Name: "From", Value: e.Source + ", key " + e.Key},
 	}
 	if !e.Received.Equal(e.At) {
-		s.Facts = append(s.Facts, fact{Name: "Received", Value: e.Received.UTC().Format("2006-01-02 15:04:05.000 UTC")})
+		s.Facts = append(s.Facts, fact{Name: "Received", At: e.Received})
 	}
 	if e.Archive != "" {
 		s.Facts = append(s.Facts, fact{Name: "Reasons", Value: "in the archive's file of " + e.Archive})

@@ -151,7 +151,7 @@ func (c *Console) mapSVG(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Content-Type", "image/svg+xml")
-	w.Header().Set("Content-Disposition", `attachment; filename="system-map-`+m.At.Format(time.DateOnly)+`.svg"`)
+	w.Header().Set("Content-Disposition", `attachment; filename="system-map-`+m.At.In(c.Shop().Zone).Format(time.DateOnly)+`.svg"`)
 	_, err = w.Write(b.Bytes())
 	return err
 }

@@ -118,7 +118,10 @@ type bulkRow struct {
 	Why string
 }
 
-type fact struct{ Name, Value, Href string }
+type fact struct {
+	Name, Value, Href string
+	At                time.Time // the value, when it is a time
+}
 
 // step is one point of an order's timeline.
 type step struct {

@@ -423,6 +423,11 @@ func (d *decider) finish() {
 	d.crossings()
 }
 
+// clock is a time for people, in the time zone of the shop.
+func (d *decider) clock(t time.Time) string {
+	return t.In(d.pol.zoneOfShop()).Format("2006-01-02 15:04 MST")
+}
+
 // note adds a sentence to the trace.
 func (d *decider) note(format string, args ...any) {
 	d.out.Trace.Notes = append(d.out.Trace.Notes, fmt.Sprintf(format, args...))

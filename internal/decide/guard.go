@@ -174,7 +174,7 @@ func (d *decider) trial(a *automation.Automation, outcome rule.Outcome, err erro
 			return
 		}
 		g := d.changeGuard(a.Name)
-		if why = g.Trial.Failed(a, d.at); why != "" {
+		if why = g.Trial.Failed(a, d.at.In(d.pol.zoneOfShop())); why != "" {
 			d.stop(g, why)
 		}
 		return
@@ -192,7 +192,7 @@ func (d *decider) failedOf(name string) {
 		return
 	}
 	g := d.changeGuard(name)
-	if why := g.Trial.Failed(a, d.at); why != "" {
+	if why := g.Trial.Failed(a, d.at.In(d.pol.zoneOfShop())); why != "" {
 		d.stop(g, why)
 	}
 }
@@ -213,7 +213,7 @@ func (d *decider) automationStopped(p *event.AutomationStopped) error {
 		return nil
 	}
 	if s := d.guard(a.Name).Stop; s != nil {
-		return fault.New(fault.Conflict, "decide.automation", "%s is stopped already, since %s: %s", a.Name, s.Since.UTC().Format(time.RFC3339), s.Reason)
+		return fault.New(fault.Conflict, "decide.automation", "%s is stopped already, since %s: %s", a.Name, d.clock(s.Since), s.Reason)
 	}
 	d.changeGuard(a.Name).Stop = &automation.Stopped{Since: d.at, By: d.ev.Actor, Reason: p.Reason}
 	d.note("%s stopped %s: %s", d.ev.Actor, a.Name, p.Reason)

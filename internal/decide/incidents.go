@@ -190,7 +190,7 @@ func (d *decider) incidentSnoozed(p *event.IncidentSnoozed) error {
 		t.Note = p.Note
 	}
 	d.wakeIncident(t, p.Until)
-	d.note("%s snoozed %q until %s", d.ev.Actor, t.Title, p.Until.UTC().Format(time.RFC3339))
+	d.note("%s snoozed %q until %s", d.ev.Actor, t.Title, d.clock(p.Until))
 	d.tellHooks("incident:"+t.ID+":acknowledged:"+itoa(int64(t.Alarm.Wait)), d.alarmData(t, AlertAcknowledged, t.Title))
 	return nil
 }

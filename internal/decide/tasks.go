@@ -254,7 +254,7 @@ func (d *decider) taskOverdue(p *event.TaskOverdue) error {
 	}
 	t := d.changeTask(was)
 	t.Late = true
-	d.alert("task:"+t.ID, t.Owner, "Overdue: "+t.Title, "It was due "+t.Due.UTC().Format(time.RFC3339)+" and nobody has decided it.")
+	d.alert("task:"+t.ID, t.Owner, "Overdue: "+t.Title, "It was due "+d.clock(t.Due)+" and nobody has decided it.")
 	d.loadOrder(t.OrderID)
 	d.runAutomations()
 	return nil

@@ -132,7 +132,7 @@ func (w wakers) lacks(r *automation.Run) string {
 	case r.Wait.Until.IsZero() && r.Wait.Task == "":
 		return "waits for no time and asks nobody"
 	case !r.Wait.Until.IsZero() && !w.timers[r.Wait.Timer]:
-		return fmt.Sprintf("waits until %s, but no timer is set", r.Wait.Until.UTC().Format("2006-01-02 15:04:05"))
+		return fmt.Sprintf("waits until %s, but no timer is set", r.Wait.Until.UTC().Format("2006-01-02 15:04:05 MST"))
 	case r.Wait.Task != "" && !w.asked[r.Wait.Task]:
 		return "waits for the answer to task " + r.Wait.Task + ", which nobody can give"
 	}

@@ -99,7 +99,7 @@ func TestCheckAsksWhatTimersSetOff(t *testing.T) {
 	}
 	want := map[string]string{"a": "In 9 recorded times of the clock", "c": "In 2 recorded orders on which both were asked"}
 	for _, f := range report.Findings {
-		text := report.Past(&f)
+		text := report.Past(&f, time.UTC)
 		if f.Kind == proof.Open && text == "" {
 			t.Errorf("of %v the past says nothing", f.Automations)
 		}

@@ -41,9 +41,9 @@ type Seen struct {
 	At     time.Time `json:"at"`
 }
 
-// Name is the order's number or id; of what is about no order, when it was.
-func (s Seen) Name() string {
-	return cmp.Or(s.Number, s.Order, s.At.UTC().Format("2006-01-02 15:04"))
+// Name is the order's number or id; of what is about no order, when it was, in a time zone.
+func (s Seen) Name(zone *time.Location) string {
+	return cmp.Or(s.Number, s.Order, s.At.In(zone).Format("2006-01-02 15:04"))
 }
 
 // UnitOf is what the past is counted in for a finding about automations with a trigger.
@@ -62,22 +62,22 @@ func (f *Finding) UnitOf(on string) Unit {
 }
 
 // Past says in one sentence what the past says of a finding that is not decided, or why it says nothing; "" of one that
-// is decided. The orders stand in its History.
-func (r *Report) Past(f *Finding) string {
+// is decided. The orders stand in its History. Days are those of a time zone.
+func (r *Report) Past(f *Finding, zone *time.Location) string {
 	switch {
 	case f.Kind != Open:
 		return ""
 	case f.History != nil:
-		return f.History.text(f)
+		return f.History.text(f, zone)
 	case r.Asking:
 		return "The past is being asked …"
 	}
 	return cmp.Or(r.Unasked, "The past was not asked, so nothing is said of what happened so far")
 }
 
-func (h *History) text(f *Finding) string {
+func (h *History) text(f *Finding, zone *time.Location) string {
 	if h.Looked == 0 {
-		return h.nothing(f)
+		return h.nothing(f, zone)
 	}
 	one, many := "recorded event", "recorded events"
 	switch {
@@ -90,9 +90,9 @@ func (h *History) text(f *Finding) string {
 	}
 	span := counted(h.Looked, one, many)
 	if h.Whole {
-		span += " since " + h.Since.Format(time.DateOnly)
+		span += " since " + h.Since.In(zone).Format(time.DateOnly)
 	} else {
-		span += " from " + h.Since.Format(time.DateOnly) + " to " + h.Until.Format(time.DateOnly) + ", as far as the past was read in time"
+		span += " from " + h.Since.In(zone).Format(time.DateOnly) + " to " + h.Until.In(zone).Format(time.DateOnly) + ", as far as the past was read in time"
 	}
 	what, never := "it fires", "it never fires"
 	switch {
@@ -112,12 +112,12 @@ func (h *History) text(f *Finding) string {
 }
 
 // nothing says why the past cannot tell: that nothing was found is not that all is well.
-func (h *History) nothing(f *Finding) string {
+func (h *History) nothing(f *Finding, zone *time.Location) string {
 	if !h.Whole {
 		if h.Until.IsZero() {
 			return "The past cannot tell: there was no time to read it"
 		}
-		return "The past cannot tell yet: nothing of the kind was found from " + h.Since.Format(time.DateOnly) + " to " + h.Until.Format(time.DateOnly) + ", as far as it was read in time"
+		return "The past cannot tell yet: nothing of the kind was found from " + h.Since.In(zone).Format(time.DateOnly) + " to " + h.Until.In(zone).Format(time.DateOnly) + ", as far as it was read in time"
 	}
 	switch {
 	case f.Tag != nil:

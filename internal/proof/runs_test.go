@@ -159,11 +159,11 @@ func TestEveryOpenFindingHasAWordOfThePast(t *testing.T) {
 		if f.History != nil {
 			f.History.Of = f.UnitOf(tc.on)
 		}
-		if got := tc.report.Past(&f); got != tc.want {
+		if got := tc.report.Past(&f, time.UTC); got != tc.want {
 			t.Errorf("%s of %d: %q, want %q", tc.on, len(tc.names), got, tc.want)
 		}
 		f.Kind = Unwritten
-		if got := tc.report.Past(&f); got != "" {
+		if got := tc.report.Past(&f, time.UTC); got != "" {
 			t.Errorf("of what is decided the past says %q", got)
 		}
 	}

@@ -49,6 +49,9 @@ func (a Ask) Found(v any) (ok bool, err error) {
 	return true, nil
 }
 
+// Local is a time in the time zone of the shop.
+func (a Ask) Local(t time.Time) time.Time { return t.In(a.Book.zone()) }
+
 // Uses reports whether the shop has ever seen events of a type in its life.
 func (a Ask) Uses(eventType string) bool {
 	s := a.Book.Series(Event + ":" + eventType)
@@ -253,7 +256,7 @@ func silence(b *Book, cause string, names []string, silent map[string]float64, n
 		}
 		l := s.Rate.Limit()
 		out.Evidence = append(out.Evidence, fmt.Sprintf("%s: the last one came %s; by now %s should have come, and more than %s is too many",
-			words(name), s.Rate.Last.In(zone).Format("2006-01-02 15:04"), count(silent[name]), count(l.Day)))
+			words(name), s.Rate.Last.In(zone).Format("2006-01-02 15:04 MST"), count(silent[name]), count(l.Day)))
 	}
 	if n := len(out.Evidence); n > 12 {
 		out.Evidence = append(out.Evidence[:11], fmt.Sprintf("and %d more", n-11))
@@ -262,7 +265,7 @@ func silence(b *Book, cause string, names []string, silent map[string]float64, n
 	if c := b.series[cause]; c != nil {
 		s = c
 	}
-	out.Detail = fmt.Sprintf("The last one came %s; by the usual pace of these hours %s should have followed", s.Rate.Last.In(zone).Format("2006-01-02 15:04"), count(silent[s.Name]))
+	out.Detail = fmt.Sprintf("The last one came %s; by the usual pace of these hours %s should have followed", s.Rate.Last.In(zone).Format("2006-01-02 15:04 MST"), count(silent[s.Name]))
 	if due >= 0.5 {
 		out.Impact = "about " + count(due) + " by now"
 		if due < 1.5 {
@@ -275,7 +278,7 @@ func silence(b *Book, cause string, names []string, silent map[string]float64, n
 }
 
 func (b *Book) zone() *time.Location {
-	if b.Calendar.Zone == nil {
+	if b == nil || b.Calendar.Zone == nil {
 		return time.UTC
 	}
 	return b.Calendar.Zone
@@ -325,7 +328,7 @@ func declared(b *Book, pol *decide.Policy, since map[string]time.Time, lastSeen 
 		}
 		seen := "it has never fired"
 		if !last.IsZero() {
-			seen = "the last time was " + last.In(b.zone()).Format("2006-01-02 15:04")
+			seen = "the last time was " + last.In(b.zone()).Format("2006-01-02 15:04 MST")
 		}
 		out = append(out, Breach{
 			Subject: SilentSubject(Automation + ":" + a.Name), Automations: []string{a.Name}, Since: now,

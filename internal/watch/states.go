@@ -81,7 +81,7 @@ func stuckOrders(name string, state order.State, after time.Duration, uses, titl
 			}
 			for _, o := range some {
 				b.Orders = append(b.Orders, o.ID)
-				b.Evidence = append(b.Evidence, fmt.Sprintf("%s (%s): nothing since %s", o.Number, o.Total, o.Since.In(ask.Book.zone()).Format("2006-01-02 15:04")))
+				b.Evidence = append(b.Evidence, fmt.Sprintf("%s (%s): nothing since %s", o.Number, o.Total, ask.Local(o.Since).Format("2006-01-02 15:04 MST")))
 				if o.Since.Add(after).Before(b.Since) {
 					b.Since = o.Since.Add(after)
 				}
@@ -99,7 +99,7 @@ func lateTasks(tx *store.Tx, ask Ask) ([]Breach, error) {
 	for _, q := range qs {
 		out = append(out, Breach{
 			Subject: "tasks-late:" + q.Queue, Title: "Tasks in the queue " + q.Queue + " are late", Since: q.Oldest,
-			Detail: fmt.Sprintf("%d tasks are more than an hour past their deadline; the oldest was due %s", q.Late, q.Oldest.In(ask.Book.zone()).Format("2006-01-02 15:04")),
+			Detail: fmt.Sprintf("%d tasks are more than an hour past their deadline; the oldest was due %s", q.Late, ask.Local(q.Oldest).Format("2006-01-02 15:04 MST")),
 			Next:   "Work the queue on the page Review, or give its tasks to somebody who can.",
 		})
 	}
@@ -115,7 +115,7 @@ func stalled(tx *store.Tx, ask Ask) ([]Breach, error) {
 	for _, s := range rows {
 		out = append(out, Breach{
 			Subject: "stalled:" + s.Destination, Title: "Nothing leaves for " + s.Destination, Since: s.Oldest, Symptoms: []string{event.DestinationSubject(s.Destination)},
-			Detail: "The oldest waiting message is from " + s.Oldest.In(ask.Book.zone()).Format("2006-01-02 15:04"),
+			Detail: "The oldest waiting message is from " + ask.Local(s.Oldest).Format("2006-01-02 15:04 MST"),
 			Next:   "Check the connection under Settings, then look at the page Effects.",
 		})
 	}
@@ -201,7 +201,7 @@ func endingTokens(tx *store.Tx, ask Ask) ([]Breach, error) {
 		}
 		out = append(out, Breach{
 			Subject: "tokens:" + t.Name, Title: "The token " + t.Name + " ends soon", Since: ask.Now,
-			Detail: "It ends " + t.Expires.In(ask.Book.zone()).Format("2006-01-02 15:04") + " and was used " + t.LastUsed.In(ask.Book.zone()).Format("2006-01-02 15:04") + "; what uses it will be refused then",
+			Detail: "It ends " + ask.Local(t.Expires).Format("2006-01-02 15:04 MST") + " and was used " + ask.Local(t.LastUsed).Format("2006-01-02 15:04 MST") + "; what uses it will be refused then",
 			Next:   "Make another token under Settings, give it to whoever uses this one, and revoke this one.",
 		})
 	}
@@ -237,7 +237,7 @@ func unsealed(tx *store.Tx, ask Ask) ([]Breach, error) {
 	}
 	return []Breach{{
 		Subject: "audit-seal", Title: "The audit log is not sealed any more", Since: oldest.Add(sealWithin),
-		Detail:   fmt.Sprintf("%d records wait to be sealed, the oldest since %s", n, oldest.In(ask.Book.zone()).Format("2006-01-02 15:04")),
+		Detail:   fmt.Sprintf("%d records wait to be sealed, the oldest since %s", n, ask.Local(oldest).Format("2006-01-02 15:04 MST")),
 		Evidence: []string{"each minute one node seals what is new; nothing protects these records from being changed until it does"},
 		Next:     "Look for \"the audit log could not be sealed\" in the log of the server, and run orderly audit verify.",
 	}}, nil

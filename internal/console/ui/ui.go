@@ -47,8 +47,11 @@ func env(ctx context.Context) Env {
 	return e
 }
 
+// Zone is the shop's time zone.
+func Zone(ctx context.Context) *time.Location { return env(ctx).Zone }
+
 // Local is t in the shop's zone.
-func Local(ctx context.Context, t time.Time) time.Time { return t.In(env(ctx).Zone) }
+func Local(ctx context.Context, t time.Time) time.Time { return t.In(Zone(ctx)) }
 
 // Now is the time the page was made, in the shop's zone.
 func Now(ctx context.Context) time.Time { e := env(ctx); return e.Now.In(e.Zone) }
