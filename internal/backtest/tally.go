@@ -68,12 +68,12 @@ type one struct {
 	letGo    sums
 	notHeld  sums
 	work     days
-	wants    wish // where it fires
-	sure     bool // whatever its steps find
+	wants    wish                // where it fires
+	sure     bool                // whatever its steps find
 	weeks    map[time.Time]*Week // by the day they began on
-	week     *Week // the latest
-	overlap  map[string]int64 // with what fired then
-	with     map[string]int64 // with candidates
+	week     *Week               // the latest
+	overlap  map[string]int64    // with what fired then
+	with     map[string]int64    // with candidates
 	samples  []drawn
 	changed  []drawn
 
