@@ -69,6 +69,41 @@ func readAutomation(t store.PolicyText) automationView {
 	return v
 }
 
+// firedLists are the lists of events that name an automation.
+var firedLists = []firedList{
+	{"", "All", "It has not fired lately"},
+	{store.FiredActed, "Fired", "It has not fired and acted lately"},
+	{store.FiredWould, "Would have fired", "There is nothing lately that it would have done"},
+	{store.FiredUnknown, "Unknown", "It could always be told lately"},
+}
+
+type firedList struct{ how, label, none string }
+
+// firedListHref is where the rows behind a figure of an automation stand.
+func firedListHref(name, how string) string {
+	href := "/automations/" + pathEscape(name)
+	if how != "" {
+		href += "?how=" + how
+	}
+	return href + "#fired"
+}
+
+func firedTabs(v automationPage) (out []tabView) {
+	for _, l := range firedLists {
+		out = append(out, tabView{Label: l.label, Href: firedListHref(v.File, l.how), Current: l.how == v.How})
+	}
+	return out
+}
+
+func firedNone(v automationPage) string {
+	for _, l := range firedLists {
+		if l.how == v.How {
+			return l.none
+		}
+	}
+	return ""
+}
+
 func (c *Console) countAutomation(tx *store.Tx, a *automationView, now time.Time) error {
 	first := midnight(now, c.Shop().Zone).AddDate(0, 0, 1-automationDays)
 	hours, err := tx.AutomationCounts(a.Name, first)
@@ -79,6 +114,7 @@ func (c *Console) countAutomation(tx *store.Tx, a *automationView, now time.Time
 	for _, h := range hours {
 		a.Considered += h.Considered
 		a.Fired += h.Fired
+		a.Would += h.Would
 		a.Unknown += h.Unknown
 		if d := int(h.Hour.Sub(first) / (24 * time.Hour)); d >= 0 && d < automationDays {
 			a.SparkC[d] += h.Considered
@@ -90,7 +126,10 @@ func (c *Console) countAutomation(tx *store.Tx, a *automationView, now time.Time
 
 func (c *Console) automation(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("name")
-	v := automationPage{Looked: store.FiredWindow}
+	v := automationPage{Looked: store.FiredWindow, How: r.URL.Query().Get("how")}
+	if !slices.ContainsFunc(firedLists, func(l firedList) bool { return l.how == v.How }) {
+		v.How = ""
+	}
 	found := false
 	names, err := c.userNames(r)
 	if err != nil {
@@ -129,7 +168,7 @@ func (c *Console) automation(w http.ResponseWriter, r *http.Request) error {
 		if v.Runs, err = runRows(tx, runs.Rows, v.A.Hash); err != nil {
 			return err
 		}
-		evs, err := tx.Fired(v.A.Name, 50)
+		evs, err := tx.Fired(v.A.Name, v.How, 50)
 		if err != nil {
 			return err
 		}

@@ -447,7 +447,11 @@ func modeText(a automationView) string {
 }
 
 func sparkLabel(a automationView, days int) string {
-	return fmt.Sprintf("%d days: considered %d, fired %d", days, a.Considered, a.Fired)
+	text := fmt.Sprintf("%d days: considered %d, fired %d", days, a.Considered, a.Fired)
+	if a.Would > 0 {
+		text += fmt.Sprintf(", would have fired %d", a.Would)
+	}
+	return text
 }
 
 func firedHref(r firedRow) string { return eventHref(r.Ev) }

@@ -287,7 +287,8 @@ type automationView struct {
 	Name, Owner, Why, On, When, Mode string
 	Share                            int
 	Do                               []string
-	Considered, Fired, Unknown       int64
+	Considered, Fired, Unknown       int64 // fired and acted
+	Would                            int64 // fired, but its mode or a stop did not let it act
 	SparkC, SparkF                   []int64
 	Text                             string
 	N                                int64 // number of the version; only on its page
@@ -316,6 +317,7 @@ type automationPage struct {
 	A           automationView
 	Lines       []string
 	Recent      []firedRow
+	How         string // which of them; see store.Fired
 	Looked      int
 	Hours       []store.AutomationCount
 	Modes       *modesView

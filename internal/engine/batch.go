@@ -183,10 +183,13 @@ func (b *batch) count(d *decide.Decision) {
 	for _, a := range d.Trace.Automations {
 		k := store.CountKey{Name: a.Name, Hour: hour}
 		c := b.counts[k]
-		if a.Outcome == "fired" {
-			c.Fired++
-		} else {
+		switch {
+		case a.Outcome != decide.Fired:
 			c.Unknown++
+		case a.Mode != "":
+			c.Would++
+		default:
+			c.Fired++
 		}
 		b.counts[k] = c
 	}

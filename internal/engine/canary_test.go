@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -142,5 +143,57 @@ func TestShadowReport(t *testing.T) {
 	}
 	if n, _ := acted(r); n != 0 {
 		t.Fatal("it acted in shadow")
+	}
+}
+
+// TestWhatActedIsCountedByItself: figures and rows tell what an automation did from what it would have done in shadow,
+// outside a canary's share, stopped and upon history, and from what could not be told.
+func TestWhatActedIsCountedByItself(t *testing.T) { onBoth(t, testWhatActedIsCounted) }
+
+func testWhatActedIsCounted(t *testing.T, url string) {
+	r := openRig(t, url, engine.Options{})
+	text := func(name, when, more string) store.Text {
+		x := automationText(name, "order.placed", when, "tag: seen")
+		x.Text += more
+		return x
+	}
+	r.apply(
+		text("live", "order.units > 1", ""), text("quiet", "order.units > 1", "mode: shadow\n"), text("part", "order.units > 1", "mode: canary\nshare: 50%\n"),
+		text("capped", "order.units > 1", "limits: { per_hour: 2 }\n"), text("blind", `ip.country == "FR"`, ""), text("live-two", "order.units > 0", ""),
+	)
+	for i, qty := range []int64{1, 2, 3, 4, 5, 6} {
+		r.decided(placed(fmt.Sprint(i), "MUG", qty))
+	}
+	r.submit(event.Event{Source: "file", Key: "past", Mode: event.History, At: time.Now().Add(-time.Hour), Data: placed("past", "MUG", 9)})
+	for name, want := range map[string]store.Count{
+		"live": {Considered: 7, Fired: 5, Would: 1}, "quiet": {Considered: 7, Would: 6}, "capped": {Considered: 7, Fired: 2, Would: 4}, "blind": {Considered: 7, Unknown: 7},
+		"live-two": {Considered: 7, Fired: 6, Would: 1}, "part": {Considered: 7},
+	} {
+		var got store.Count
+		rows := map[string]int64{}
+		r.view(func(tx *store.Tx) error {
+			hours, err := tx.AutomationCounts(name, time.Time{})
+			for _, h := range hours {
+				got = store.Count{Considered: got.Considered + h.Considered, Fired: got.Fired + h.Fired, Would: got.Would + h.Would, Unknown: got.Unknown + h.Unknown}
+			}
+			for _, how := range []string{"", store.FiredActed, store.FiredWould, store.FiredUnknown} {
+				evs, bad := tx.Fired(name, how, 50)
+				err = errors.Join(err, bad)
+				rows[how] = int64(len(evs))
+			}
+			return err
+		})
+		if name == "part" { // its share is drawn by the orders' ids: all of it adds up
+			if got.Fired+got.Would != 6 || got.Would < 1 {
+				t.Errorf("part: %+v", got)
+			}
+			want = got
+		}
+		if got != want {
+			t.Errorf("%s: counted %+v, want %+v", name, got, want)
+		}
+		if rows[store.FiredActed] != got.Fired || rows[store.FiredWould] != got.Would || rows[store.FiredUnknown] != got.Unknown || rows[""] != got.Fired+got.Would+got.Unknown {
+			t.Errorf("%s: the rows behind %+v are %v", name, got, rows)
+		}
 	}
 }

@@ -189,7 +189,7 @@ func (tx *Tx) Flows(since int64) ([]Flow, error) {
 
 // AutomationDays is what an automation did since a time.
 type AutomationDays struct {
-	Considered, Fired int64
+	Considered, Fired int64     // fired and acted
 	Last              time.Time // hour of its last firing; zero = none
 }
 

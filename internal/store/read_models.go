@@ -215,9 +215,9 @@ type PolicyText struct {
 
 // AutomationCount is what an automation did in one UTC hour.
 type AutomationCount struct {
-	Name                       string
-	Hour                       time.Time
-	Considered, Fired, Unknown int64
+	Name string
+	Hour time.Time
+	Count
 }
 
 // ConnectionRow is one connection with its health.

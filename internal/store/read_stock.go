@@ -339,10 +339,10 @@ func (tx *Tx) AutomationCounts(name string, since time.Time) ([]AutomationCount,
 	err := readEach(tx, func(scan func(...any) error) error {
 		c := AutomationCount{Name: name}
 		var h int64
-		err := scan(&h, &c.Considered, &c.Fired, &c.Unknown)
+		err := scan(&h, &c.Considered, &c.Fired, &c.Would, &c.Unknown)
 		c.Hour = readTime(h)
 		out = append(out, c)
 		return err
-	}, "SELECT hour, considered, fired, unknown FROM automation_count WHERE name = $1 AND hour >= $2 ORDER BY hour", name, since.UnixMicro())
+	}, "SELECT hour, considered, fired, would, unknown FROM automation_count WHERE name = $1 AND hour >= $2 ORDER BY hour", name, since.UnixMicro())
 	return out, err
 }

@@ -120,11 +120,29 @@ func (tx *Tx) Seen(source, key string) (bool, error) {
 // FiredWindow is how many of the newest events Fired looks at.
 const FiredWindow = 4000
 
-// Fired returns the newest n events whose decision names the automation, among the newest FiredWindow.
-func (tx *Tx) Fired(automation string, n int) ([]EventRow, error) {
-	like := "%" + likeEscape(`"name":"`+automation+`"`) + "%"
+// How an automation fired, for Fired.
+const (
+	FiredActed   = "acted"
+	FiredWould   = "would" // its mode did not let it, or a stop
+	FiredUnknown = "unknown"
+)
+
+// Fired returns the newest n events whose decision names the automation, among the newest FiredWindow; how names
+// those that are wanted, "" = all. A decision names an automation once, as decide.Considered is written.
+func (tx *Tx) Fired(automation, how string, n int) ([]EventRow, error) {
+	name := likeEscape(`"name":"` + automation + `"`)
+	in := name + `,"version":"` + strings.Repeat("_", 10) + `","outcome":"` // a short hash
+	like, not := "%"+name+"%", ""
+	switch how {
+	case FiredActed:
+		like, not = "%"+in+`fired"%`, "%"+in+`fired","mode":%`
+	case FiredWould:
+		like = "%" + in + `fired","mode":%`
+	case FiredUnknown:
+		like = "%" + in + `unknown"%`
+	}
 	return tx.eventRows("SELECT "+eventCols+" FROM (SELECT "+eventCols+" FROM event ORDER BY seq DESC LIMIT "+strconv.Itoa(FiredWindow)+
-		`) e WHERE trace LIKE $1 ESCAPE '\' ORDER BY seq DESC LIMIT `+strconv.Itoa(n), like)
+		`) e WHERE trace LIKE $1 ESCAPE '\' AND trace NOT LIKE $2 ESCAPE '\' ORDER BY seq DESC LIMIT `+strconv.Itoa(n), like, not)
 }
 
 func likeEscape(s string) string {

@@ -360,8 +360,8 @@ type CountKey struct {
 	Hour int64
 }
 
-// Count is how often an automation was considered, fired, or stayed unknown.
-type Count struct{ Considered, Fired, Unknown int64 }
+// Count is how often an automation was considered, fired and acted, would have fired had its mode let it, or stayed unknown.
+type Count struct{ Considered, Fired, Would, Unknown int64 }
 
 // AddAutomationCounts adds to the counts.
 func AddAutomationCounts(tx *Tx, counts map[CountKey]Count) error {
@@ -375,12 +375,12 @@ func AddAutomationCounts(tx *Tx, counts map[CountKey]Count) error {
 		}
 		return int(a.Hour/1e6 - b.Hour/1e6)
 	})
-	flat := make([]any, 0, len(keys)*5)
+	flat := make([]any, 0, len(keys)*6)
 	for _, k := range keys {
 		c := counts[k]
-		flat = append(flat, k.Name, k.Hour, c.Considered, c.Fired, c.Unknown)
+		flat = append(flat, k.Name, k.Hour, c.Considered, c.Fired, c.Would, c.Unknown)
 	}
-	return tx.bulkFlat("INSERT INTO automation_count (name, hour, considered, fired, unknown)", 5,
+	return tx.bulkFlat("INSERT INTO automation_count (name, hour, considered, fired, would, unknown)", 6,
 		`ON CONFLICT (name, hour) DO UPDATE SET considered = automation_count.considered + excluded.considered,
-		fired = automation_count.fired + excluded.fired, unknown = automation_count.unknown + excluded.unknown`, flat)
+		fired = automation_count.fired + excluded.fired, would = automation_count.would + excluded.would, unknown = automation_count.unknown + excluded.unknown`, flat)
 }

@@ -331,8 +331,12 @@ func (f *filler) countAutomations() {
 			}
 			c := store.Count{Considered: n}
 			for range n {
-				if f.rnd.IntN(rate) == 0 {
-					c.Fired++
+				if f.rnd.IntN(rate) > 0 {
+					continue
+				}
+				if c.Fired++; f.rnd.IntN(20) == 0 { // some upon what was imported
+					c.Fired--
+					c.Would++
 				}
 			}
 			if strings.Contains(t.Name, "ip-") && f.rnd.IntN(3) == 0 {

@@ -37,7 +37,7 @@ var written = []struct {
 	{"task", []string{"id", "subject", "order_id"}, ""},
 	{"effect", []string{"id", "order_id", "customer_id"}, ""},
 	{"timer", []string{"id"}, ""},
-	{"automation_count", nil, "(name, hour) DO UPDATE SET considered = excluded.considered, fired = excluded.fired, unknown = excluded.unknown"},
+	{"automation_count", nil, "(name, hour) DO UPDATE SET considered = excluded.considered, fired = excluded.fired, would = excluded.would, unknown = excluded.unknown"},
 }
 
 // Group is what one commit group wrote: rows by table, in the order of written.

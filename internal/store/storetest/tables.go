@@ -28,7 +28,7 @@ func additions(t *testing.T, open Opener) {
 				if err := store.AddLocationDays(tx, map[catalog.LocationDay]int64{day: 3}); err != nil {
 					return err
 				}
-				return store.AddAutomationCounts(tx, map[store.CountKey]store.Count{key: {Considered: 5, Fired: 2, Unknown: 1}})
+				return store.AddAutomationCounts(tx, map[store.CountKey]store.Count{key: {Considered: 5, Fired: 2, Would: 3, Unknown: 1}})
 			})
 			if err != nil {
 				t.Error(err)
@@ -41,12 +41,11 @@ func additions(t *testing.T, open Opener) {
 		if err != nil {
 			return err
 		}
-		var c, f, u int64
-		err = tx.QueryRow("SELECT considered, fired, unknown FROM automation_count WHERE name = 'a'").Scan(&c, &f, &u)
-		if days[day] != 30 || len(days) != 1 || c != 50 || f != 20 || u != 10 {
-			t.Errorf("days %v, counts %d %d %d", days, c, f, u)
+		counts, bad := tx.AutomationCounts("a", Start)
+		if want := (store.Count{Considered: 50, Fired: 20, Would: 30, Unknown: 10}); days[day] != 30 || len(days) != 1 || len(counts) != 1 || counts[0].Count != want {
+			t.Errorf("days %v, counts %+v, want %+v", days, counts, want)
 		}
-		return err
+		return errors.Join(err, bad)
 	})
 }
 
