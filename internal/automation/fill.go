@@ -77,7 +77,7 @@ func (t *Template) Fill(name, owner string, values map[string]string) (string, e
 	if !address(owner) {
 		ps = append(ps, fault.Problem{Pointer: "owner", Message: "must be a mail address: who is told when something is wrong with it, and who decides about it"})
 	}
-	text := t.Begin(owner)
+	text := t.Begin(owner, Names{})
 	set := func(place string, c Change) {
 		next, err := t.Apply(c, text, "")
 		if err == nil {

@@ -19,7 +19,7 @@ func TestTemplateFollows(t *testing.T) {
 	money := func(v string) Change {
 		return Change{Do: "part-test", At: "when", Test: TestForm{Subject: "order.total", Op: ">=", Values: []string{v}}}
 	}
-	text, err := tpl.Apply(money("2000 USD"), tpl.Begin("kim@shop.example"), "EUR")
+	text, err := tpl.Apply(money("2000 USD"), tpl.Begin("kim@shop.example", Names{}), "EUR")
 	if err != nil {
 		t.Fatal(err)
 	}

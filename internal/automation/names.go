@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/rule"
+	"orderly.example/orderly/internal/schema"
 )
 
 // Ref is a name in a text that stands for something outside of it.
@@ -15,7 +18,7 @@ type Ref struct {
 	Line, Col int
 }
 
-// Names are what the names in texts may stand for, each list sorted.
+// Names are what the names in texts may stand for, each list sorted; locations by how much they are preferred.
 type Names struct {
 	Templates   []string
 	Connections []string
@@ -41,6 +44,52 @@ func (d *doc) reference(a *Automation, k Kind, m *mapping) {
 	}
 }
 
+// compared keeps the locations that a condition compares with.
+func (d *doc) compared(a *Automation, n node, src string) {
+	var walk func(p *rule.Part)
+	walk = func(p *rule.Part) {
+		for i := range p.Parts {
+			walk(&p.Parts[i])
+		}
+		if p.Kind != rule.PartTest || schema.Format(p.Left.Name) != string(ArgLocation) {
+			return
+		}
+		switch p.Op {
+		case "==", "!=", rule.OpIn, rule.Negate(rule.OpIn):
+		default:
+			return
+		}
+		start := strings.LastIndexByte(src[:p.Start], '\n') + 1
+		at := d.within(n, src, fmt.Sprintf("%d:%d", 1+strings.Count(src[:p.Start], "\n"), 1+utf8.RuneCountInString(src[start:p.Start])))
+		var line, col int
+		if _, err := fmt.Sscanf(at, "%d:%d", &line, &col); err != nil {
+			line, col = d.pos(n)
+		}
+		for _, v := range p.Right.Values {
+			if v != "" {
+				a.Refs = append(a.Refs, Ref{Type: ArgLocation, Name: v, Line: line, Col: col})
+			}
+		}
+	}
+	root := rule.Outline(src)
+	walk(&root)
+}
+
+// Of are the names of a type.
+func (n Names) Of(t ArgType) []string {
+	switch t {
+	case ArgTemplate:
+		return n.Templates
+	case ArgConnection:
+		return n.Connections
+	case ArgLocation:
+		return n.Locations
+	case ArgQueue:
+		return n.Queues
+	}
+	return nil
+}
+
 // Unknown returns a problem for every template, connection and location of an automation that does not exist; with
 // types, only for names of those.
 func (n Names) Unknown(a *Automation, types ...ArgType) []fault.Problem {
@@ -57,15 +106,13 @@ func (n Names) Unknown(a *Automation, types ...ArgType) []fault.Problem {
 }
 
 func (n Names) unknown(r Ref) string {
-	var there []string
-	howTo := ""
+	there, howTo := n.Of(r.Type), ""
 	switch r.Type {
 	case ArgTemplate:
-		there = n.Templates
 	case ArgConnection:
-		there, howTo = n.Connections, "; \"orderly connection set "+r.Name+"\" makes one"
+		howTo = "; \"orderly connection set " + r.Name + "\" makes one"
 	case ArgLocation:
-		there, howTo = n.Locations, "; \"orderly import locations\" brings them in"
+		howTo = "; add it to the locations in the settings, or bring them in with \"orderly import locations\""
 	default:
 		return ""
 	}

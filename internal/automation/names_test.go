@@ -56,3 +56,35 @@ do:
 		t.Errorf("where nothing exists: %+v", ps)
 	}
 }
+
+// TestLocationsOfConditionsAreLookedUp: a condition that compares with a location that does not exist is told where it stands.
+func TestLocationsOfConditionsAreLookedUp(t *testing.T) {
+	a, err := automation.Parse("x.yaml", []byte(`automation: x
+owner: kim@shop.example
+why: A sample.
+on: shipment.rejected
+when: >
+  order.units > 1 &&
+  (shipment.location in ["berlin", "lyno"] || order.lines.exists(l, l.location == "brelin"))
+do:
+  - if: shipment.location == "" || shipment.location != "paris"
+    then: [ { tag: x } ]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		`x.yaml:7:4 there is no location "lyno"; did you mean lyon?; there are berlin, lyon`,
+		`x.yaml:7:69 there is no location "brelin"; did you mean berlin?; there are berlin, lyon`,
+		`x.yaml:9:36 there is no location "paris"; there are berlin, lyon`,
+	}
+	ps := automation.Names{Locations: []string{"berlin", "lyon"}}.Unknown(a)
+	for i, p := range ps {
+		if got := p.Pointer + " " + p.Message; i >= len(want) || got != want[i] {
+			t.Errorf("%d: %s", i, got)
+		}
+	}
+	if len(ps) != len(want) {
+		t.Errorf("%d problems", len(ps))
+	}
+}

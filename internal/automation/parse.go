@@ -218,6 +218,7 @@ func (d *doc) when(a *Automation, root *mapping) {
 	c, err := rule.Compile(a.When, a.On)
 	if err == nil {
 		a.Condition = c
+		d.compared(a, root.at("when"), a.When)
 		return
 	}
 	d.compileProblems(root.at("when"), a.When, err)

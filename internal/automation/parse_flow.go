@@ -18,7 +18,7 @@ func (d *doc) flow(a *Automation, k Kind, m *mapping, p *place) Action {
 	switch k {
 	case KindIf:
 		x := If{}
-		x.When, x.Cond = d.condition(m, "if", a.On, p.scope, true)
+		x.When, x.Cond = d.condition(a, m, "if", a.On, p.scope, true)
 		x.Then = d.inside(a, m, "then", p)
 		if m.at("else") != nil {
 			x.Else = d.inside(a, m, "else", p)
@@ -42,7 +42,7 @@ func (d *doc) flow(a *Automation, k Kind, m *mapping, p *place) Action {
 }
 
 // condition reads and compiles a condition under a key.
-func (d *doc) condition(m *mapping, key, event string, scope rule.Scope, must bool) (string, *rule.Condition) {
+func (d *doc) condition(a *Automation, m *mapping, key, event string, scope rule.Scope, must bool) (string, *rule.Condition) {
 	s, ok := d.text(m, key)
 	if strings.TrimSpace(s) == "" {
 		if must && (ok || m.at(key) == nil || isNull(m.at(key))) {
@@ -53,7 +53,9 @@ func (d *doc) condition(m *mapping, key, event string, scope rule.Scope, must bo
 	c, err := rule.CompileIn(s, event, scope)
 	if err != nil {
 		d.compileProblems(m.at(key), s, err)
+		return s, c
 	}
+	d.compared(a, m.at(key), s)
 	return s, c
 }
 
@@ -85,7 +87,7 @@ func (d *doc) forEach(a *Automation, m *mapping, p *place) Action {
 			in.scope = append(in.scope, f)
 		}
 	}
-	x.When, x.Cond = d.condition(m, "when", a.On, in.scope, false)
+	x.When, x.Cond = d.condition(a, m, "when", a.On, in.scope, false)
 	x.Do = d.inside(a, m, "do", &in)
 	return x
 }
@@ -127,7 +129,7 @@ func (d *doc) waitFor(a *Automation, m *mapping, p *place) Action {
 	}
 	if known {
 		d.correlation(a, m, x, ours, theirs)
-		x.When, x.Cond = d.condition(m, "when", x.Event, p.scope, false)
+		x.When, x.Cond = d.condition(a, m, "when", x.Event, p.scope, false)
 		if x.Cond != nil && len(x.Cond.Velocities()) > 0 {
 			d.add(m.at("when"), "velocity is not known while waiting; name it by a set step before")
 		}

@@ -3,11 +3,13 @@ package automation
 import (
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/rule"
+	"orderly.example/orderly/internal/schema"
 	"orderly.example/orderly/internal/yamltext"
 )
 
@@ -143,11 +145,53 @@ func (s Setting) PartIn(d *yamltext.Doc) *rule.Part {
 	return root.At(s.Part)
 }
 
-// Begin is the template's text for a shop: its own by owner, and a draft.
-func (t *Template) Begin(owner string) string {
+// Takes is the kind of names that the setting takes when a shop has them before they are named: a location, a connection
+// or a template of mails. A queue is made by naming it.
+func (s Setting) Takes(d *yamltext.Doc) ArgType {
+	switch {
+	case s.Arg != "":
+		step, _ := StepOf(d, s.At)
+		switch a, _ := argOf(step.Kind, s.Arg); a.Type {
+		case ArgTemplate, ArgConnection, ArgLocation:
+			return a.Type
+		}
+	case s.InPart && s.Of == "":
+		if p := s.PartIn(d); p != nil && p.Kind == rule.PartTest && schema.Format(p.Left.Name) == string(ArgLocation) {
+			return ArgLocation
+		}
+	}
+	return ""
+}
+
+// holds is what stands at the place of the setting.
+func (s Setting) holds(d *yamltext.Doc) string {
+	at := s.At
+	if s.Arg != "" {
+		at += "/" + s.Arg
+	}
+	v, _ := valueAt(d, at, s.Part, "")
+	return v
+}
+
+// Begin is the template's text for a shop: its own by owner, and a draft. Where it names what the shop does not have, the
+// shop's first of the kind stands instead.
+func (t *Template) Begin(owner string, names Names) string {
 	text := t.Text
 	for _, c := range []Change{{Do: "set", At: "owner", Value: owner}, {Do: "set", At: "mode", Value: string(Draft)}} {
 		if out, err := c.Apply(text, ""); err == nil {
+			text = out
+		}
+	}
+	for _, s := range t.Settings {
+		d, err := yamltext.Parse(text)
+		if err != nil {
+			return text
+		}
+		have := names.Of(s.Takes(d))
+		if len(have) == 0 || slices.Contains(have, s.holds(d)) {
+			continue
+		}
+		if out, err := t.Apply(s.Set(text, have[0]), text, ""); err == nil {
 			text = out
 		}
 	}

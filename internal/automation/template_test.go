@@ -12,7 +12,7 @@ func TestTemplates(t *testing.T) {
 		t.Fatal(len(ts), err)
 	}
 	for _, tm := range ts {
-		a, err := Parse(tm.Name+".yaml", []byte(tm.Begin("kim@shop.example")))
+		a, err := Parse(tm.Name+".yaml", []byte(tm.Begin("kim@shop.example", Names{})))
 		if err != nil || a.Mode != Draft || a.Owner != "kim@shop.example" {
 			t.Errorf("%s begins as %+v: %v", tm.Name, a, err)
 		}

@@ -197,12 +197,11 @@ func (c *Console) lists(r *http.Request) (l lists, err error) {
 			}
 		}
 		locations, err := tx.AllLocations()
-		for id, x := range locations {
-			l.Locations = append(l.Locations, ui.Option{Value: id, Label: firstOf(x.Name, id)})
+		for _, id := range l.names.Locations {
+			l.Locations = append(l.Locations, ui.Option{Value: id, Label: firstOf(locations[id].Name, id)})
 		}
 		return err
 	})
-	sort.Slice(l.Locations, func(i, j int) bool { return l.Locations[i].Value < l.Locations[j].Value })
 	return l, err
 }
 

@@ -68,7 +68,11 @@ func (c *Console) newEditor(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		text = t.Begin(u.Email)
+		names, err := c.Check.Names(r.Context())
+		if err != nil {
+			return err
+		}
+		text = t.Begin(u.Email, names)
 	case q.Get("on") != "":
 		text = blankText(u.Email, q.Get("on"))
 	default:

@@ -1,6 +1,8 @@
 package console_test
 
 import (
+	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -21,7 +23,7 @@ func TestTemplatesAreSavedWithOtherValues(t *testing.T) {
 		"hold-large": {"when": "2000 EUR"}, "vip-thanks": {"when": "5000 EUR"}, "signature": {"when": "500 USD"}, "hold-large-first-orders": {"when#0": "900 EUR"},
 		"large-line": {"when#0": "120"}, "exclude-location": {"when": "US, GB", "do/0/location": "leipzig"}, "remote-postal": {"do/0/location": "leipzig"}, "gift-note": {"when": "birthday", "do/0/tag": "present"},
 		"unfillable-escalation": {"when": "750 EUR"}, "low-stock-buyer": {"when": "TEA"}, "hold-velocity": {"when/by": "order.device", "when/within": "7d", "when": "5"},
-		"fraud-ring-address": {"when#0/within": "24h", "when#0": "5"}, "wholesale-route": {"when#0": "b2b", "do/0/location": "leipzig"}, "customs-papers": {"when": "US, DE"},
+		"fraud-ring-address": {"when#0/within": "24h", "when#0": "5"}, "wholesale-route": {"when#0": "b2b", "do/0/location": "leipzig"}, "customs-papers": {"when": "US, DE"}, "parcel-refused": {"when": "leipzig"},
 	}
 	for _, tpl := range ts {
 		text, err := tpl.Fill("own-"+tpl.Name, consoletest.AdminMail, values[tpl.Name])
@@ -119,4 +121,33 @@ func TestExamplesAreMendedWithoutCode(t *testing.T) {
 	b.contains(b.text(), "# the edge", "# four hours", "# agreed with the risk team")
 	b.saveEdit("dearer", `location.pathname === "/automations/hold-commented"`)
 	b.clean()
+}
+
+// TestTemplatesBeginWithTheShopsLocations: a template that names a location begins with one that the shop has, and says where
+// to make one when there is none; until then it is not saved.
+func TestTemplatesBeginWithTheShopsLocations(t *testing.T) {
+	c := newClient(t, 10).admin()
+	_, body := c.get("/editor?template=exclude-location")
+	if !strings.Contains(body, "- exclude: leipzig\n") || strings.Contains(body, "no location yet") {
+		t.Error("the template does not begin with the shop's first location")
+	}
+	empty := newClient(t, 0).admin()
+	for _, name := range []string{"exclude-location", "remote-postal", "wholesale-route", "parcel-refused"} {
+		_, body := empty.get("/editor?template=" + name)
+		if strings.Count(body, "The shop has no location yet.") != 1 || !strings.Contains(body, `href="/settings/locations/new"`) {
+			t.Errorf("%s does not say where a location is made", name)
+		}
+		ts, err := automation.Templates(os.DirFS("../../examples/templates"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tpl, err := automation.TemplateNamed(ts, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		form := url.Values{"text": {tpl.Begin(consoletest.AdminMail, automation.Names{})}, "template": {name}, "reason": {"a sample"}}
+		if code, body := empty.post("/editor/save", form); code != http.StatusUnprocessableEntity || !strings.Contains(body, "There is no location &#34;main&#34;, and no other; add it to the locations in the settings") {
+			t.Errorf("%s was saved without a location: %d", name, code)
+		}
+	}
 }

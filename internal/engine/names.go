@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
 
 	"orderly.example/orderly/internal/automation"
+	"orderly.example/orderly/internal/catalog"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/notify"
 	"orderly.example/orderly/internal/store"
@@ -53,12 +55,25 @@ func namesOf(tx *store.Tx, l *loaded) (automation.Names, error) {
 	if err != nil {
 		return n, err
 	}
-	n.Locations = slices.Sorted(maps.Keys(locations))
+	all := slices.SortedFunc(maps.Values(locations), func(a, b catalog.Location) int {
+		return cmp.Or(last(a.Closed)-last(b.Closed), last(a.Rank == 0)-last(b.Rank == 0), cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.ID, b.ID))
+	})
+	for _, x := range all {
+		n.Locations = append(n.Locations, x.ID)
+	}
 	open, err := tx.Queues()
 	n.Queues = append(open, ownQueues...)
 	slices.Sort(n.Queues)
 	n.Queues = slices.Compact(n.Queues)
 	return n, err
+}
+
+// last puts behind what it holds for.
+func last(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 // unknownNames refuses an edit that brings in names of nothing. Those that stood there before are findings: what

@@ -81,6 +81,28 @@ func partValues(t *testing.T, tpl *automation.Template, s automation.Setting, p 
 	return nil
 }
 
+// begin holds that a template begins with locations that the shop has, and that its examples hold with them.
+func begin(t *testing.T, tpl *automation.Template, settings decide.Settings) {
+	t.Helper()
+	names := automation.Names{Locations: []string{"wh-2", "berlin"}}
+	text := tpl.Begin("kim@shop.example", names)
+	a, err := automation.Parse(tpl.Name, []byte(text))
+	if err != nil {
+		t.Errorf("%s in a shop of its own: %v\n%s", tpl.Name, err, text)
+		return
+	}
+	for _, p := range names.Unknown(a, automation.ArgLocation) {
+		t.Errorf("%s begins with a location that the shop does not have: %s", tpl.Name, p.Message)
+	}
+	for _, r := range Failed(Tests(settings, []*automation.Automation{a})) {
+		t.Errorf("%s in a shop of its own: %q: %s", tpl.Name, r.Name, r.Problem)
+	}
+	names.Locations = append(names.Locations, "main")
+	if again := tpl.Begin("kim@shop.example", names); strings.Contains(tpl.Text, "main") && !strings.Contains(again, "main") {
+		t.Errorf("%s does not begin with the location it names, although the shop has it:\n%s", tpl.Name, again)
+	}
+}
+
 // TestTemplatesHoldForEveryValue: whatever a shop fills in, a template's own examples come out as they say, and its
 // texts say what was filled in.
 func TestTemplatesHoldForEveryValue(t *testing.T) {
@@ -91,7 +113,7 @@ func TestTemplatesHoldForEveryValue(t *testing.T) {
 	settings := decide.Settings{Name: "Shop", Currency: "EUR"}
 	for _, tpl := range ts {
 		try := func(values map[string]string) string {
-			text := tpl.Begin("kim@shop.example")
+			text := tpl.Begin("kim@shop.example", automation.Names{})
 			for _, s := range tpl.Settings {
 				v, ok := values[s.Place()]
 				if !ok {
@@ -118,6 +140,7 @@ func TestTemplatesHoldForEveryValue(t *testing.T) {
 			}
 			return text
 		}
+		begin(t, tpl, settings)
 		plain := try(nil)
 		most := 0
 		for _, s := range tpl.Settings {
