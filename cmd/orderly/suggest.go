@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderly.example/orderly/internal/backtest"
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/rule"
@@ -204,9 +206,15 @@ func (p *program) tellSuggestions(s *engine.Suggestions, labels bool) {
 		p.printf("\n%s by %s: %s (%s)\n", strings.ToUpper(a.Verdict[:1])+a.Verdict[1:], v.Author, v.Sentence, v.Reason)
 	}
 	if l := s.Later; l != nil {
-		p.printf("\nOn the newest %d orders (%d bad): %d flagged, precision %.1f %%, recall %.1f %%.\n", l.Orders, l.Bad, l.Flagged, 100*l.Precision, 100*l.Recall)
+		p.printf("\nOn the newest %d orders, which were held back (%d bad):\n", l.Orders, l.Bad)
+		score := backtest.Score{Orders: int64(l.Orders), Bad: int64(l.Bad), Flagged: int64(l.Flagged), Hit: int64(l.Hit)}
+		says := score.Says("the patterns flag")
 		for _, c := range l.AtCapacity {
-			p.printf("When people can look at %.0f %%: %d looked at, precision %.1f %%, recall %.1f %%.\n", 100*c.Share, c.Reviewed, 100*c.Precision, 100*c.Recall)
+			k := backtest.Ranked{Share: c.Share, Capacity: int64(math.Ceil(c.Share * float64(l.Orders))), Reviewed: int64(c.Reviewed), Hit: float64(c.Hit)}
+			says = append(says, k.Says(score.Bad)...)
+		}
+		for _, line := range says {
+			p.printf("   %s\n", line)
 		}
 	}
 }

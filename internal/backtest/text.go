@@ -35,9 +35,9 @@ func (r *Report) WriteText(w io.Writer, zone *time.Location) {
 		if len(r.Automations) > 1 {
 			t.Tasks.write(w)
 		}
-		t.Risk.write(w, "scored")
+		t.Risk.write(w, "scored by how orders ended", "together they flag")
 		for _, k := range t.Ranked {
-			say("  reviewing %g %% of the orders (%d): %d reviewed, precision %s, recall %s\n", k.Share*100, k.Capacity, k.Reviewed, percent(k.Precision), percent(k.Recall))
+			writeSays(w, k.Says(t.Risk.Bad))
 		}
 		if t.RankedBy != "" {
 			say("  ranked by %s\n", t.RankedBy)
@@ -69,8 +69,8 @@ func (a *Automation) write(w io.Writer, zone *time.Location) {
 		say("  would give back at most %s\n", list(a.GivesBack))
 	}
 	a.Tasks.write(w)
-	a.Train.write(w, "before")
-	a.Risk.write(w, "scored")
+	a.Train.write(w, "before, on what it may have been written from", "it flags")
+	a.Risk.write(w, "scored by how orders ended", "it flags")
 	if len(a.Overlap) > 0 {
 		parts := make([]string, 0, len(a.Overlap))
 		for _, o := range a.Overlap {
@@ -192,21 +192,26 @@ func (t *Tasks) write(w io.Writer) {
 	_, _ = fmt.Fprintln(w)
 }
 
-func (s *Score) write(w io.Writer, word string) {
+func (s *Score) write(w io.Writer, head, flags string) {
 	if s == nil || s.Orders == 0 {
 		return
 	}
-	_, _ = fmt.Fprintf(w, "  %s: %d of %d orders flagged, %d of %d bad ones found: precision %s, recall %s", word, s.Flagged, s.Orders, s.Hit, s.Bad, percent(s.Precision), percent(s.Recall))
-	if len(s.Saved) > 0 {
-		_, _ = fmt.Fprintf(w, "; saved %s", list(s.Saved))
+	_, _ = fmt.Fprintf(w, "  %s\n", head)
+	writeSays(w, s.Says(flags))
+	for _, m := range []struct {
+		word string
+		as   []money.Amount
+	}{{"saved, if those that are flagged are refused", s.Saved}, {"lost, with bad orders that are not flagged", s.Lost}, {"good orders delayed", s.Delayed}} {
+		if len(m.as) > 0 {
+			_, _ = fmt.Fprintf(w, "    %s: %s\n", m.word, list(m.as))
+		}
 	}
-	if len(s.Lost) > 0 {
-		_, _ = fmt.Fprintf(w, "; lost %s", list(s.Lost))
+}
+
+func writeSays(w io.Writer, says []string) {
+	for _, l := range says {
+		_, _ = fmt.Fprintf(w, "    %s\n", l)
 	}
-	if len(s.Delayed) > 0 {
-		_, _ = fmt.Fprintf(w, "; good orders delayed %s", list(s.Delayed))
-	}
-	_, _ = fmt.Fprintln(w)
 }
 
 func percent(f float64) string { return fmt.Sprintf("%.1f %%", f*100) }

@@ -233,8 +233,8 @@ func resultTiles(v backtestView) []ui.TileView {
 	}
 	if s := a.Risk; s != nil {
 		tiles = append(tiles,
-			ui.TileView{Label: "Precision", Meaning: ui.Neutral, Value: percentText(s.Precision), Note: ui.Number(s.Hit) + " of the " + ui.Number(s.Flagged) + " it fired for were disputed"},
-			ui.TileView{Label: "Recall", Meaning: ui.Neutral, Value: percentText(s.Recall), Note: "it fired for " + ui.Number(s.Hit) + " of the " + ui.Number(s.Bad) + " disputed"})
+			ui.TileView{Label: "Precision", Meaning: ui.Neutral, Value: percentText(s.Precision), Note: "how many of those it flags were bad"},
+			ui.TileView{Label: "Recall", Meaning: ui.Neutral, Value: percentText(s.Recall), Note: "how many of the bad ones it flags"})
 	}
 	return tiles
 }
