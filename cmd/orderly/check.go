@@ -14,6 +14,7 @@ import (
 
 	"orderly.example/orderly/internal/archive"
 	"orderly.example/orderly/internal/backtest"
+	"orderly.example/orderly/internal/console/ui"
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/proof"
@@ -146,19 +147,25 @@ func (p *program) tellReport(r *proof.Report, failed []proof.TestResult) {
 		p.printf("%s: %s: test %q: %s\n", t.At(), t.Automation, t.Name, t.Problem)
 	}
 	kind := proof.Kind("")
-	for _, f := range r.Findings {
+	for _, g := range r.Grouped() {
+		f := &g[0]
 		if f.Kind != kind {
 			kind = f.Kind
 			p.printf("\n%s\n", kind.Title())
 		}
-		p.printf("  %-7s %s\n          %s\n", f.Severity, strings.Join(f.Automations, ", "), f.Message)
+		p.printf("  %-7s %s\n          %s\n", f.Severity, named(f), f.Say(withMode(f)))
 		if f.Witness != nil {
 			p.printf("          shown by %s\n", f.Witness.Text)
 		}
-		if past := r.Past(&f, p.place()); past != "" {
-			p.printf("          %s%s\n", past, seen(f.History, p.place()))
-		}
+		p.tellPast(r, f)
 		p.printf("          %s\n", strings.Join(f.At, ", "))
+		if len(g) > 1 {
+			p.printf("          and %s:\n", ui.Plural(int64(len(g)-1), "other", "others"))
+		}
+		for i := range g[1:] {
+			p.printf("            %s: %s\n", named(&g[i+1]), strings.Join(g[i+1].At, ", "))
+			p.tellPast(r, &g[i+1])
+		}
 	}
 	if len(r.Map) > 0 {
 		p.printf("\nOn the system map\n")
@@ -172,6 +179,31 @@ func (p *program) tellReport(r *proof.Report, failed []proof.TestResult) {
 	p.printf("%s, %d failed. %s: %s, %s. %s looked at, %s proved, in %s.\n",
 		plural(len(r.Tests), "test"), len(failed), plural(r.Automations, "automation"), plural(r.Count(proof.Error), "error"),
 		plural(r.Count(proof.Warning), "warning"), plural(r.Pairs, "pair"), plural(r.Solved, "question"), r.Took.Round(time.Millisecond))
+}
+
+// named are the automations of a finding.
+func named(f *proof.Finding) string {
+	out := make([]string, len(f.Automations))
+	for i, name := range f.Automations {
+		out[i] = withMode(f)(name)
+	}
+	return strings.Join(out, ", ")
+}
+
+// withMode writes a name with the mode of an automation that does not act.
+func withMode(f *proof.Finding) func(string) string {
+	return func(name string) string {
+		if m, ok := f.Idle[name]; ok {
+			return name + " (" + string(m) + ")"
+		}
+		return name
+	}
+}
+
+func (p *program) tellPast(r *proof.Report, f *proof.Finding) {
+	if past := r.Past(f, p.place()); past != "" {
+		p.printf("          %s%s\n", past, seen(f.History, p.place()))
+	}
 }
 
 // seen names the orders that show it.

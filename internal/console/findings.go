@@ -36,6 +36,16 @@ func sentence(s string) string {
 	return s
 }
 
+// nameIn writes the name of an automation in what is said of it, with its mode where it does not act.
+func nameIn(f proof.Finding) func(string) string {
+	return func(name string) string {
+		if m, ok := f.Idle[name]; ok {
+			return "“" + title(name) + "” (" + string(m) + ")"
+		}
+		return "“" + title(name) + "”"
+	}
+}
+
 // worrying is how many findings somebody should look at now.
 func worrying(r *proof.Report) int {
 	return r.Count(proof.Error) + r.Count(proof.Warning) + len(proof.Failed(r.Tests))

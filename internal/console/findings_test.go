@@ -37,7 +37,7 @@ func TestFindings(t *testing.T) {
 	}
 	_, panel, _ := strings.Cut(body, `id="findings"`)
 	for _, want := range []string{
-		"Conflict", `href="/automations/hold-large"`, `href="/automations/release-vip"`, "Hold-large holds the order and release-vip lets it go",
+		"Conflict", `href="/automations/hold-large"`, `href="/automations/release-vip"`, "“Hold large” holds the order and “Release vip” lets it go",
 		"order.tags = [&#34;&lt;vip&gt;&#34;]", "order.total = 400.01 EUR", "Always true", "Test fails", "it fires; expected is that it does not fire", "4 tests, 6 pairs compared", "The past was not asked, so nothing is said of what happened so far.",
 	} {
 		if !strings.Contains(panel, want) {

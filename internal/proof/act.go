@@ -129,67 +129,79 @@ func touches(x automation.Action) (key, about string) {
 	return "", ""
 }
 
-// meeting says what is wrong with two acts on one event, or "" when they go together. group names the
-// pairs that one finding speaks for.
+// meeting says what is wrong with two acts on one event, or "" when they go together. Findings of
+// one group say the same of different pairs.
 func meeting(a, b *act) (severity Severity, kind Kind, text, group string) {
 	one, other := a.step.Action, b.step.Action
 	if rank(one) > rank(other) {
 		a, b, one, other = b, a, other, one
 	}
-	pair := a.of.Name + "\x00" + b.of.Name
+	first, second := named(a.of.Name), named(b.of.Name)
+	later := a.later || b.later || a.of.Absence != nil && a.of.Absence.Within != b.of.Absence.Within
 	switch x := one.(type) {
 	case automation.Hold:
 		switch y := other.(type) {
 		case automation.Hold:
 			if x.Queue != y.Queue {
-				return Warning, Conflict, fmt.Sprintf("%s holds for the queue %s and %s for %s; the order gets one review, in the queue of the first by name", a.of.Name, x.Queue, b.of.Name, y.Queue),
-					"queues\x00" + min(x.Queue, y.Queue) + "\x00" + max(x.Queue, y.Queue)
+				text := fmt.Sprintf("%s holds for the queue %s and %s for %s; the order gets one review, in the queue of the first by name", first, x.Queue, second, y.Queue)
+				if later {
+					text = fmt.Sprintf("%s holds for the queue %s and %s for %s; while one review is open the order gets no second", first, x.Queue, second, y.Queue)
+				}
+				return Warning, Conflict, text, "queues " + min(x.Queue, y.Queue) + " and " + max(x.Queue, y.Queue)
 			}
 		case automation.Release:
-			text := fmt.Sprintf("%s holds the order and %s lets it go", a.of.Name, b.of.Name)
-			if !a.later && !b.later && a.of.Absence == nil {
+			text := fmt.Sprintf("%s holds the order and %s lets it go", first, second)
+			if !later && a.of.Absence == nil {
 				text += "; letting go comes last, so nobody looks at it"
 			}
-			return Error, Conflict, text, pair
+			return Error, Conflict, text, ""
 		case automation.Cancel:
-			return Error, Conflict, fmt.Sprintf("%s holds the order for a person and %s cancels it at once", a.of.Name, b.of.Name), pair
+			text := fmt.Sprintf("%s holds the order for a person and %s cancels it", first, second)
+			if !later {
+				text += " at once"
+			}
+			return Error, Conflict, text, ""
 		}
 	case automation.Release:
 		if _, ok := other.(automation.Cancel); ok {
-			return Error, Conflict, fmt.Sprintf("%s lets the order go and %s cancels it", a.of.Name, b.of.Name), pair
+			return Error, Conflict, fmt.Sprintf("%s lets the order go and %s cancels it", first, second), ""
 		}
 	case automation.Prefer:
 		switch y := other.(type) {
 		case automation.Prefer:
 			if x.Location != y.Location {
-				return Warning, Conflict, fmt.Sprintf("%s prefers %s and %s prefers %s; the first by name wins", a.of.Name, x.Location, b.of.Name, y.Location), pair
+				return Warning, Conflict, fmt.Sprintf("%s prefers %s and %s prefers %s; the first by name wins", first, x.Location, second, y.Location), ""
 			}
 		case automation.Exclude:
 			if x.Location == y.Location {
-				return Error, Conflict, fmt.Sprintf("%s prefers %s and %s forbids it", a.of.Name, x.Location, b.of.Name), pair
+				return Error, Conflict, fmt.Sprintf("%s prefers %s and %s forbids it", first, x.Location, second), ""
 			}
 		}
 	case automation.Tag:
-		return Note, Repeat, fmt.Sprintf("both put the tag %s on the order", x.Tag), pair
+		return Note, Repeat, fmt.Sprintf("both put the tag %s on the order", x.Tag), ""
 	case automation.Message:
 		y := other.(automation.Message)
 		switch {
 		case x.Template != y.Template:
-			return Warning, Conflict, fmt.Sprintf("both send the message %s to %s, from two templates; only the first by name is sent", x.Purpose, x.To), pair
+			which := "first by name"
+			if later {
+				which = "one that comes first"
+			}
+			return Warning, Conflict, fmt.Sprintf("both send the message %s to %s, from two templates; only the %s is sent", x.Purpose, x.To, which), ""
 		case x.Subject == y.Subject:
-			return Warning, Repeat, fmt.Sprintf("both send the message %s to %s; it is sent once", x.Purpose, x.To), pair
+			return Warning, Repeat, fmt.Sprintf("both send the message %s to %s; it is sent once", x.Purpose, x.To), ""
 		}
-		return Warning, Repeat, fmt.Sprintf("both send the message %s to %s, one of them once per order and one each time: it comes twice", x.Purpose, x.To), pair
+		return Warning, Repeat, fmt.Sprintf("both send the message %s to %s, one of them once per order and one each time: it comes twice", x.Purpose, x.To), ""
 	case automation.Report:
-		return Note, Repeat, fmt.Sprintf("both send the %s report to %s; it is sent once", x.Kind, x.To), pair
+		return Note, Repeat, fmt.Sprintf("both send the %s report to %s; it is sent once", x.Kind, x.To), ""
 	case automation.Task:
-		return Warning, Repeat, fmt.Sprintf("both open the task %q for %s", x.Title, x.Queue), pair
+		return Warning, Repeat, fmt.Sprintf("both open the task %q for %s", x.Title, x.Queue), ""
 	case automation.Ask:
-		return Warning, Repeat, fmt.Sprintf("both ask %q of %s", x.Title, x.Queue), pair
+		return Warning, Repeat, fmt.Sprintf("both ask %q of %s", x.Title, x.Queue), ""
 	case automation.Refund:
-		return Error, Repeat, "both ask finance for a refund of the same order", pair
+		return Error, Repeat, "both ask finance for a refund of the same order", ""
 	case automation.Webhook:
-		return Warning, Repeat, fmt.Sprintf("both call %s with %s", x.Connection, x.Purpose), pair
+		return Warning, Repeat, fmt.Sprintf("both call %s with %s", x.Connection, x.Purpose), ""
 	}
 	return "", "", "", ""
 }
@@ -202,7 +214,7 @@ func apart(x, y *act, severity Severity, text string) (Severity, string) {
 	}
 	for _, a := range []*act{x, y} {
 		if a.later {
-			return soften(severity), text + "; " + a.of.Name + " does it after a wait"
+			return soften(severity), text + "; " + named(a.of.Name) + " does it after a wait"
 		}
 	}
 	return severity, text

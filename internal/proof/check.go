@@ -62,6 +62,11 @@ type Finding struct {
 	Witness     *Witness `json:"witness,omitempty"`
 	Tag         *Tag     `json:"tag,omitempty"`     // that it is about
 	History     *History `json:"history,omitempty"` // what the past says; only where nothing is decided
+
+	Group string                     `json:"group,omitempty"` // those of one kind and group say the same of different automations
+	Idle  map[string]automation.Mode `json:"idle,omitempty"`  // the modes of the automations that do not act
+
+	said string // Message with its names marked; see Say
 }
 
 // Tag is a tag that a condition looks for.
@@ -169,11 +174,14 @@ func check(settings decide.Settings, world World, as []*automation.Automation, o
 	return c.report
 }
 
-// Sort puts findings into the order of a report.
+// Sort puts findings into the order of a report: of one kind first what happens now.
 func Sort(fs []Finding) {
 	order := Kinds()
 	slices.SortStableFunc(fs, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)), slices.Compare(a.Automations, b.Automations))
+		return cmp.Or(
+			cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)),
+			cmp.Compare(len(a.Idle), len(b.Idle)), slices.Compare(a.Automations, b.Automations),
+		)
 	})
 }
 
@@ -219,9 +227,19 @@ type checker struct {
 }
 
 func (c *checker) add(f Finding) {
-	if c.only == "" || slices.Contains(f.Automations, c.only) {
-		c.report.Findings = append(c.report.Findings, f)
+	if c.only != "" && !slices.Contains(f.Automations, c.only) {
+		return
 	}
+	for _, a := range c.all {
+		if slices.Contains(f.Automations, a.Name) && !acting(a.Mode) {
+			if f.Idle == nil {
+				f.Idle = map[string]automation.Mode{}
+			}
+			f.Idle[a.Name] = a.Mode
+		}
+	}
+	f.said, f.Message = f.Message, unmarked.Replace(f.Message)
+	c.report.Findings = append(c.report.Findings, f)
 }
 
 // concerns reports whether one of the automations is asked about.
@@ -304,7 +322,7 @@ func (c *checker) meetings(as []*subject) {
 		}
 	}
 	slices.Sort(things)
-	told := map[string]bool{}
+	told := map[[5]string]bool{}
 	for _, thing := range things {
 		acts := byThing[thing]
 		for i, x := range acts {
@@ -314,11 +332,12 @@ func (c *checker) meetings(as []*subject) {
 				}
 				severity, kind, text, group := meeting(x, y)
 				severity, text = apart(x, y, severity, text)
-				if text == "" || told[string(kind)+thing+group] {
+				about := [...]string{string(kind), thing, group, x.of.Name, y.of.Name}
+				if text == "" || told[about] {
 					continue
 				}
 				f := Finding{
-					Kind: kind, Severity: severity, Message: text,
+					Kind: kind, Severity: severity, Message: text, Group: group,
 					Automations: []string{x.of.Name, y.of.Name}, At: []string{owner[x].at(x.step.Line), owner[y].at(y.step.Line)},
 				}
 				switch v := c.together(owner[x], owner[y], x, y, &f); v {
@@ -328,7 +347,7 @@ func (c *checker) meetings(as []*subject) {
 					f.Kind, f.Severity = Open, Note
 					f.Message = "whether both can happen to one order is not decided. If they do, " + text
 				}
-				told[string(kind)+thing+group] = true
+				told[about] = true
 				c.add(f)
 			}
 		}
@@ -391,8 +410,10 @@ func (c *checker) shadows(as []*subject) {
 				candidates = less
 			}
 		}
+		candidates = slices.Clone(candidates)
+		slices.SortStableFunc(candidates, func(a, b *subject) int { return cmp.Compare(idle(a.Mode), idle(b.Mode)) })
 		for _, a := range candidates {
-			if a == b || !c.concerns(a, b) || a.Absence != nil && a.Absence.Within > b.Absence.Within || a.verdict == rule.Impossible || !acting(a.Mode) && acting(b.Mode) {
+			if a == b || !c.concerns(a, b) || a.Absence != nil && a.Absence.Within > b.Absence.Within || a.verdict == rule.Impossible || a.Mode != automation.Active && b.Mode == automation.Active {
 				continue
 			}
 			ok, extra := covers(a.acts, b.acts)
@@ -407,15 +428,12 @@ func (c *checker) shadows(as []*subject) {
 			}
 			c.add(Finding{
 				Kind: Shadowed, Severity: Warning, Automations: []string{b.Name, a.Name}, At: []string{b.at(b.whenLine()), a.at(a.whenLine())},
-				Message: fmt.Sprintf("whenever %s fires, %s fires too and does all that it does%s", b.Name, a.Name, extra),
+				Message: fmt.Sprintf("whenever %s fires, %s fires too and does all that it does%s", named(b.Name), named(a.Name), extra),
 			})
 			break
 		}
 	}
 }
-
-// acting reports whether automations of a mode do something on every order.
-func acting(m automation.Mode) bool { return m == automation.Active }
 
 func (c *checker) implies(a, b *subject) bool {
 	if b.When == "" {
@@ -447,21 +465,25 @@ func (c *checker) purposes() {
 	}
 	slices.Sort(purposes)
 	for _, p := range purposes {
-		first := by[p][0]
-		for _, s := range by[p][1:] {
-			if s.a.On == first.a.On || s.a == first.a {
-				continue
+		told := map[[2]string]bool{}
+		for i, first := range by[p] {
+			for _, s := range by[p][i+1:] {
+				pair := [2]string{first.a.Name, s.a.Name}
+				if s.a.On == first.a.On || s.a == first.a || told[pair] {
+					continue
+				}
+				told[pair] = true
+				text := fmt.Sprintf("both send the customer the message %s, on %s and on %s: ", p, first.a.On, s.a.On)
+				if s.x.step.Action.(automation.Message).Subject == automation.PerOrder && first.x.step.Action.(automation.Message).Subject == automation.PerOrder {
+					text += "an order's buyer gets the one that comes first, and the other stays silent"
+				} else {
+					text += "a buyer may get it twice"
+				}
+				c.add(Finding{
+					Kind: Repeat, Severity: Warning, Automations: pair[:], Group: "purpose " + p,
+					At: []string{first.a.at(first.x.step.Line), s.a.at(s.x.step.Line)}, Message: text,
+				})
 			}
-			text := fmt.Sprintf("both send the customer the message %s, on %s and on %s: ", p, first.a.On, s.a.On)
-			if s.x.step.Action.(automation.Message).Subject == automation.PerOrder && first.x.step.Action.(automation.Message).Subject == automation.PerOrder {
-				text += "an order's buyer gets the one that comes first, and the other stays silent"
-			} else {
-				text += "a buyer may get it twice"
-			}
-			c.add(Finding{
-				Kind: Repeat, Severity: Warning, Automations: []string{first.a.Name, s.a.Name},
-				At: []string{first.a.at(first.x.step.Line), s.a.at(s.x.step.Line)}, Message: text,
-			})
 		}
 	}
 }

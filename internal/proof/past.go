@@ -157,7 +157,7 @@ func (f *Finding) Answer(h *History, near []string) (keep bool) {
 	if !h.Whole {
 		return true
 	}
-	f.Kind, f.Severity = Unwritten, Warning
+	f.Kind, f.Severity, f.said = Unwritten, Warning, ""
 	who, fix := "no automation puts it on an order", ", or let an automation put it"
 	if f.Tag.List == "customer.tags" {
 		who, fix, near = "no automation gives a customer tags", "", nil

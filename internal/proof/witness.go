@@ -136,7 +136,7 @@ func (r reader) orders(at time.Time) []*event.OrderPlaced {
 		p.Lines = []event.Line{}
 	}
 	automation.Complete(p)
-	out := []*event.OrderPlaced{p}
+	out := append(balanced(p), p)
 	units := r.number("order.units")
 	if r.has("order.missing_units") { // where nothing is there, all units are missing
 		units = r.number("order.missing_units")
@@ -162,9 +162,66 @@ func (r reader) orders(at time.Time) []*event.OrderPlaced {
 			}
 			last.UnitPrice = money.New(rest.Minor/max(last.Qty, 1), rest.Currency)
 		}
-		out = append([]*event.OrderPlaced{&q}, out...)
+		out = append(append(balanced(&q), &q), out...)
 	}
 	return out
+}
+
+// rest is what an order's total is above its lines and shipping less the discount; false where amounts cannot be added.
+func rest(p *event.OrderPlaced) (money.Amount, bool) {
+	if p.Total == (money.Amount{}) {
+		return money.New(0, p.Currency), true
+	}
+	for _, l := range p.Lines {
+		if l.UnitPrice.Currency != p.Total.Currency {
+			return money.Amount{}, false
+		}
+	}
+	for _, a := range []money.Amount{p.ShippingCost, p.Discount} {
+		if a != (money.Amount{}) && a.Currency != p.Total.Currency {
+			return money.Amount{}, false
+		}
+	}
+	sum := *p
+	sum.Total = money.Amount{}
+	for _, a := range []*money.Amount{&sum.ShippingCost, &sum.Discount} {
+		if *a == (money.Amount{}) {
+			*a = money.New(0, p.Total.Currency)
+		}
+	}
+	lines := money.New(0, p.Total.Currency)
+	for _, l := range sum.Lines {
+		lines = lines.Add(l.UnitPrice.Mul(l.Qty))
+	}
+	return p.Total.Sub(lines).Sub(sum.ShippingCost).Add(sum.Discount), true
+}
+
+// balanced are ways to make the parts of an order add up to its total, as they do in life: by the price of the last line
+// and what does not divide in the shipping cost, else by the shipping cost or the discount alone.
+func balanced(p *event.OrderPlaced) []*event.OrderPlaced {
+	more, ok := rest(p)
+	n := len(p.Lines)
+	if !ok || more.Minor == 0 || n == 0 {
+		return nil
+	}
+	var out []*event.OrderPlaced
+	priced := *p
+	priced.Lines = slices.Clone(p.Lines)
+	last := &priced.Lines[n-1]
+	if whole := last.UnitPrice.Mul(last.Qty).Add(more); whole.Minor > 0 && last.Qty > 0 {
+		last.UnitPrice.Minor = whole.Minor / last.Qty
+		if cents := whole.Minor % last.Qty; cents > 0 {
+			priced.ShippingCost = money.New(priced.ShippingCost.Minor+cents, p.Total.Currency)
+		}
+		out = append(out, &priced)
+	}
+	other := *p
+	if more.Minor > 0 {
+		other.ShippingCost = money.New(p.ShippingCost.Minor+more.Minor, p.Total.Currency)
+	} else {
+		other.Discount = money.New(p.Discount.Minor-more.Minor, p.Total.Currency)
+	}
+	return append(out, &other)
 }
 
 // buyer names a customer where the facts are of one.
@@ -349,7 +406,7 @@ func subjectText(c Case) string {
 	for i, l := range p.Lines {
 		switch {
 		case i == maxTold:
-			return text + fmt.Sprintf(" and %d lines more", len(p.Lines)-maxTold)
+			return text + fmt.Sprintf(" and %d lines more", len(p.Lines)-maxTold) + sumText(p)
 		case i > 0:
 			text += ", "
 		}
@@ -358,5 +415,28 @@ func subjectText(c Case) string {
 	if len(p.Lines) == 0 {
 		text += "no lines"
 	}
-	return text
+	return text + sumText(p)
+}
+
+// sumText says how lines and total of an order hang together.
+func sumText(p *event.OrderPlaced) string {
+	more, ok := rest(p)
+	if !ok || more.Minor == 0 && p.ShippingCost.Minor == 0 && p.Discount.Minor == 0 {
+		return ""
+	}
+	var parts []string
+	if p.ShippingCost.Minor != 0 {
+		parts = append(parts, "shipping "+p.ShippingCost.String())
+	}
+	if p.Discount.Minor != 0 {
+		parts = append(parts, "discount "+p.Discount.String())
+	}
+	switch {
+	case more.Minor > 0:
+		parts = append(parts, "tax and fees "+more.String())
+	case more.Minor < 0:
+		more.Minor = -more.Minor
+		parts = append(parts, "other deductions "+more.String())
+	}
+	return ", " + strings.Join(parts, ", ") + ": in all " + p.Worth().String()
 }
