@@ -264,7 +264,12 @@ func lineName(l order.Line) string { return firstOf(l.Title, l.SKU) }
 
 // stock
 
-func stockQuery(search, location string, low bool, after string) string {
+// query is the address of the list with another place in it; "" is its beginning.
+func (v stockView) query(after string) string {
+	return "/stock" + stockQuery(v.Search, v.Location, v.LowOnly, v.All && v.Search == "", after)
+}
+
+func stockQuery(search, location string, low, all bool, after string) string {
 	q := url.Values{}
 	if search != "" {
 		q.Set("q", search)
@@ -274,6 +279,9 @@ func stockQuery(search, location string, low bool, after string) string {
 	}
 	if low {
 		q.Set("low", "1")
+	}
+	if all {
+		q.Set("all", "1")
 	}
 	if after != "" {
 		q.Set("after", after)
@@ -288,19 +296,19 @@ func stockNext(v stockView) string {
 	if v.Next == "" {
 		return ""
 	}
-	return "/stock" + stockQuery(v.Search, v.Location, v.LowOnly, v.Next)
+	return v.query(v.Next)
 }
 
 func boundedText(v stockView) string {
 	s := ui.Plural(int64(len(v.Rows)), "product", "products") + " on this page"
 	if v.Bounded {
-		s += "; the search by title looked at a part of the products, the next page goes on"
+		s += "; a part of the products was looked at, the next page goes on"
 	}
 	return s
 }
 
 func ledgerHref(sku, location, after string) string {
-	return "/stock/" + pathEscape(sku) + stockQuery("", location, false, after)
+	return "/stock/" + pathEscape(sku) + stockQuery("", location, false, false, after)
 }
 
 func nextLedger(v ledgerView) string {

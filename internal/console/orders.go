@@ -131,7 +131,7 @@ func orderTabs(f filterView, n store.Counts) []tabView {
 		}
 		return t
 	}
-	return []tabView{
+	tabs := []tabView{
 		tab("All", "", nil),
 		tab("Held", "held", &n.Held),
 		tab("Unfillable", "unfillable", &n.Unfillable),
@@ -142,6 +142,19 @@ func orderTabs(f filterView, n store.Counts) []tabView {
 		tab("Completed", "completed", nil),
 		tab("Cancelled", "cancelled", nil),
 	}
+	if f.State == uncancelled() { // what is behind Today's worth
+		tabs = append(tabs, tab("Not cancelled", f.State, nil))
+	}
+	return tabs
+}
+
+// uncancelled are all states but cancelled, as the list's address names them.
+func uncancelled() string {
+	var out []string
+	for _, s := range order.Uncancelled() {
+		out = append(out, string(s))
+	}
+	return strings.Join(out, ",")
 }
 
 // exportCap is the most rows of one export; the file says when it was reached.

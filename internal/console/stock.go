@@ -17,14 +17,19 @@ import (
 func (c *Console) stock(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	v := stockView{Search: strings.TrimSpace(q.Get("q")), Location: q.Get("location"), LowOnly: q.Get("low") != "", First: q.Get("after") == ""}
+	v.All = !v.LowOnly && (q.Get("all") != "" || v.Search != "")
+	var all, held store.Capped
 	var n store.Counts
 	err := c.forLists(r).View(r.Context(), func(tx *store.Tx) error {
-		page, err := tx.StockPage(store.StockFilter{Search: v.Search, Location: v.Location, LowOnly: v.LowOnly, Cursor: q.Get("after")})
+		page, err := tx.StockPage(store.StockFilter{Search: v.Search, Location: v.Location, LowOnly: v.LowOnly, Held: !v.All, Cursor: q.Get("after")})
 		if err != nil {
 			return err
 		}
 		v.Rows, v.Next, v.Bounded = page.Rows, page.Next, page.Bounded
 		if n, err = tx.Counts(c.Now()); err != nil {
+			return err
+		}
+		if all, held, err = tx.StockCounts(); err != nil {
 			return err
 		}
 		v.Locations, v.Names, err = locationOptions(tx)
@@ -36,12 +41,21 @@ func (c *Console) stock(w http.ResponseWriter, r *http.Request) error {
 	if v.Page, err = c.frame(w, r, "Stock", "Stock"); err != nil {
 		return err
 	}
-	v.NoStock = len(v.Rows) == 0 && v.Search == "" && v.Location == "" && !v.LowOnly && v.First
-	low := tabView{Label: "Low", Href: "/stock" + stockQuery(v.Search, v.Location, true, ""), Current: v.LowOnly}
-	if n.LowStock.N > 0 {
-		low.Count = capped(n.LowStock)
+	v.NoStock = all.N == 0
+	tab := func(label string, n store.Capped, low, all, current bool) tabView {
+		search := v.Search
+		if !low && !all { // a search looks through all products
+			search = ""
+		}
+		t := tabView{Label: label, Href: "/stock" + stockQuery(search, v.Location, low, all, ""), Current: current}
+		if n.N > 0 {
+			t.Count = capped(n)
+		}
+		return t
 	}
-	v.Tabs = []tabView{{Label: "All", Href: "/stock" + stockQuery(v.Search, v.Location, false, ""), Current: !v.LowOnly}, low}
+	v.Tabs = []tabView{
+		tab("In stock", held, false, false, !v.LowOnly && !v.All), tab("Low", n.LowStock, true, false, v.LowOnly), tab("All products", all, false, true, v.All),
+	}
 	return c.show(w, r, http.StatusOK, stockPage(v))
 }
 

@@ -102,16 +102,16 @@ func tiles(fig, past store.DayFigures, n store.Counts, day time.Time) []ui.TileV
 	if past.Orders > 0 {
 		note = ui.Number(past.Orders) + " on " + day.AddDate(0, 0, -7).Format("Mon 2 Jan")
 	}
-	worth := ui.TileView{Label: "Worth", Meaning: ui.Neutral, Value: "–", Note: "placed today", Href: "/orders?sort=total&from=" + date + "&to=" + date}
+	worth := ui.TileView{Label: "Worth", Meaning: ui.Neutral, Value: "–", Note: "placed today, not cancelled", Href: "/orders?sort=total&state=" + uncancelled() + "&from=" + date + "&to=" + date}
 	if len(fig.Money) > 0 {
 		worth.Value = ui.Amount(fig.Money[0])
-		worth.Note = fig.Money[0].Currency + ", placed today"
+		worth.Note = fig.Money[0].Currency + ", placed today, not cancelled"
 		if len(fig.Money) > 1 {
 			rest := make([]string, 0, len(fig.Money)-1)
 			for _, a := range fig.Money[1:] {
 				rest = append(rest, ui.Amount(a)+" "+a.Currency)
 			}
-			worth.Note = fig.Money[0].Currency + "; also " + strings.Join(rest, ", ")
+			worth.Note = fig.Money[0].Currency + ", not cancelled; also " + strings.Join(rest, ", ")
 		}
 	}
 	return []ui.TileView{

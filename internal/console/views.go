@@ -255,6 +255,7 @@ type stockView struct {
 	Search    string
 	Location  string
 	LowOnly   bool
+	All       bool // every product, also what nobody keeps; a search looks through all
 	Tabs      []tabView
 	Locations []ui.Option
 	Columns   []string
@@ -262,7 +263,7 @@ type stockView struct {
 	Next      string
 	Bounded   bool
 	First     bool
-	NoStock   bool
+	NoStock   bool // there is no product at all
 	Names     map[string]string
 }
 

@@ -59,8 +59,9 @@ func (d *decider) demand(o *order.Order) []routing.Demand {
 	return out
 }
 
-// candidates are the locations that keep any SKU of the demand, with what they can promise.
-func (d *decider) candidates(demand []routing.Demand) []routing.Candidate {
+// candidates are the locations with what they can promise of the demand. Those that keep
+// none of it can be named as long as the shop has few; of more they are counted, in without.
+func (d *decider) candidates(demand []routing.Demand) (all []routing.Candidate, without int) {
 	at := map[string]map[string]int64{}
 	for _, dm := range demand {
 		for _, b := range d.snap.Stock[dm.SKU] {
@@ -75,6 +76,23 @@ func (d *decider) candidates(demand []routing.Demand) []routing.Candidate {
 			atp[dm.SKU] = d.balance(b.Key).Available()
 		}
 	}
+	if len(d.pol.Locations) <= routing.MaxVerdicts {
+		for id := range d.pol.Locations {
+			if _, some := at[id]; !some && id != stock.Opening {
+				at[id] = nil
+			}
+		}
+	} else {
+		without = len(d.pol.Locations)
+		for id := range at {
+			if _, known := d.pol.Locations[id]; known {
+				without--
+			}
+		}
+		if _, known := d.pol.Locations[stock.Opening]; known {
+			without--
+		}
+	}
 	out := make([]routing.Candidate, 0, len(at))
 	for id, atp := range at {
 		loc, ok := d.pol.Locations[id]
@@ -82,13 +100,13 @@ func (d *decider) candidates(demand []routing.Demand) []routing.Candidate {
 			loc = catalog.Location{ID: id, Name: id}
 		}
 		c := routing.Candidate{Location: loc, ATP: atp}
-		if loc.Capacity > 0 {
+		if loc.Capacity > 0 && atp != nil {
 			c.ParcelsToday = d.snap.Days[d.day(loc)]
 		}
 		out = append(out, c)
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
-	return out
+	return out, without
 }
 
 // day is the location's local day at the time of the decision.
@@ -106,9 +124,10 @@ func (d *decider) route(o *order.Order) error {
 		return nil
 	}
 	o.Rounds++
+	candidates, without := d.candidates(demand)
 	req := routing.Request{
 		OrderID: o.ID, Channel: o.Channel, Country: o.Shipping.Country, Postal: o.Shipping.Postal, At: d.at, Zone: d.pol.Settings.TimeZone,
-		Demand: demand, Candidates: d.candidates(demand), Prefer: o.Preferred,
+		Demand: demand, Candidates: candidates, Without: without, Prefer: o.Preferred,
 		Exclude: append(append([]string(nil), o.Excluded...), o.Rejected...),
 	}
 	for _, dm := range demand {

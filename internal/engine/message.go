@@ -143,8 +143,12 @@ func (r dayReport) print(baseURL string) notify.Report {
 		return strconv.FormatInt(c.N, 10)
 	}
 	add("Orders", strconv.FormatInt(r.figures.Orders, 10), "/orders?from="+r.date+"&to="+r.date)
+	var states []string
+	for _, s := range order.Uncancelled() {
+		states = append(states, string(s))
+	}
 	for _, m := range r.figures.Money {
-		add("Order value", m.String(), "/orders?from="+r.date+"&to="+r.date)
+		add("Order value, cancelled left out", m.String(), "/orders?state="+strings.Join(states, ",")+"&from="+r.date+"&to="+r.date)
 	}
 	add("Held now", capped(r.counts.Held), "/review")
 	add("Unfillable now", capped(r.counts.Unfillable), "/orders?state=unfillable")

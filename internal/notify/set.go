@@ -126,7 +126,7 @@ func Sample() Data {
 		Stock:    StockLevel{SKU: "TEA-250", Title: "Sample green tea, 250 g", Available: 4, LowAt: 10, Location: "north"},
 		Report: Report{Date: "2026-03-02", Figures: []Figure{
 			{Label: "Orders", Value: "128", Note: "12 more than a week before", Link: "https://console.shop.example/orders?from=2026-03-02"},
-			{Label: "Order value", Value: "€6,712.40"},
+			{Label: "Order value, cancelled left out", Value: "€6,712.40"},
 			{Label: "Held now", Value: "3", Link: "https://console.shop.example/review"},
 		}},
 		Incident: Trouble{

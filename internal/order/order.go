@@ -49,6 +49,11 @@ func States() []State {
 	return []State{Expected, Held, AwaitingPayment, Unfillable, Backordered, Ready, PartiallyShipped, Shipped, Completed, Cancelled}
 }
 
+// Uncancelled returns every state but Cancelled.
+func Uncancelled() []State {
+	return slices.DeleteFunc(States(), func(s State) bool { return s == Cancelled })
+}
+
 // Terminal reports whether no event changes the state any more.
 func (s State) Terminal() bool { return s == Completed || s == Cancelled }
 

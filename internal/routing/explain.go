@@ -186,6 +186,11 @@ func (s *solver) missing(plan *Plan) {
 
 // explain gives every candidate its verdict.
 func (s *solver) explain(plan *Plan) {
+	defer func() {
+		if s.req.Without > 0 {
+			plan.More = append(plan.More, Tally{Reason: noneOfIt, Count: s.req.Without})
+		}
+	}()
 	total := len(s.sites) + len(s.refused)
 	if total == 0 {
 		return

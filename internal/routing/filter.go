@@ -44,6 +44,9 @@ func (r refusal) words() string {
 	return "worse on the goals"
 }
 
+// noneOfIt is why a location lost that keeps no SKU of what is asked for.
+const noneOfIt = "keeps none of it"
+
 // site is a candidate under consideration.
 type site struct {
 	c       *Candidate
@@ -225,8 +228,11 @@ func (s *solver) nothingText(c *Candidate) string {
 			kept += min(max(c.ATP[d.SKU], 0), s.safety(c))
 		}
 	}
-	if asked == 0 {
+	switch {
+	case asked == 0:
 		return "every line is pinned to another location"
+	case len(c.ATP) == 0:
+		return noneOfIt
 	}
 	text := "0 of " + strconv.FormatInt(asked, 10) + " available"
 	if kept > 0 {

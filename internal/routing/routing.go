@@ -54,6 +54,9 @@ type Request struct {
 	Prefer     []string    // locations that automations prefer
 	Exclude    []string    // locations that automations exclude, or that rejected the order before
 
+	// Without counts further locations, which keep none of what is asked for: too many to name.
+	Without int
+
 	// AllowBackorder tells per SKU whether it may be sold below zero. It changes
 	// nothing in the search; the missing units of such a SKU are marked Backorder.
 	AllowBackorder map[string]bool

@@ -25,6 +25,8 @@ type Node struct {
 	// Decisive marks the parts that made the whole what it is: had they come out
 	// otherwise, the whole could have too.
 	Decisive bool `json:"decisive,omitempty"`
+	// NotKnown says in words why counts that it read are not known.
+	NotKnown []string `json:"not_known,omitempty"`
 	// Loop marks exists, all and exists_one; the children are then the elements.
 	Loop bool `json:"loop,omitempty"`
 
@@ -48,9 +50,12 @@ func (n Node) Leaves() []Node {
 }
 
 // Sentence says the node in one line: `order.total > money("400", "EUR") is
-// false: order.total = 129.90 EUR`.
+// false: order.total = 129.90 EUR`. A count that is not known is said in words.
 func (n Node) Sentence() string {
 	var b strings.Builder
+	if len(n.NotKnown) > 0 && n.Outcome == Unknown.String() {
+		return strings.Join(n.NotKnown, "; ")
+	}
 	b.WriteString(n.Text + " is " + n.Outcome)
 	if len(n.Values) == 1 && !n.Loop {
 		for k, v := range n.Values {
@@ -187,6 +192,9 @@ func (br *branch) explain(x *ctx) Node {
 			n.Values = make(map[string]string, len(br.reads))
 		}
 		n.Values[r.label] = r.of.show(x)
+		if v, ok := velocityNamed(r.of.name); ok && n.Values[r.label] == notKnown {
+			n.NotKnown = append(n.NotKnown, v.notKnown())
+		}
 	}
 	if br.quant != nil && br.body != nil {
 		n.Children = br.elements(x)

@@ -45,6 +45,10 @@ func TestExplain(t *testing.T) {
 			`velocity('order.placed', 'customer.email', '24h') >= 4`,
 			`velocity("order.placed", "customer.email", "24h") >= 4 is false: it is 3`,
 		},
+		{
+			`velocity('order.placed', 'order.device', '72h') >= 4`,
+			"how many orders were placed from this device in the last 72 hours is not known, because the order names no device",
+		},
 		{`customer.account_age < duration("24h")`, `customer.account_age < duration("24h") is false: customer.account_age = 36h`},
 		{`order.placed_at > event.at`, `order.placed_at > event.at is false: event.at = 2026-03-01T10:00:05Z, order.placed_at = 2026-03-01T10:00:00Z`},
 		{`"b2b" in order.tags`, `"b2b" in order.tags is false: order.tags = ["vip", "gift"]`},

@@ -2,12 +2,15 @@ package rule
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"cel.dev/cel-go/common/operators"
 
 	"orderly.example/orderly/internal/money"
+	"orderly.example/orderly/internal/schema"
 )
 
 // Facts gives a condition the values it reads. Fact returns ok=false for what
@@ -54,6 +57,50 @@ func VelocityFact(event, by string, within time.Duration) string {
 	return "velocity(" + event + "," + by + "," + within.String() + ")"
 }
 
+// velocityNamed reads what VelocityFact wrote; false for any other fact.
+func velocityNamed(fact string) (v Velocity, ok bool) {
+	in, ok := strings.CutPrefix(fact, "velocity(")
+	if !ok || !strings.HasSuffix(in, ")") {
+		return v, false
+	}
+	parts := strings.Split(strings.TrimSuffix(in, ")"), ",")
+	if len(parts) != 3 {
+		return v, false
+	}
+	d, err := time.ParseDuration(parts[2])
+	return Velocity{Event: parts[0], By: parts[1], Within: d, Fact: fact}, err == nil
+}
+
+// notKnown says in words what is not known, and what the order lacks for it.
+func (v Velocity) notKnown() string {
+	how, lacks := v.By, "names no "+v.By
+	for _, d := range schema.Dimensions() {
+		if d.Name == v.By {
+			how, lacks = d.How, d.Lacks
+		}
+	}
+	return "how many orders were placed " + how + " in the last " + spanText(v.Within) + " is not known, because the order " + lacks
+}
+
+// spanText says a window in words: hours up to four days, so that a window reads as people write it.
+func spanText(d time.Duration) string {
+	count := func(n int64, unit string) string {
+		if n == 1 {
+			return unit
+		}
+		return strconv.FormatInt(n, 10) + " " + unit + "s"
+	}
+	switch {
+	case d > 4*day && d%day == 0:
+		return count(int64(d/day), "day")
+	case d%time.Hour == 0:
+		return count(int64(d/time.Hour), "hour")
+	case d%time.Minute == 0:
+		return count(int64(d/time.Minute), "minute")
+	}
+	return DurationText(d)
+}
+
 // Outcome is the value of a condition in Kleene's three-valued logic.
 type Outcome uint8
 
@@ -96,14 +143,21 @@ type UnknownError struct {
 
 // Error implements error.
 func (e *UnknownError) Error() string {
-	switch {
-	case len(e.Missing) == 0:
-		return e.Cause
-	case e.Cause == "":
-		return "not known: " + strings.Join(e.Missing, ", ")
-	default:
-		return "not known: " + strings.Join(e.Missing, ", ") + "; " + e.Cause
+	var fields, told []string
+	for _, m := range e.Missing {
+		if v, ok := velocityNamed(m); ok {
+			told = append(told, v.notKnown())
+		} else {
+			fields = append(fields, m)
+		}
 	}
+	if len(fields) > 0 {
+		told = slices.Insert(told, 0, "not known: "+strings.Join(fields, ", "))
+	}
+	if e.Cause != "" {
+		told = append(told, e.Cause)
+	}
+	return strings.Join(told, "; ")
 }
 
 // Condition is a compiled condition. It is immutable and safe for concurrent use.

@@ -172,6 +172,27 @@ func TestUnknownSaysWhy(t *testing.T) {
 	}
 }
 
+// What a condition lacks is read by people in an order's story: no internal name of a count stands in it.
+func TestUnknownIsSaidInWords(t *testing.T) {
+	for src, want := range map[string]string{
+		`velocity("order.placed", "order.device", "72h") >= 3`: "how many orders were placed from this device in the last 72 hours is not known, because the order names no device",
+		`velocity("order.placed", "order.device", "1h") > 1 && ip.country == "DE"`: "not known: ip.country; " +
+			"how many orders were placed from this device in the last hour is not known, because the order names no device",
+		`velocity("order.placed", "order.device", "7d") > 1 && order.total > customer.spent`: "how many orders were placed from this device in the last 7 days is not known, " +
+			"because the order names no device; 529.90 EUR and 100.00 USD are two currencies and do not compare",
+	} {
+		if _, err := compile(t, src).Eval(sample()); err == nil || err.Error() != want {
+			t.Errorf("%s:\ngot  %v\nwant %s", src, err, want)
+		}
+	}
+	for _, d := range schema.Dimensions() {
+		got := (&UnknownError{Missing: []string{VelocityFact("order.placed", d.Name, 90*time.Minute)}}).Error()
+		if d.How == "" || d.Lacks == "" || !strings.Contains(got, d.How+" in the last 90 minutes") || strings.Contains(got, "velocity") {
+			t.Errorf("%s: %s", d.Name, got)
+		}
+	}
+}
+
 func TestReads(t *testing.T) {
 	c := compile(t, `order.total > money("1", "EUR") && velocity("order.placed", "order.ip", "2h") > 1 && order.lines.exists(l, l.qty > order.units) && velocity("order.placed", "order.ip", "120m") < 9`)
 	want := []string{"order.lines", "order.total", "order.units", "velocity(order.placed,order.ip,2h0m0s)"}

@@ -158,8 +158,10 @@ func VelocityEvents() []string { return []string{"order.placed"} }
 
 // Dimension is something by which velocity counts earlier events.
 type Dimension struct {
-	Name string // as written in the condition, e.g. "customer.email"
-	Doc  string
+	Name  string // as written in the condition, e.g. "customer.email"
+	Doc   string
+	How   string // how its orders were placed: "with this address"
+	Lacks string // what is so of an order that cannot be counted by it: "has no address"
 }
 
 // Dimensions returns what velocity may count by.

@@ -87,14 +87,14 @@ type OrderPage struct {
 type HourCount struct {
 	Hour   time.Time // its beginning, UTC
 	Orders int64
-	Money  []money.Amount // per currency
+	Money  []money.Amount // of those that were not cancelled, per currency
 }
 
 // DayFigures are the orders of a span of time by hour.
 type DayFigures struct {
 	Hours  []HourCount // those with orders, ascending
 	Orders int64
-	Money  []money.Amount // per currency, largest number of orders first
+	Money  []money.Amount // of those that were not cancelled, per currency, largest number of orders first
 	More   bool           // stopped at DayCap
 }
 
@@ -172,6 +172,7 @@ type StockFilter struct {
 	Search   string // beginning of a SKU, or part of a title
 	Location string // only products that this location keeps
 	LowOnly  bool
+	Held     bool // only what is in stock, reserved or low; a search looks at all
 	Cursor   string
 	Limit    int // 0 = 50
 }
@@ -180,7 +181,7 @@ type StockFilter struct {
 type StockPage struct {
 	Rows []StockRow
 	Next string
-	// Bounded is set when a search by title stopped after ScanCap products.
+	// Bounded is set when looking stopped after ScanCap products.
 	Bounded bool
 }
 

@@ -427,7 +427,8 @@ func (tx *Tx) OrderFacets() (channels, countries []string, err error) {
 	return channels, countries, err
 }
 
-// DayFigures adds up the orders placed in [from, to) by hour, at most DayCap of them.
+// DayFigures counts the orders placed in [from, to) by hour, at most DayCap of them, and adds up
+// the totals of those that were not cancelled.
 func (tx *Tx) DayFigures(from, to time.Time) (DayFigures, error) {
 	const hour = int64(time.Hour / time.Microsecond)
 	d := DayFigures{}
@@ -455,8 +456,8 @@ func (tx *Tx) DayFigures(from, to time.Time) (DayFigures, error) {
 		d.Money[i].Minor += sum
 		orders[cur] += n
 		return nil
-	}, "SELECT (placed_at - $1) / "+strconv.FormatInt(hour, 10)+" AS h, currency, count(*), CAST(sum(total) AS BIGINT) FROM "+
-		"(SELECT placed_at, currency, total FROM orders WHERE placed_at >= $1 AND placed_at < $2 ORDER BY placed_at DESC, id DESC LIMIT "+
+	}, "SELECT (placed_at - $1) / "+strconv.FormatInt(hour, 10)+" AS h, currency, count(*), CAST(sum(CASE WHEN state <> 'cancelled' THEN total ELSE 0 END) AS BIGINT) FROM "+
+		"(SELECT placed_at, currency, total, state FROM orders WHERE placed_at >= $1 AND placed_at < $2 ORDER BY placed_at DESC, id DESC LIMIT "+
 		strconv.Itoa(DayCap)+") o GROUP BY 1, 2 ORDER BY 1, 2", from.UnixMicro(), to.UnixMicro())
 	sort.SliceStable(d.Money, func(i, j int) bool { return orders[d.Money[i].Currency] > orders[d.Money[j].Currency] })
 	d.More = d.Orders >= DayCap

@@ -13,10 +13,11 @@ import (
 )
 
 // A list of products is read in phases, each along an index: those that are low
-// and then the others; in a search, the SKUs that begin with it and then titles that contain it.
+// and then the others, or of the others those that a location keeps; in a search, the SKUs that begin with it and then titles that contain it.
 const (
 	phaseLow    = "l"
 	phaseOthers = "o"
+	phaseHeld   = "h"
 	phaseSKU    = "s"
 	phaseTitle  = "t"
 )
@@ -32,6 +33,8 @@ func (tx *Tx) StockPage(f StockFilter) (StockPage, error) {
 		phases = []string{phaseSKU, phaseTitle}
 	} else if f.LowOnly {
 		phases = []string{phaseLow}
+	} else if f.Held {
+		phases = []string{phaseLow, phaseHeld}
 	}
 	at, from := 0, ""
 	if f.Cursor != "" {
@@ -71,12 +74,19 @@ func (tx *Tx) StockPage(f StockFilter) (StockPage, error) {
 // SKU looked at when it ended because of ScanCap.
 func (tx *Tx) stockPhase(f StockFilter, phase, from string, n int) (rows []StockRow, stop string, err error) {
 	var a readArgs
-	walk := "sku > " + a.add(from)
+	table, walk := "product", "sku > "+a.add(from)
 	var rest []string
 	switch phase {
 	case phaseLow:
 		walk += " AND is_low = 1"
 	case phaseOthers:
+		rest = append(rest, "is_low = 0")
+	case phaseHeld:
+		if table = "stock_balance"; f.Location == "" {
+			walk += " AND location <> '" + stock.Opening + "'"
+		} else {
+			walk += " AND location = " + a.add(f.Location)
+		}
 		rest = append(rest, "is_low = 0")
 	case phaseSKU:
 		walk += " AND sku >= " + a.add(f.Search) + " AND sku < " + a.add(prefixEnd(f.Search))
@@ -89,12 +99,22 @@ func (tx *Tx) stockPhase(f StockFilter, phase, from string, n int) (rows []Stock
 	if f.LowOnly && phase != phaseLow {
 		rest = append(rest, "is_low = 1")
 	}
+	keeps := ""
 	if f.Location != "" {
-		rest = append(rest, "EXISTS (SELECT 1 FROM stock_balance b WHERE b.sku = p.sku AND b.location = "+a.add(f.Location)+")")
+		keeps = " AND b.location = " + a.add(f.Location)
+	}
+	if phase == phaseHeld {
+		keeps += " AND b.location <> '" + stock.Opening + "' AND (b.on_hand <> 0 OR b.reserved <> 0)"
+	}
+	if keeps != "" {
+		rest = append(rest, "EXISTS (SELECT 1 FROM stock_balance b WHERE b.sku = p.sku"+keeps+")")
 	}
 	const cols = "sku, title, low_at, is_low, doc"
 	q := "SELECT " + cols + " FROM product p WHERE " + walk + " ORDER BY sku LIMIT " + strconv.Itoa(n)
-	if len(rest) > 0 {
+	if phase == phaseHeld {
+		q = "SELECT " + cols + " FROM product p WHERE sku IN (SELECT sku FROM stock_balance WHERE " + walk + " ORDER BY sku LIMIT " + strconv.Itoa(ScanCap) + ") AND " +
+			strings.Join(rest, " AND ") + " ORDER BY sku LIMIT " + strconv.Itoa(n)
+	} else if len(rest) > 0 {
 		q = "SELECT " + cols + " FROM (SELECT " + cols + " FROM product WHERE " + walk + " ORDER BY sku LIMIT " + strconv.Itoa(ScanCap) + ") p WHERE " +
 			strings.Join(rest, " AND ") + " ORDER BY sku LIMIT " + strconv.Itoa(n)
 	}
@@ -109,8 +129,32 @@ func (tx *Tx) stockPhase(f StockFilter, phase, from string, n int) (rows []Stock
 	if err != nil || len(rows) >= n || len(rest) == 0 {
 		return rows, "", err
 	}
-	_, err = readRow(tx, "SELECT sku FROM product WHERE "+walk+" ORDER BY sku LIMIT 1 OFFSET "+strconv.Itoa(ScanCap-1), probe, &stop)
+	_, err = readRow(tx, "SELECT sku FROM "+table+" WHERE "+walk+" ORDER BY sku LIMIT 1 OFFSET "+strconv.Itoa(ScanCap-1), probe, &stop)
 	return rows, stop, err
+}
+
+// StockCounts are how many products there are, and how many of them are in stock, reserved or low.
+func (tx *Tx) StockCounts() (all, held Capped, err error) {
+	if all, err = tx.capCount("product"); err != nil {
+		return all, held, err
+	}
+	low, err := tx.capCount("product WHERE is_low = 1")
+	if err != nil {
+		return all, held, err
+	}
+	walk := "stock_balance WHERE location <> '" + stock.Opening + "' ORDER BY sku LIMIT "
+	held, err = tx.capCount("product WHERE is_low = 0 AND sku IN (SELECT sku FROM (SELECT sku, on_hand, reserved FROM " + walk + strconv.Itoa(ScanCap) +
+		") b WHERE on_hand <> 0 OR reserved <> 0)")
+	if err != nil {
+		return all, held, err
+	}
+	held.N += low.N
+	held.More = held.More || low.More
+	if !held.More { // what lies behind the rows that were looked at was not counted
+		var sku string
+		held.More, err = readRow(tx, "SELECT sku FROM "+walk+"1 OFFSET "+strconv.Itoa(ScanCap), nil, &sku)
+	}
+	return all, held, err
 }
 
 func (tx *Tx) fillLevels(rows []StockRow) error {

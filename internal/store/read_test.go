@@ -241,6 +241,9 @@ func readCalls(tx *Tx, all []*order.Order, now time.Time) []func() error {
 		func() error { _, err := tx.Incidents(5); return err },
 		func() error { _, err := tx.StockPage(StockFilter{Search: "mug"}); return err },
 		func() error { _, err := tx.StockPage(StockFilter{Location: "x"}); return err },
+		func() error { _, err := tx.StockPage(StockFilter{Held: true}); return err },
+		func() error { _, err := tx.StockPage(StockFilter{Held: true, Location: "x"}); return err },
+		func() error { _, _, err := tx.StockCounts(); return err },
 		func() error { _, err := tx.AutomationCounts("x", now); return err },
 		func() error { _, err := tx.WaitingOrders("x", 5); return err },
 		func() error { _, err := tx.ConnectionRows(); return err },
@@ -322,7 +325,7 @@ func TestReadPlans(t *testing.T) {
 		t.Fatalf("only %d statements were seen", len(seen))
 	}
 	// What may be scanned: subqueries that are bounded by LIMIT, and tables that hold a handful of rows.
-	fine := regexp.MustCompile(`^SCAN (o|c|e|p|m|connection|location|\(subquery-\d+\)|CONSTANT ROW|1 CONSTANT ROW)$`)
+	fine := regexp.MustCompile(`^SCAN (o|b|c|e|p|m|connection|location|\(subquery-\d+\)|CONSTANT ROW|1 CONSTANT ROW)$`)
 	for _, q := range seen {
 		view(t, db, func(tx *Tx) error {
 			return readEach(tx, func(scan func(...any) error) error {
