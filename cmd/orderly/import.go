@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"reflect"
@@ -65,7 +66,15 @@ func (p *program) importKind(kind, short string) *cobra.Command {
 			}
 			run := func() error {
 				rep, err := csvfile.Import(cmd.Context(), o)
-				if err != nil {
+				if err != nil && !quiet && terminal(p.stderr) {
+					_, _ = fmt.Fprintln(p.stderr) // below the bar
+				}
+				switch {
+				case err != nil && cmd.Context().Err() != nil && dry:
+					return fault.New(fault.Unavailable, "import", "stopped before the end of the file; a dry run changes nothing")
+				case err != nil && cmd.Context().Err() != nil:
+					return fault.New(fault.Unavailable, "import", "stopped before the end of the file. What was imported until now stays. Run the same command again to bring in the rest: nothing is imported twice")
+				case err != nil:
 					return err
 				}
 				if asJSON {

@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // runImport runs `orderly import` on a database of its own.
@@ -39,6 +42,45 @@ func importJSON(t *testing.T, dir string, args ...string) importReport {
 		t.Errorf("%+v", rep)
 	}
 	return rep
+}
+
+// TestImportStopped holds that an import that a person stops says so plainly, keeps what it brought, and goes on when it is run again.
+func TestImportStopped(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "orders.csv")
+	const orders = 12_000
+	text := []byte("order,date,currency,sku,quantity,price,status,email\n")
+	for i := range orders {
+		text = fmt.Appendf(text, "%d,2024-01-02,EUR,MUG,1,9.90,completed,a%d@example.com\n", i, i)
+	}
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go func() { // as soon as something is written
+		for ctx.Err() == nil {
+			if st, err := os.Stat(filepath.Join(dir, "data", "orderly.db-wal")); err == nil && st.Size() > 1<<20 {
+				stop()
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	var out, errs bytes.Buffer
+	args := []string{"import", "orders", file, "--quiet", "--data-dir", filepath.Join(dir, "data")}
+	if code := Main(ctx, args, strings.NewReader(""), &out, &errs, nil); code != exitFailure {
+		t.Fatalf("exit %d: %s%s", code, &out, &errs)
+	}
+	if s := errs.String(); !strings.Contains(s, "stopped before the end of the file") || !strings.Contains(s, "stays") || !strings.Contains(s, "again") || strings.Contains(s, "context") {
+		t.Errorf("it says: %s", s)
+	}
+	rest := importJSON(t, dir, "orders", file)
+	if rest.Orders != orders || rest.Events.Duplicate == 0 || rest.Events.Decided == 0 || rest.Events.Decided+rest.Events.Duplicate < orders || rest.Events.Conflict+rest.Events.Quarantined != 0 {
+		t.Errorf("the second run: %+v", rest)
+	}
+	if again := importJSON(t, dir, "orders", file); again.Events.Decided != 0 || again.Changed != 0 {
+		t.Errorf("the third run: %+v", again)
+	}
 }
 
 func TestImportCommand(t *testing.T) {

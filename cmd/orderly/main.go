@@ -115,6 +115,8 @@ func (p *program) tell(err error) {
 	var b strings.Builder
 	fe, ok := errors.AsType[*fault.Error](err)
 	switch {
+	case errors.Is(err, context.Canceled): // by a person, or by who runs us: no fault of the work
+		b.WriteString("orderly: stopped before it was done\n")
 	case !ok:
 		fmt.Fprintf(&b, "orderly: %s\n", err)
 	default:

@@ -61,7 +61,7 @@ func (p *program) serve(ctx context.Context, cfg *config.Config) error {
 		}
 	}
 	if token != "" {
-		p.printf("\nThere is no user yet. Make the first one within a day, once, with this link:\n  %s/setup?token=%s\n", r.base, token)
+		p.printf("\nThere is no user yet. Make the first one within a day, once, with this link:\n  %s/setup?token=%s\nEach start prints a new link, and only the newest works.\n", r.base, token)
 	}
 	return r.serve(ctx)
 }

@@ -151,6 +151,9 @@ func TestSetUpOnce(t *testing.T) {
 	admin := NewUser{Email: "Kim@Shop.example ", Name: "Kim", Password: goodPassword}
 	_, err = s.SetUp(ctx, first, admin) // replaced by the second
 	wantKind(t, err, fault.Denied)
+	if !strings.Contains(fault.Message(err), "printed last") {
+		t.Errorf("the older link says %q", fault.Message(err))
+	}
 	_, err = s.SetUp(ctx, token, NewUser{Email: "kim@shop.example", Password: "short"})
 	wantKind(t, err, fault.Invalid) // and the link is still good:
 	u, err := s.SetUp(ctx, token, admin)
@@ -162,6 +165,9 @@ func TestSetUpOnce(t *testing.T) {
 	}
 	_, err = s.SetUp(ctx, token, NewUser{Email: "eve@shop.example", Password: goodPassword})
 	wantKind(t, err, fault.Denied)
+	if !strings.Contains(fault.Message(err), "sign in") {
+		t.Errorf("the used link says %q", fault.Message(err))
+	}
 	if tok, err := s.SetupToken(ctx); tok != "" || err != nil {
 		t.Errorf("SetupToken with a user = %q, %v; want none", tok, err)
 	}

@@ -345,23 +345,25 @@ func (s *Service) SetupToken(ctx context.Context) (string, error) {
 
 // checkSetup returns a Denied error unless token is the current one-time token.
 func (s *Service) checkSetup(tx Tx, token string) error {
-	denied := fault.New(fault.Denied, "access.SetUp",
-		"this set-up link is used up or too old; start Orderly again to have a new one printed, or sign in")
-	doc, ok, err := tx.Setting(setupSetting)
-	if err != nil {
-		return err
-	}
-	var want setup
-	if !ok || json.Unmarshal([]byte(doc), &want) != nil || s.now().After(want.Expires) ||
-		subtle.ConstantTimeCompare([]byte(hashToken(token)), []byte(want.Hash)) != 1 {
-		return denied
-	}
+	const op = "access.SetUp"
 	us, err := tx.Users()
 	if err != nil {
 		return err
 	}
 	if len(us) > 0 {
-		return denied
+		return fault.New(fault.Denied, op, "this set-up link is used up, as there is a user already; sign in, or let an admin add you")
+	}
+	doc, ok, err := tx.Setting(setupSetting)
+	if err != nil {
+		return err
+	}
+	var want setup
+	switch {
+	case !ok || json.Unmarshal([]byte(doc), &want) != nil || subtle.ConstantTimeCompare([]byte(hashToken(token)), []byte(want.Hash)) != 1:
+		return fault.New(fault.Denied, op, "each start of Orderly prints a new set-up link, and this is not the newest; "+
+			"use the one that was printed last, or start Orderly again to have a new one printed")
+	case s.now().After(want.Expires):
+		return fault.New(fault.Denied, op, "this set-up link is older than a day; start Orderly again to have a new one printed")
 	}
 	return nil
 }

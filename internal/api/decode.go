@@ -141,12 +141,23 @@ func decodeList(body []byte, env *envelope, ps *problems) ([]event.Event, error)
 // decodeOne reads one event from a JSON object. at is the pointer of the object.
 // Only an error of syntax is returned; everything else is added to ps.
 func decodeOne(raw []byte, at string, env *envelope, ev *event.Event, ps *problems) error {
+	before := len(*ps)
+	err := decodeEvent(raw, at, env, ev, ps, false)
+	if err == nil && len(*ps) > before && ev.Data == nil && ev.Type != "" { // it was not read to its end: once more, for all that is wrong with it
+		*ps = (*ps)[:before]
+		err = decodeEvent(raw, at, env, ev, ps, true)
+	}
+	return err
+}
+
+// decodeEvent is decodeOne up to the first part of the data that does not fit or, with care, to the end.
+func decodeEvent(raw []byte, at string, env *envelope, ev *event.Event, ps *problems, care bool) error {
 	*ev = event.Event{Source: env.source, Mode: event.Live, Received: env.now, At: env.now, Actor: env.actor}
 	before := len(*ps)
 	if env.typ != "" {
 		ev.Key, ev.Type = env.id, env.typ
 		dec := jsontext.NewDecoder(bytes.NewBuffer(raw))
-		if err := decodeData(dec, raw, at, env, ev, ps); err != nil {
+		if err := decodeData(dec, raw, at, env, ev, ps, care); err != nil {
 			return err
 		}
 		if len(*ps) > before {
@@ -169,7 +180,7 @@ func decodeOne(raw []byte, at string, env *envelope, ev *event.Event, ps *proble
 		name := tok.String()
 		if name == "data" {
 			hasData = true
-			if ev.Type == "" {
+			if ev.Type == "" || care {
 				v, err := dec.ReadValue()
 				if err != nil {
 					return syntaxError(err, raw)
@@ -177,7 +188,7 @@ func decodeOne(raw []byte, at string, env *envelope, ev *event.Event, ps *proble
 				late = bytes.Clone(v)
 				continue
 			}
-			if err := decodeData(dec, raw, at, env, ev, ps); err != nil {
+			if err := decodeData(dec, raw, at, env, ev, ps, false); err != nil {
 				return err
 			}
 			if len(*ps) > before && ev.Data == nil {
@@ -216,7 +227,7 @@ func decodeOne(raw []byte, at string, env *envelope, ev *event.Event, ps *proble
 	case !hasData:
 		ps.add(at+"/data", "is required")
 	case late != nil:
-		return decodeData(jsontext.NewDecoder(bytes.NewBuffer(late)), late, at, env, ev, ps)
+		return decodeData(jsontext.NewDecoder(bytes.NewBuffer(late)), late, at, env, ev, ps, care)
 	}
 	return nil
 }
@@ -322,8 +333,8 @@ func badID(s string) string {
 }
 
 // decodeData reads the payload from dec, which stands before it. Only an error
-// of syntax is returned.
-func decodeData(dec *jsontext.Decoder, raw []byte, at string, env *envelope, ev *event.Event, ps *problems) error {
+// of syntax is returned. With care all that does not fit is told, else the first.
+func decodeData(dec *jsontext.Decoder, raw []byte, at string, env *envelope, ev *event.Event, ps *problems, care bool) error {
 	base := at
 	if env.typ == "" {
 		base = at + "/data"
@@ -334,6 +345,12 @@ func decodeData(dec *jsontext.Decoder, raw []byte, at string, env *envelope, ev 
 			return syntaxError(err, raw)
 		}
 		return nil
+	}
+	if care {
+		if err := syntaxOnly(raw); err != nil {
+			return err
+		}
+		return decodeRest(raw, base, ev.Type, ps)
 	}
 	p, ok := event.New(ev.Type)
 	if !ok {

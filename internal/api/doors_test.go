@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +77,49 @@ func TestAListIsTakenWholeOrNotAtAll(t *testing.T) {
 	a = d.post(t, "/v1/events", "["+good(9)+","+eventJSON("e-0", "other")+"]")
 	if a.status != 409 || a.problem.Errors[0].Pointer != "/1/id" || !strings.Contains(a.body, `"outcomes":[{"id":"e-9"`) {
 		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+// TestEveryProblemIsToldAtOnce holds that one answer names all that is wrong: parts that do not fit their type,
+// values that are refused, the envelope, in every item.
+func TestEveryProblemIsToldAtOnce(t *testing.T) {
+	for name, tc := range map[string]struct {
+		body string
+		want []string
+	}{
+		"one event": {
+			`{"type":"order.placed","data":{"channel":7,"number":"","currency":"EUR","lines":[{"sku":"A","qty":"two","unit_price":"9.90 EUR"},` +
+				`{"sku":"","qty":0,"unit_price":12}],"shipping":[1,{"x":[2]}],"total":"1.00 USD"},"time":"yesterday"}`,
+			[]string{
+				"/data/channel", "/data/lines/0/qty", "/data/lines/1/qty", "/data/lines/1/sku", "/data/lines/1/unit_price",
+				"/data/number", "/data/shipping", "/data/total", "/id", "/time",
+			},
+		},
+		"a list": {
+			`[{"id":"1","type":"stock.received","data":{"sku":5,"location":"b","qty":0}},7,` +
+				`{"id":"2","data":{"sku":"A","location":"b","qty":"x"},"type":"stock.received","source":"console"},{"id":"3","type":"stock.received","data":[]}]`,
+			[]string{"/0/data/qty", "/0/data/sku", "/1", "/2/data/qty", "/2/source", "/3/data"},
+		},
+		"what follows is not told": {
+			`{"id":"1","type":"order.placed","data":{"channel":"web","number":"1","currency":9,"lines":[null,{"sku":"A","qty":1,"unit_price":"9.90 EUR"},4]}}`,
+			[]string{"/data/currency", "/data/lines/0/qty", "/data/lines/0/sku", "/data/lines/2"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDoor(t)
+			a := d.post(t, "/v1/events", tc.body)
+			if a.status != 422 || d.engine.calls != 0 {
+				t.Fatalf("answered %d %s", a.status, a.body)
+			}
+			var got []string
+			for _, p := range a.problem.Errors {
+				got = append(got, p.Pointer)
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, tc.want) {
+				t.Errorf("told %q\nwant %q\n%s", got, tc.want, a.body)
+			}
+		})
 	}
 }
 

@@ -105,9 +105,19 @@ func (c *Console) setUpPage(w http.ResponseWriter, r *http.Request) error {
 		if fault.KindOf(err) != fault.Denied {
 			return err
 		}
-		v.Bad, v.Error, status = true, capital(fault.Message(err))+".", http.StatusForbidden
+		v.Error, status = capital(fault.Message(err))+".", http.StatusForbidden
+		if err := c.badSetUp(r, &v); err != nil {
+			return err
+		}
 	}
 	return c.show(w, r, status, setUpView(v))
+}
+
+// badSetUp makes the page one of a link that is no longer good.
+func (c *Console) badSetUp(r *http.Request, v *doorView) error {
+	us, err := c.People.Users(r.Context())
+	v.Bad, v.Users = true, len(us) > 0
+	return err
 }
 
 func (c *Console) setUp(w http.ResponseWriter, r *http.Request) error {
@@ -117,7 +127,9 @@ func (c *Console) setUp(w http.ResponseWriter, r *http.Request) error {
 		v := doorView{Page: c.bareFrame(w, r, "Set up"), Token: token, Email: n.Email, Name: n.Name, Error: capital(fault.Message(err)) + "."}
 		switch fault.KindOf(err) {
 		case fault.Denied:
-			v.Bad = true
+			if err := c.badSetUp(r, &v); err != nil {
+				return err
+			}
 			return c.show(w, r, http.StatusForbidden, setUpView(v))
 		case fault.Invalid, fault.Conflict:
 			return c.show(w, r, http.StatusUnprocessableEntity, setUpView(v))

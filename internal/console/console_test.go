@@ -215,6 +215,13 @@ func TestSetUp(t *testing.T) {
 	if code, body := c.get("/setup?token=wrong"); code != http.StatusForbidden || !strings.Contains(body, "no longer good") {
 		t.Errorf("a wrong link answers %d", code)
 	}
+	first := token
+	if token, err = s.Access.SetupToken(t.Context()); err != nil { // as a second start does
+		t.Fatal(err)
+	}
+	if code, body := c.get("/setup?token=" + url.QueryEscape(first)); code != http.StatusForbidden || !strings.Contains(body, "printed last") || strings.Contains(body, "Sign in instead") {
+		t.Errorf("the link of an earlier start answers %d and must say what to do", code)
+	}
 	form := url.Values{"token": {token}, "name": {"Alex Sample"}, "email": {"alex@example.com"}, "password": {"short"}}
 	if code, body := c.post("/setup", form); code != http.StatusUnprocessableEntity || !strings.Contains(body, "at least 12") || !strings.Contains(body, "alex@example.com") {
 		t.Errorf("a short password answers %d and must keep what was typed", code)

@@ -407,6 +407,7 @@ type doorView struct {
 	Back  string
 	Token string
 	Bad   bool   // the set-up link is no longer good
+	Users bool   // there is somebody who can sign in
 	SSO   string // the name of the sign-in service
 	Keys  bool   // passkeys can be used at this address
 }
