@@ -49,7 +49,7 @@ is shown, its whole condition part by part.`,
 				if err := knownAutomation(e, name); err != nil && len(a.Automations) == 0 { // one of an earlier policy may have been asked
 					return err
 				}
-				if name != "" && len(a.Automations) == 0 {
+				if len(a.Automations) == 0 {
 					un, err := e.Unasked(cmd.Context(), row.ID, name)
 					if err != nil {
 						return err
@@ -90,7 +90,7 @@ type account struct {
 	Automations []engine.Explanation `json:"automations"`
 	Routing     *accountRouting      `json:"routing,omitempty"` // the last time it was routed
 	Effects     []effectLine         `json:"effects"`
-	Unasked     string               `json:"unasked,omitempty"` // why the one automation that was named was not asked
+	Unasked     string               `json:"unasked,omitempty"` // why no automation was asked, or the one that was named
 
 	zone *time.Location
 }

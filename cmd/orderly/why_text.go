@@ -28,7 +28,6 @@ func (p *program) tellAccount(a account, justWhy, parts bool) {
 	}
 	if a.Unasked != "" {
 		p.say(2, "", "%s", a.Unasked)
-		return
 	}
 	if justWhy && len(a.Automations) > 0 {
 		p.say(2, "", "times in %s", a.zone)
@@ -71,9 +70,6 @@ func (p *program) tellStory(a account) {
 }
 
 func (p *program) tellWhy(xs []engine.Explanation, parts bool, zone *time.Location) {
-	if len(xs) == 0 {
-		p.printf("  No automation was asked about it.\n")
-	}
 	event := ""
 	for _, x := range xs {
 		if x.EventID != event {

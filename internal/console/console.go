@@ -127,7 +127,7 @@ type Explanation struct {
 type Explainer interface {
 	// Why explains all automations considered for an order, or one of them.
 	Why(ctx context.Context, orderID, automation string) ([]Explanation, error)
-	// Unasked says why an automation was never asked about an order.
+	// Unasked says why an automation was never asked about an order; without a name, why none was.
 	Unasked(ctx context.Context, orderID, automation string) (Unasked, error)
 }
 

@@ -86,6 +86,13 @@ func (c *Console) order(w http.ResponseWriter, r *http.Request) error {
 	v.Why, v.WhyError = c.why(r, id)
 	if v.WhyError == "" {
 		v.Ask = c.ask(r, u, id, v.Why, texts)
+		if len(v.Why) == 0 && len(v.Ask.Options) > 0 {
+			un, err := c.Deps.Why.Unasked(r.Context(), id, "")
+			if err != nil {
+				return err
+			}
+			v.NoneAsked = un.Text
+		}
 	}
 	return c.show(w, r, http.StatusOK, orderPage(v))
 }

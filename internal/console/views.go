@@ -171,6 +171,7 @@ type orderView struct {
 	MoreEvents  bool
 	Why         []Explanation
 	WhyError    string
+	NoneAsked   string // why no automation was asked
 	Ask         askedView
 	Plan        *routing.Plan
 	PlanAt      time.Time

@@ -15,7 +15,12 @@ import (
 // task with an alarm. It is told once when it opens, to the next person each time nobody
 // has acknowledged it in time, and again when a snooze is over; a person resolves it, or what it is about does.
 
-// effectFailed opens an incident for a dead letter; one per destination and purpose while it is open. When the
+// deadSubject is the subject of the incident about dead letters that failed of one cause at one destination.
+func deadSubject(p *event.EffectFailed) string {
+	return event.DeadSubject(p.Destination, effect.CauseKey(p.Destination, p.Error))
+}
+
+// effectFailed opens an incident for a dead letter; one per destination and cause while it is open. When the
 // destination itself is known to fail, it is a part of that incident.
 func (d *decider) effectFailed(p *event.EffectFailed) error {
 	switch down := d.openTaskOf(event.DestinationSubject(p.Destination), task.Incident); {
@@ -23,7 +28,7 @@ func (d *decider) effectFailed(p *event.EffectFailed) error {
 	case down != nil:
 		d.note("it is a part of the incident %q", down.Title)
 	default:
-		i := incident{subject: event.DeadSubject(p.Destination, p.Purpose), title: "Sending " + p.Purpose + " to " + p.Destination + " failed for good", detail: p.Error}
+		i := incident{subject: deadSubject(p), title: "Sending to " + p.Destination + " failed for good", detail: p.Error}
 		i.alarm.Next = "Mend what the error says, look under Effects at what would leave, and try it again there."
 		if p.Order != "" {
 			i.alarm.Orders = []string{p.Order}

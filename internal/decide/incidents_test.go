@@ -132,11 +132,40 @@ func TestDeadLettersNameTheirOrders(t *testing.T) {
 		s.do(&event.EffectFailed{Effect: fmt.Sprint("eff_", i), Order: fmt.Sprint("ord_", i%12), Purpose: "fulfilment", Destination: "wms", Error: "503"})
 	}
 	s.do(&event.EffectFailed{Effect: "eff_z", Purpose: "fulfilment", Destination: "wms", Error: "503"}) // about no order
-	a := incidentOf(t, s, event.DeadSubject("wms", "fulfilment")).Alarm
+	a := incidentOf(t, s, event.DeadSubject("wms", effect.CauseKey("wms", "503"))).Alarm
 	if len(a.Orders) != 10 || a.Orders[0] != "ord_0" || a.Orders[9] != "ord_9" || !strings.Contains(a.Next, "Effects") {
 		t.Errorf("%+v", a)
 	}
 	if told := toldTo(s); len(told) != 2 {
 		t.Errorf("told %q", told)
+	}
+}
+
+// TestDeadLettersOfOneCauseAreOneIncident: mails and webhooks that fail of the same at one destination are told of once,
+// whatever they were to say; what fails of something else is another incident.
+func TestDeadLettersOfOneCauseAreOneIncident(t *testing.T) {
+	s := newShop(t)
+	for i, purpose := range []string{"order-confirmation", "order-cancelled", "shipping-update", "fulfilment"} {
+		s.do(&event.EffectFailed{
+			Effect: fmt.Sprint("eff_", i), Order: fmt.Sprint("ord_", i), Purpose: purpose, Destination: "mail",
+			Error: fmt.Sprintf("there is no connection mail any more, %d ms", 10+i),
+		})
+	}
+	open := func() (n int) {
+		for _, ts := range s.snap.Tasks {
+			for _, tk := range ts {
+				if tk.Kind == task.Incident && tk.State == task.Open {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	if n := open(); n != 1 || len(toldTo(s)) != 2 {
+		t.Errorf("%d incidents, told %q", n, toldTo(s))
+	}
+	s.do(&event.EffectFailed{Effect: "eff_x", Order: "ord_x", Purpose: "order-confirmation", Destination: "mail", Error: "550 5.1.1 no such mailbox"})
+	if n := open(); n != 2 {
+		t.Errorf("%d incidents after another cause", n)
 	}
 }

@@ -58,7 +58,7 @@ func NeedsFirst(ev event.Event, pol *Policy, at time.Time) First {
 		n.Subjects = append(n.Subjects, "return:"+p.Channel+":"+p.Number)
 	case *event.EffectFailed:
 		orderID = p.Order
-		n.Subjects = append(n.Subjects, event.DeadSubject(p.Destination, p.Purpose), event.DestinationSubject(p.Destination))
+		n.Subjects = append(n.Subjects, deadSubject(p), event.DestinationSubject(p.Destination))
 	case *event.IncidentRaised:
 		n.Subjects = append(n.Subjects, p.Subject)
 	case *event.IncidentRecovered:

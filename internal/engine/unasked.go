@@ -3,9 +3,13 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"orderly.example/orderly/internal/automation"
+	"orderly.example/orderly/internal/decide"
+	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/store"
 )
 
@@ -14,11 +18,18 @@ import (
 type Unasked struct{ Text, Since, Until string }
 
 // Unasked says why an automation of the current policy was never asked about an order, and what says what it would
-// have answered.
+// have answered. Without a name it says why none was.
 func (e *Engine) Unasked(ctx context.Context, orderID, name string) (out Unasked, err error) {
 	err = e.db.View(ctx, func(tx *store.Tx) error {
 		policy, err := e.currentPolicy(tx)
 		if err != nil {
+			return err
+		}
+		if name == "" {
+			events, _, err := tx.OrderStory(orderID, 1000)
+			if err == nil {
+				out.Text, err = e.noneAsked(tx, policy, events)
+			}
 			return err
 		}
 		a := policy.Automations.Get(name)
@@ -40,7 +51,7 @@ func (e *Engine) Unasked(ctx context.Context, orderID, name string) (out Unasked
 				came = &events[i]
 			}
 		}
-		out.Text = e.unasked(tx, a, came, zone)
+		out.Text = e.unasked(tx, a, came, events, zone)
 		if first != nil && a.Schedule == nil {
 			day := first.At.In(zone)
 			out.Since, out.Until = day.Format(time.DateOnly), day.AddDate(0, 0, 1).Format(time.DateOnly)
@@ -58,8 +69,54 @@ func begins(a *automation.Automation) string {
 	return a.On
 }
 
-func (e *Engine) unasked(tx *store.Tx, a *automation.Automation, came *store.EventRow, zone *time.Location) string {
-	const layout = "2006-01-02 15:04"
+const whenUnasked = "2006-01-02 15:04"
+
+// noneAsked says why no automation at all was asked about an order with these events.
+func (e *Engine) noneAsked(tx *store.Tx, now *decide.Policy, events []store.EventRow) (string, error) {
+	if len(now.Automations.All()) == 0 {
+		return "There is no automation in the policy, so none was asked.", nil
+	}
+	if text := cancelledFirst(events, now.Settings.TimeZone); text != "" {
+		return text, nil
+	}
+	var types []string
+	for _, ev := range events {
+		then, err := e.PolicyThen(tx, ev.Policy)
+		if err != nil {
+			return "", err
+		}
+		if len(then.Automations.On(ev.Type)) > 0 {
+			return "What came for this order changed nothing or is not decided, so no automation was asked.", nil
+		}
+		if !slices.Contains(types, ev.Type) {
+			types = append(types, ev.Type)
+		}
+	}
+	return "No automation was set off by what came for this order: " + strings.Join(types, ", ") + ".", nil
+}
+
+// cancelledFirst says of an order that was cancelled before it was placed that nothing was left to decide; "" of any other.
+func cancelledFirst(events []store.EventRow, zone *time.Location) string {
+	var cancelled string
+	for _, ev := range events {
+		switch at := ev.At.In(zone).Format(whenUnasked); {
+		case ev.State != store.EventDecided || ev.Mode == event.History:
+		case ev.Type == "order.cancelled" && cancelled == "":
+			cancelled = at
+		case ev.Type == "order.placed" && cancelled == "":
+			return ""
+		case ev.Type == "order.placed":
+			return fmt.Sprintf("The order was cancelled at %s, before its order.placed came at %s. Nothing was left to decide about it, so no automation was asked.", cancelled, at)
+		}
+	}
+	if cancelled == "" {
+		return ""
+	}
+	return fmt.Sprintf("The order was cancelled at %s, before it was placed, and no order.placed came so far. Automations are asked about an order once it is placed.", cancelled)
+}
+
+func (e *Engine) unasked(tx *store.Tx, a *automation.Automation, came *store.EventRow, events []store.EventRow, zone *time.Location) string {
+	const layout = whenUnasked
 	switch {
 	case a.Mode == automation.Draft:
 		return a.Name + " is a draft: it is kept and asked about nothing."
@@ -85,6 +142,9 @@ func (e *Engine) unasked(tx *store.Tx, a *automation.Automation, came *store.Eve
 		return fmt.Sprintf("%s was set off by %s when the %s of this order came, at %s.", a.Name, begins(was), came.Type, at)
 	case a.Absence != nil:
 		return fmt.Sprintf("%s waits for %s after the %s of %s; it is asked only when that does not come in time.", a.Name, a.Absence.Of, came.Type, at)
+	}
+	if text := cancelledFirst(events, zone); text != "" {
+		return text
 	}
 	return fmt.Sprintf("The %s of this order, at %s, changed nothing or is not decided, so no automation was asked.", came.Type, at)
 }

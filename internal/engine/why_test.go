@@ -7,6 +7,7 @@ import (
 	"orderly.example/orderly/internal/catalog"
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/event"
+	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/store"
 )
 
@@ -84,5 +85,39 @@ func TestWhyNobodyAsked(t *testing.T) {
 		if err != nil || !strings.Contains(got.Text, want) || got.Since == "" || got.Until <= got.Since {
 			t.Errorf("%s: %+v %v", name, got, err)
 		}
+	}
+}
+
+// TestWhyNoneWasAsked: of an order about which no automation was asked it says why none was.
+func TestWhyNoneWasAsked(t *testing.T) {
+	r := newRig(t)
+	why := func(number string) string {
+		t.Helper()
+		got, err := r.eng.Unasked(t.Context(), event.OrderID("web", number), "")
+		if err != nil || got.Since != "" {
+			t.Fatal(got, err)
+		}
+		return got.Text
+	}
+	r.products(catalog.Product{SKU: "MUG"})
+	r.decided(placed("0", "MUG", 1))
+	if got := why("0"); !strings.Contains(got, "no automation in the policy") {
+		t.Error(got)
+	}
+	r.apply(store.Text{Kind: engine.KindAutomation, Name: "tag-it", Text: "automation: tag-it\nowner: kim@shop.example\nwhy: A sample.\non: order.placed\ndo:\n  - tag: x\n"})
+	r.decided(&event.OrderCancelled{Channel: "web", Number: "1", Reason: "changed mind"})
+	if got := why("1"); !strings.Contains(got, "before it was placed, and no order.placed came so far") {
+		t.Error(got)
+	}
+	r.decided(placed("1", "MUG", 1))
+	if got := why("1"); !strings.Contains(got, "before its order.placed came at") {
+		t.Error(got)
+	}
+	if named, err := r.eng.Unasked(t.Context(), event.OrderID("web", "1"), "tag-it"); err != nil || named.Text != why("1") {
+		t.Error(named.Text, err)
+	}
+	r.decided(&event.OrderPaid{Channel: "web", Number: "2", Amount: money.New(100, "EUR")})
+	if got := why("2"); !strings.Contains(got, "set off by what came for this order: order.paid") {
+		t.Error(got)
 	}
 }

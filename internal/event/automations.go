@@ -49,8 +49,8 @@ func AutomationSubject(name string) string { return "automation:" + name }
 // DestinationSubject is the subject of the incident about a destination that does not take what is sent to it.
 func DestinationSubject(name string) string { return "destination:" + name }
 
-// DeadSubject is the subject of the incident about what could not be sent for good.
-func DeadSubject(destination, purpose string) string { return "effect:" + destination + ":" + purpose }
+// DeadSubject is the subject of the incident about what could not be sent for good, of one cause whatever was to be sent.
+func DeadSubject(destination, cause string) string { return "effect:" + destination + ":" + cause }
 
 func (p *AutomationStopped) EventSubject() string  { return AutomationSubject(p.Automation) }
 func (p *AutomationResumed) EventSubject() string  { return AutomationSubject(p.Automation) }

@@ -130,7 +130,7 @@ func Sample() Data {
 			{Label: "Held now", Value: "3", Link: "https://console.shop.example/review"},
 		}},
 		Incident: Trouble{
-			Title: "Sending fulfilment to warehouse failed for good", Detail: "warehouse.example answered 404 Not Found", Since: placed,
+			Title: "Sending to warehouse failed for good", Detail: "warehouse.example answered 404 Not Found", Since: placed,
 			Impact: "12 orders wait, 640.00 EUR", Next: "Mend the destination, then replay what failed on the page Effects.", Evidence: []string{"12 attempts failed within an hour", "the last one that arrived was at 08:12"},
 		},
 		Reason:   "The last teapots were damaged in our warehouse.",

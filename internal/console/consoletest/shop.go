@@ -267,6 +267,10 @@ func (x Explainer) Unasked(ctx context.Context, orderID, name string) (out conso
 		if err != nil {
 			return err
 		}
+		if name == "" {
+			out.Text = "The order was cancelled before it was placed."
+			return nil
+		}
 		out = console.Unasked{Text: name + " was never asked about this order.", Since: o.PlacedAt.Format(time.DateOnly), Until: o.PlacedAt.AddDate(0, 0, 1).Format(time.DateOnly)}
 		return nil
 	})
