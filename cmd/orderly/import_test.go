@@ -63,7 +63,7 @@ func TestImportStopped(t *testing.T) {
 			if st, err := os.Stat(filepath.Join(dir, "data", "orderly.db-wal")); err == nil && st.Size() > 1<<20 {
 				stop()
 			}
-			time.Sleep(time.Millisecond)
+			<-time.Tick(time.Millisecond)
 		}
 	}()
 	var out, errs bytes.Buffer

@@ -377,16 +377,6 @@ func decodeData(dec *jsontext.Decoder, raw []byte, at string, env *envelope, ev 
 	return nil
 }
 
-// syntaxOnly reports whether the rest is JSON at all: a body that is cut off is
-// told as that, not as the type error that came before the cut.
-func syntaxOnly(raw []byte) error {
-	dec := jsontext.NewDecoder(bytes.NewBuffer(raw))
-	if err := dec.SkipValue(); err != nil {
-		return syntaxError(err, raw)
-	}
-	return atEnd(dec, raw)
-}
-
 // payloadHash is what tells a repeated event from a changed one: 128 bits of
 // SHA-256 over the data without insignificant blanks, the type and the subject.
 // raw may begin with the colon and blanks before the value.

@@ -99,3 +99,13 @@ func without(raw []byte, at jsontext.Pointer) (out []byte, found bool) {
 	}
 	return buf.Bytes(), found
 }
+
+// syntaxOnly reports whether the rest is JSON at all: a body that is cut off is
+// told as that, not as the type error that came before the cut.
+func syntaxOnly(raw []byte) error {
+	dec := jsontext.NewDecoder(bytes.NewBuffer(raw))
+	if err := dec.SkipValue(); err != nil {
+		return syntaxError(err, raw)
+	}
+	return atEnd(dec, raw)
+}
