@@ -1,8 +1,10 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"orderly.example/orderly/internal/effect"
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/event"
+	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/store"
 	"orderly.example/orderly/internal/task"
 )
@@ -158,6 +161,63 @@ func testLeaveOnce(t *testing.T, url string) {
 	}
 	if body.Type != "fulfilment" || body.Location != "a" || body.Order.Ship.Line1 != "Sample Street 1" || len(body.Lines) != 1 || body.Lines[0].Qty != 2 {
 		t.Fatalf("%s", docs[0].Body)
+	}
+}
+
+// TestARetryAndAReplaySendTheSame: each attempt of a webhook sends the same bytes under the same webhook-id, whatever came
+// of the order and the policy meanwhile, as the receiver may have taken the first.
+func TestARetryAndAReplaySendTheSame(t *testing.T) {
+	out := newOutside(t)
+	r := running(t, filepath.Join(t.TempDir(), "shop.db"), out)
+	const call = "automation: call-erp\nowner: erp@shop.example\nwhy: The ERP books what is sold.\non: order.accepted\ndo: [ { webhook: erp } ]\n"
+	shop := store.Text{Kind: engine.KindShop, Name: "shop", Text: strings.ReplaceAll(shopYAML, "alert: pager\n", "")}
+	r.apply(shop, store.Text{Kind: engine.KindAutomation, Name: "call-erp", Text: call})
+	faults := make([]fake.HookFault, 2*quick.Attempts)
+	for i := range faults {
+		faults[i] = fake.HookFault{Status: 503}
+	}
+	out.hook.Fail(faults...)
+	r.decided(placed("1", "MUG", 2))
+	id := event.OrderID("web", "1")
+	r.until("both webhooks are dead letters", func(tx *store.Tx) (bool, error) {
+		n, err := effects(tx, id, string(effect.Dead))
+		return n == 2, err
+	})
+	// Meanwhile the shop has another name, the automation another text, and the order another state.
+	shop.Text = strings.Replace(shop.Text, "Sample Shop", "Other Shop", 1)
+	r.apply(shop, store.Text{Kind: engine.KindAutomation, Name: "call-erp", Text: strings.Replace(call, "webhook: erp", "webhook: { connection: erp, purpose: sold }", 1)})
+	r.decided(&event.PaymentDisputed{Channel: "web", Number: "1", Reason: "fraud", Amount: money.New(2000, "EUR")})
+	r.decided(&event.ShipmentLabelled{Channel: "web", Number: "1", Location: "a", Tracking: "T1", Carrier: "sample"})
+	var dead []string
+	r.view(func(tx *store.Tx) error {
+		return tx.Each(func(scan func(...any) error) error {
+			var one string
+			err := scan(&one)
+			dead = append(dead, one)
+			return err
+		}, "SELECT id FROM effect WHERE state = 'dead' ORDER BY id")
+	})
+	if n, err := r.eng.ReplayEffects(t.Context(), dead, store.Replay{Actor: "ann", Twice: true}); err != nil || n.Replayed != 2 {
+		t.Fatal(n, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := out.hook.Wait(ctx, 2); err != nil {
+		t.Fatal(err)
+	}
+	came := map[string][]fake.Document{}
+	for _, d := range out.hook.Arrivals() {
+		came[d.ID] = append(came[d.ID], d)
+	}
+	for _, one := range dead {
+		if len(came[one]) != quick.Attempts+1 {
+			t.Fatalf("%s came %d times, want each attempt and the replay: %v", one, len(came[one]), came)
+		}
+		for i, d := range came[one] {
+			if !bytes.Equal(d.Body, came[one][0].Body) {
+				t.Errorf("attempt %d sends\n%s, the first sent\n%s", i+1, d.Body, came[one][0].Body)
+			}
+		}
 	}
 }
 

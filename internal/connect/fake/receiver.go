@@ -43,7 +43,7 @@ type HookFault struct {
 type ReceiverOptions struct {
 	Addr    string           // host:port; "" = a free port of 127.0.0.1
 	Secrets []connect.Secret // one or two; none = a fresh one, see Secret
-	Keep    int              // documents kept; the oldest go first; 0 = all
+	Keep    int              // documents and arrivals kept; the oldest go first; 0 = all
 	// Now replaces the clock that timestamps are held against; nil = time.Now.
 	Now func() time.Time
 	// Take, when set, is called for each document the first time it arrives; the sample warehouse ships from here.
@@ -66,6 +66,7 @@ type Receiver struct {
 
 	mu       sync.Mutex
 	docs     []Document
+	arrived  []Document
 	seen     map[string]int
 	requests int
 	refused  int
@@ -131,6 +132,14 @@ func (r *Receiver) Documents() []Document {
 		out[i].Attempts = r.seen[out[i].ID]
 	}
 	return out
+}
+
+// Arrivals are all genuine deliveries that are still kept, as they came: also those that came before, and those that
+// were answered with a failure.
+func (r *Receiver) Arrivals() []Document {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.arrived)
 }
 
 // Count is the number of documents acted on since the start.
@@ -201,9 +210,10 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, fault.Message(err), http.StatusUnauthorized)
 		return
 	}
-	f, fails := r.next()
+	d := Document{ID: id, Body: body, At: r.opts.Now(), Attempts: 1}
+	f, fails := r.next(d)
 	if !fails || f.Take {
-		r.take(Document{ID: id, Body: body, At: r.opts.Now(), Attempts: 1})
+		r.take(d)
 	}
 	switch {
 	case !fails && r.opts.Answer != nil:
@@ -227,9 +237,11 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-func (r *Receiver) next() (HookFault, bool) {
+// next notes that a delivery arrived and says how it is to fail.
+func (r *Receiver) next(d Document) (HookFault, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.arrived = keep(append(r.arrived, d), r.opts.Keep)
 	if len(r.faults) == 0 {
 		return HookFault{}, false
 	}
@@ -244,10 +256,7 @@ func (r *Receiver) take(d Document) {
 	r.seen[d.ID]++
 	first := r.seen[d.ID] == 1
 	if first {
-		r.docs = append(r.docs, d)
-		if r.opts.Keep > 0 && len(r.docs) > r.opts.Keep {
-			r.docs = append([]Document(nil), r.docs[len(r.docs)-r.opts.Keep:]...)
-		}
+		r.docs = keep(append(r.docs, d), r.opts.Keep)
 		close(r.changed)
 		r.changed = make(chan struct{})
 	}
@@ -255,4 +264,12 @@ func (r *Receiver) take(d Document) {
 	if first && r.opts.Take != nil {
 		r.opts.Take(d)
 	}
+}
+
+// keep are the newest n; 0 = all.
+func keep(docs []Document, n int) []Document {
+	if n > 0 && len(docs) > n {
+		return append([]Document(nil), docs[len(docs)-n:]...)
+	}
+	return docs
 }
