@@ -35,6 +35,7 @@ setup: ## Find or install what the tests need: a C compiler, PostgreSQL, Chromiu
 
 .PHONY: test
 test: setup ## Run every test with the race detector, on SQLite and PostgreSQL, in a browser
+	@CGO_ENABLED=0 $(GO) test -count=1 -run '^TestProofsAgainstOrders$$' ./internal/proof # on 100,000 orders
 	@CGO_ENABLED=1 $(GOTESTSUM) --format pkgname-and-test-fails --format-hide-empty-pkg -- $(TESTFLAGS) $(PKGS)
 
 .PHONY: test-short

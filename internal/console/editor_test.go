@@ -7,6 +7,8 @@ import (
 
 	"orderly.example/orderly/internal/console"
 	"orderly.example/orderly/internal/console/consoletest"
+	"orderly.example/orderly/internal/engine"
+	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/store"
 )
 
@@ -172,25 +174,56 @@ func TestEditorFollowsTheTextAndKeepsComments(t *testing.T) {
 	b.clean()
 }
 
+// TestRollbackInTheBrowser: an earlier version is brought back with one click, comments and all, as a version of its own.
+// Orders that come then are decided by it, and those that came before keep what was decided.
 func TestRollbackInTheBrowser(t *testing.T) {
-	b := startBrowser(t, 40)
-	addAutomation(t, b.shop, commented)
-	_, hash := textOf(t, b.shop, "hold-commented")
-	changed := strings.Replace(commented, "400", "700", 1)
-	if _, err := policies(b.shop).Edit(t.Context(), console.PolicyEdit{Name: "hold-commented", Was: hash, Text: changed}, consoletest.AdminMail, "less work"); err != nil {
-		t.Fatal(err)
+	const first = "# agreed with the packers\nautomation: mark-mugs # its name\nowner: ops@shop.example\nwhy: A sample with comments.\non: order.placed\nwhen: order.units >= 1 # any\ndo:\n  - tag: mug-first\n"
+	s := openLive(t, callERP)
+	edit := func(was *store.Text, text string) {
+		t.Helper()
+		e := engine.Edit{Kind: engine.KindAutomation, Text: text}
+		if was != nil {
+			e.Name, e.Was = was.Name, was.Text
+		}
+		if _, err := s.eng.Edit(t.Context(), e, "tester", "a sample"); err != nil {
+			t.Fatal(err)
+		}
 	}
-	b.signIn()
-	b.open("/automations/hold-commented/versions")
-	b.until(`document.querySelectorAll("#versions a").length === 2 && document.querySelector(".diff .added").textContent.includes("700")`)
-	b.eval(`document.querySelectorAll("#versions a")[1].click(); 1`, nil)
-	b.until(`document.querySelector("#rollback") && document.readyState === "complete" && document.documentElement.classList.contains("js")`)
-	b.eval(`document.querySelector("#rollback button").click(); 1`, nil)
-	b.until(`document.querySelectorAll("#versions a").length === 3`)
-	if saved, _ := textOf(t, b.shop, "hold-commented"); saved != commented {
-		t.Errorf("rolled back to\n%s", saved)
+	inForce := func() (text, hash string) {
+		t.Helper()
+		return textOf(t, &consoletest.Shop{DB: s.db}, "mark-mugs")
 	}
-	b.clean()
+	edit(nil, first)
+	s.sell(1)
+	_, hash := inForce()
+	edit(&store.Text{Name: "mark-mugs", Text: hash}, strings.Replace(first, "tag: mug-first", "tag: mug-second", 1))
+	s.sell(1)
+	s.open("/automations/mark-mugs/versions")
+	s.until(`document.querySelectorAll("#versions a").length === 2 && document.querySelector(".diff .added").textContent.includes("mug-second")`)
+	s.eval(`document.querySelectorAll("#versions a")[1].click(); 1`, nil)
+	s.until(`document.querySelector("#rollback") && document.readyState === "complete" && document.documentElement.classList.contains("js")`)
+	s.eval(`document.querySelector("#rollback button").click(); 1`, nil)
+	s.until(`document.querySelectorAll("#versions a").length === 3`)
+	if text, again := inForce(); text != first || again != hash {
+		t.Errorf("rolled back to\n%s", text)
+	}
+	s.sell(1)
+	for i, want := range []string{"mug-first", "mug-second", "mug-first"} {
+		id := event.OrderID("web", s.sold[i])
+		s.open("/orders/" + id)
+		s.shows(want)
+		err := s.db.View(t.Context(), func(tx *store.Tx) error {
+			o, _, _, err := tx.OrderByID(id)
+			if err == nil && strings.Join(o.Tags, " ") != want {
+				t.Errorf("order %d is tagged %v, want %s", i+1, o.Tags, want)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.clean()
 }
 
 func TestConflictingSaveLosesNothing(t *testing.T) {

@@ -53,6 +53,8 @@ type liveShop struct {
 	eng *engine.Engine
 	db  *store.DB
 	n   int
+
+	sold []string // numbers of orders
 }
 
 func openLive(t *testing.T, automationText string) *liveShop {
@@ -119,6 +121,7 @@ func (s *liveShop) sell(n int) {
 			Shipping: event.Address{Postal: "10115", City: "Berlin", Country: "DE"}, Payment: event.Payment{Status: event.PaymentPaid},
 		}
 		s.submit(o)
+		s.sold = append(s.sold, o.Number)
 	}
 }
 
