@@ -107,6 +107,12 @@ func (e *editing) set(path, value string) (string, error) {
 	if i := strings.LastIndexByte(path, '/'); i >= 0 {
 		group, key = path[:i], path[i+1:]
 	}
+	if path == "limits/money_per_day" && value != "" {
+		var err error
+		if value, err = e.typedMoney(value); err != nil {
+			return "", err
+		}
+	}
 	must := group == "" && slices.Contains([]string{"automation", "owner", "why"}, key)
 	switch {
 	case value == "" && !must && e.At(path) == nil:
@@ -235,6 +241,12 @@ func (e *editing) arg(path, name, value string) (string, error) {
 		}
 		return e.Delete(s.ArgPath(name))
 	}
+	if spec.Type == ArgMoney && value != "" {
+		var err error
+		if value, err = e.typedMoney(value); err != nil {
+			return "", err
+		}
+	}
 	flow := yamltext.Quote(value, true)
 	switch spec.Type {
 	case ArgOptions:
@@ -281,15 +293,12 @@ func (e *editing) addStep(list string, at int, k Kind) (string, error) {
 	if !slices.Contains(Kinds(), k) {
 		return "", unfit("there is no step %s", k)
 	}
-	on := ""
-	if n := e.At("on"); n != nil {
-		on = n.Value
-	}
-	item := NewStep(k, on)
+	b := blanks{e: e, kind: k, on: eventOf(e.Doc), at: yamltext.Join(list, strconv.Itoa(at))}
+	item := b.step()
 	if l := e.At(list); l != nil && l.Kind == yamltext.List && len(l.Entries) > 0 {
 		out, err := e.Insert(list, min(max(at, 0), len(l.Entries)), item)
 		if err == yamltext.ErrText {
-			out, err = e.Insert(list, min(max(at, 0), len(l.Entries)), flat(k, on))
+			out, err = e.Insert(list, min(max(at, 0), len(l.Entries)), b.flat())
 		}
 		return out, err
 	}
@@ -297,7 +306,7 @@ func (e *editing) addStep(list string, at int, k Kind) (string, error) {
 	if i := strings.LastIndexByte(list, '/'); i >= 0 {
 		group, key = list[:i], list[i+1:]
 	}
-	flow := flat(k, on)
+	flow := b.flat()
 	if !strings.HasPrefix(flow, "{") && strings.Contains(flow, ": ") {
 		flow = "{ " + flow + " }"
 	}
@@ -310,13 +319,20 @@ func (e *editing) addStep(list string, at int, k Kind) (string, error) {
 	return e.Put(group, key, "[ "+flow+" ]")
 }
 
-// NewStep is a step as the builder adds it.
-func NewStep(k Kind, on string) string {
-	if k != KindIf && k != KindForEach {
-		return flat(k, on)
+// blanks writes a step as the builder adds it.
+type blanks struct {
+	e    *editing
+	kind Kind
+	on   string // event type
+	at   string // path of the step
+}
+
+func (w blanks) step() string {
+	if w.kind != KindIf && w.kind != KindForEach {
+		return w.flat()
 	}
 	var b strings.Builder
-	for i, a := range specs[k].Args {
+	for i, a := range specs[w.kind].Args {
 		if !a.Must {
 			continue
 		}
@@ -327,33 +343,33 @@ func NewStep(k Kind, on string) string {
 			b.WriteString(a.Name + ":\n  - tag: \"\"")
 			continue
 		}
-		b.WriteString(a.Name + ": " + blank(k, a, on))
+		b.WriteString(a.Name + ": " + w.blank(a))
 	}
 	return b.String()
 }
 
-// flat is a step on one line.
-func flat(k Kind, on string) string {
+// flat is the step on one line.
+func (w blanks) flat() string {
 	var args []string
-	for _, a := range specs[k].Args {
-		if a.Must {
-			args = append(args, a.Name+": "+blank(k, a, on))
+	for _, a := range specs[w.kind].Args {
+		if a.Must || w.kind == KindAsk && a.Type == ArgVariable { // so that the steps behind it can look at the answer
+			args = append(args, a.Name+": "+w.blank(a))
 		}
 	}
 	all := strings.Join(args, ", ")
 	switch {
-	case k == KindIf || k == KindForEach:
+	case w.kind == KindIf || w.kind == KindForEach:
 		return "{ " + all + " }"
 	case len(args) == 0:
-		return string(k) + ": {}"
-	case len(args) == 1 && shorthand[k] != "":
-		return string(k) + ": " + strings.TrimPrefix(all, shorthand[k]+": ")
+		return string(w.kind) + ": {}"
+	case len(args) == 1 && shorthand[w.kind] != "":
+		return string(w.kind) + ": " + strings.TrimPrefix(all, shorthand[w.kind]+": ")
 	}
-	return string(k) + ": { " + all + " }"
+	return string(w.kind) + ": { " + all + " }"
 }
 
 // blank is what a new argument begins with.
-func blank(k Kind, a Arg, on string) string {
+func (w blanks) blank(a Arg) string {
 	switch a.Type {
 	case ArgDuration:
 		return "1d"
@@ -366,23 +382,24 @@ func blank(k Kind, a Arg, on string) string {
 	case ArgEvent:
 		return "order.paid"
 	case ArgCondition:
-		if k == KindForEach {
-			return "l.qty > 1"
-		}
-		return "order.units > 1"
+		first, _ := w.e.tests(w.at)
+		return yamltext.Quote(first, true)
 	case ArgValue:
-		return "order.units"
-	case ArgVariable:
-		if k == KindForEach {
-			return "l"
+		if schema.IsOrderEvent(w.on) {
+			return "order.units"
 		}
-		return "answer"
+		return "event.mode"
+	case ArgVariable:
+		if w.kind == KindForEach {
+			return freeName(w.e.Text, "l")
+		}
+		return freeName(w.e.Text, "answer")
 	case ArgFields:
 		return "{ }"
 	case ArgSteps:
 		return `[ { tag: "" } ]`
 	case ArgRecipient:
-		if k == KindMessage && schema.IsOrderEvent(on) {
+		if w.kind == KindMessage && schema.IsOrderEvent(w.on) {
 			return ToCustomer
 		}
 		return "owner"
@@ -453,7 +470,7 @@ func flatten(s string) string { return strings.ReplaceAll(s, "\n", " ") }
 func (c Change) splice(e *editing, src string) (rule.Splice, error) {
 	switch c.Do {
 	case "part-test":
-		text, err := c.Test.write(e, c.At, rule.Outline(src), c.Part)
+		text, err := c.Test.write(e, c.At, e.outline(c.At, src), c.Part)
 		if err != nil {
 			return rule.Splice{}, err
 		}
@@ -489,20 +506,9 @@ func (c Change) splice(e *editing, src string) (rule.Splice, error) {
 func (e *editing) newPart(c Change, src string) (string, error) {
 	root := rule.Outline(src)
 	line := loopAround(&root, c.Part)
-	first, second := "", ""
-	switch {
-	case line != "":
-		first, second = line+".qty > 1", line+".kit"
-	case schema.IsOrderEvent(e.on()):
-		first, second = fmt.Sprintf("order.total > money(\"100\", %q)", e.currency), "customer.orders == 0"
-	default:
-		first, second = `event.mode == "live"`, `event.mode == "history"`
-		for _, f := range schema.Fields(e.on()) {
-			if f.Type == schema.Int {
-				first, second = f.Name+" > 0", f.Name+" < 10"
-				break
-			}
-		}
+	first, second := line+".qty > 1", line+".kit"
+	if line == "" {
+		first, second = e.tests(c.At)
 	}
 	switch c.Value {
 	case "test":
@@ -521,17 +527,31 @@ func (e *editing) newPart(c Change, src string) (string, error) {
 	return "", unfit("there is no part %q", c.Value)
 }
 
-func (e *editing) on() string {
-	n := e.At("on")
-	switch {
-	case n == nil:
-		return ""
-	case n.Kind == yamltext.Map:
-		return OnAbsence
-	case n.Value == "schedule":
-		return OnSchedule
+// tests are two tests that a condition at a path may begin with: on what was asked last, when something was.
+func (e *editing) tests(path string) (first, second string) {
+	on, scope := ScopeAt(e.Doc, path)
+	for _, f := range slices.Backward(scope) {
+		switch {
+		case len(f.Options) > 1:
+			return fmt.Sprintf("%s == %q", f.Name, f.Options[0]), fmt.Sprintf("%s == %q", f.Name, f.Options[1])
+		case f.Type == schema.Int:
+			return f.Name + " > 1", f.Name + " < 10"
+		}
 	}
-	return n.Value
+	if schema.IsOrderEvent(on) {
+		return fmt.Sprintf("order.total > money(\"100\", %q)", e.currency), "customer.orders == 0"
+	}
+	for _, f := range schema.Fields(on) {
+		if f.Type == schema.Int {
+			return f.Name + " > 0", f.Name + " < 10"
+		}
+	}
+	return `event.mode == "live"`, `event.mode == "history"`
+}
+
+func (e *editing) outline(path, src string) rule.Part {
+	_, scope := ScopeAt(e.Doc, path)
+	return rule.OutlineIn(src, scope)
 }
 
 // loopAround is the loop variable that is in scope at a part; "" outside loops.

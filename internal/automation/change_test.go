@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/rule"
 	"orderly.example/orderly/internal/yamltext"
 )
@@ -73,6 +74,38 @@ func TestChanges(t *testing.T) {
 	} {
 		if got, err := c.Apply(builtText, "EUR"); err == nil {
 			t.Errorf("%+v was made:\n%s", c, got)
+		}
+	}
+}
+
+// An amount as it is written elsewhere is told with how it is written here, and so is one that can be read in two ways.
+func TestTypedAmounts(t *testing.T) {
+	test := func(v string) Change {
+		return Change{Do: "part-test", At: "when", Part: "0", Test: TestForm{Subject: "order.total", Op: ">", Values: []string{v}}}
+	}
+	for _, c := range []struct {
+		change Change
+		says   string // the text holds it when it begins with "=", else the error
+	}{
+		{test("2.499,50 EUR"), "write it like 2499.50"},
+		{test("2 499,50 EUR"), "write it like 2499.50"},
+		{test("1.500 EUR"), "write 1500 or 1.50"},
+		{test("12 EURO"), "did you mean EUR?"},
+		{test("2499,5"), "write it like 2499.5"},
+		{test("2499.5 eur"), `=money("2499.5", "EUR")`},
+		{test("7"), `=money("7", "EUR")`},
+		{Change{Do: "set", At: "limits/money_per_day", Value: "20.000"}, "write 20000 or 20.00"},
+		{Change{Do: "set", At: "limits/money_per_day", Value: "20000"}, "=money_per_day: 20000 EUR"},
+	} {
+		got, err := c.change.Apply(builtText, "EUR")
+		if want, ok := strings.CutPrefix(c.says, "="); ok {
+			if err != nil || !strings.Contains(got, want) {
+				t.Errorf("%+v: %v\n%s", c.change, err, got)
+			}
+			continue
+		}
+		if fault.KindOf(err) != fault.Invalid || !strings.Contains(fault.Message(err), c.says) {
+			t.Errorf("%+v: %v", c.change, err)
 		}
 	}
 }

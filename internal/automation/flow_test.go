@@ -85,6 +85,8 @@ func TestFlowErrors(t *testing.T) {
 		{"name before it is set", head + "do:\n  - if: big\n    then: [stop]\n  - set: { name: big, value: \"true\" }\n", "6:9", "there is no big"},
 		{"misspelt name", head + "do:\n  - ask: { queue: a, title: b, options: [x], as: answer }\n  - if: anser == \"x\"\n    then: [stop]\n", "7:9", "did you mean answer?"},
 		{"type of a name", head + "do:\n  - call: { connection: c, as: score, returns: { points: int } }\n  - if: score.points == \"x\"\n    then: [stop]\n", "7:22", "does not work with a whole number and text"},
+		{"an answer that nobody can give", head + "do:\n  - ask: { queue: risk, title: Ship it?, options: [ship, refuse], as: answer }\n  - if: order.units > 1 && answer == \"refsue\"\n    then: [stop]\n", "7:38", `"refsue" is not one of ship, refuse, which answer may be; did you mean refuse?`},
+		{"answers that nobody can give", head + "do:\n  - ask: { queue: risk, title: Ship it?, options: [ship, refuse], as: answer }\n  - if: answer in [\"ship\", \"hold\"]\n    then: [stop]\n", "7:28", `"hold" is not one of ship, refuse`},
 		{"field of an answer", head + "do:\n  - call: { connection: c, as: score, returns: { points: int } }\n  - if: score.pints > 1\n    then: [stop]\n", "7:9", "available: score.status, score.points"},
 		{"answer in its own else", head + "do:\n  - ask: { queue: a, title: b, options: [x], as: answer, else: [ { if: answer == \"x\", then: [stop] } ] }\n", "6:72", "there is no answer"},
 		{"type of a field", head + "do:\n  - call: { connection: c, as: score, returns: { points: number } }\n", "6:58", "one of string, int"},

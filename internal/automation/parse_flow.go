@@ -81,11 +81,8 @@ func (d *doc) forEach(a *Automation, m *mapping, p *place) Action {
 	in.loop = true
 	in.scope = slices.Clip(p.scope)
 	x := ForEach{As: d.variable(m, "as", &in, true)}
-	for _, f := range schema.LineFields() {
-		if x.As != "" {
-			f.Name = x.As + "." + f.Name
-			in.scope = append(in.scope, f)
-		}
+	if x.As != "" {
+		in.scope = append(in.scope, lineFields(x.As)...)
 	}
 	x.When, x.Cond = d.condition(a, m, "when", a.On, in.scope, false)
 	x.Do = d.inside(a, m, "do", &in)
@@ -105,10 +102,9 @@ func (d *doc) set(a *Automation, m *mapping, p *place) Action {
 		return x
 	}
 	x.Value = v
-	p.name(x.Name, v.Type(), "Computed by a step before.")
-	if n := len(p.scope); x.Name != "" {
-		p.scope[n-1].Personal = v.Personal()
-	}
+	f := valueField(x.Name, v.Type())
+	f.Personal = v.Personal()
+	p.add(f)
 	return x
 }
 
@@ -187,7 +183,7 @@ func (d *doc) ask(a *Automation, m *mapping, p *place) Action {
 		x.Else = d.inside(a, m, "else", p)
 	}
 	if x.As != "" {
-		p.name(x.As, schema.String, "The answer to: "+x.Title)
+		p.add(answerField(x.As, x.Title, x.Options))
 	}
 	d.tasks = true
 	return x
@@ -222,18 +218,18 @@ func (d *doc) call(a *Automation, m *mapping, p *place) Action {
 		x.Else = d.inside(a, m, "else", p)
 	}
 	if x.As != "" {
-		p.name(x.As+".status", schema.Int, "The HTTP status of the answer.")
+		p.add(callField(x.As, "status", x.Connection, schema.Int))
 		for _, r := range x.Returns {
-			p.name(x.As+"."+r.Name, r.Type, "From the answer of "+x.Connection+".")
+			p.add(callField(x.As, r.Name, x.Connection, r.Type))
 		}
 	}
 	return x
 }
 
-// name makes a value known to the steps that follow.
-func (p *place) name(name string, typ schema.Type, doc string) {
-	if name != "" {
-		p.scope = append(slices.Clip(p.scope), schema.Field{Name: name, Type: typ, Doc: doc, System: "this automation"})
+// add makes a value known to the steps that follow.
+func (p *place) add(f schema.Field) {
+	if f.Name != "" {
+		p.scope = append(slices.Clip(p.scope), f)
 	}
 }
 

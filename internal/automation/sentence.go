@@ -116,6 +116,8 @@ func Phrase(p *rule.Part, src string) string {
 
 func termPhrase(t rule.Term) string {
 	switch {
+	case t.Named != nil:
+		return "the " + labelOf(t)
 	case t.Velocity != nil:
 		by := t.Velocity.By
 		for _, d := range schema.Dimensions() {
@@ -132,12 +134,23 @@ func termPhrase(t rule.Term) string {
 	return "the " + schema.Label(t.Name)
 }
 
+// labelOf is what a term is called, without its article.
+func labelOf(t rule.Term) string {
+	switch {
+	case t.Named != nil && t.Named.Words != "":
+		return t.Named.Words
+	case t.Line != "":
+		return schema.Label("line." + t.Name)
+	}
+	return schema.Label(t.Name)
+}
+
 func testPhrase(p *rule.Part) string {
 	s := termPhrase(p.Left)
 	if p.Left.Type == schema.Bool {
-		clause := schema.Label(p.Left.Name)
-		if p.Left.Line != "" {
-			clause = schema.Label("line." + p.Left.Name)
+		clause := labelOf(p.Left)
+		if p.Left.Named != nil {
+			clause = "the " + clause + " is true"
 		}
 		if p.Op == rule.OpIs {
 			return clause
@@ -194,7 +207,8 @@ func StepPhrase(d *yamltext.Doc, path string) string {
 		if n == nil {
 			return "…"
 		}
-		root := rule.Outline(n.Value)
+		_, scope := ScopeAt(d, s.ArgPath(name))
+		root := rule.OutlineIn(n.Value, scope)
 		return Phrase(&root, n.Value)
 	}
 	steps := func(name string) string { return stepsPhrase(d, s.ArgPath(name)) }
@@ -245,7 +259,11 @@ func StepPhrase(d *yamltext.Doc, path string) string {
 	case KindWait:
 		return "wait " + arg("for")
 	case KindWaitFor:
-		return orElse("wait up to " + arg("for") + " until " + schema.EventLabel(arg("event")))
+		text := "wait up to " + arg("for") + " until " + schema.EventLabel(arg("event"))
+		if has("when") {
+			text += " and " + cond("when")
+		}
+		return orElse(text)
 	case KindAsk:
 		return orElse("ask " + arg("queue") + ": " + arg("title"))
 	case KindCall:

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"orderly.example/orderly/internal/geo"
+	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/rule"
 	"orderly.example/orderly/internal/schema"
 )
@@ -64,11 +65,14 @@ func Ops(t schema.Type) []string {
 }
 
 // termOf is the subject of a form as a term.
-func termOf(subject string) (rule.Term, bool) {
+func termOf(subject string, scope rule.Scope) (rule.Term, bool) {
 	if rest, ok := strings.CutPrefix(subject, subjectCount); ok {
-		t, ok := termOf(rest)
+		t, ok := termOf(rest, scope)
 		t.Count, t.Type = true, schema.Int
 		return t, ok
+	}
+	if f, ok := scope.Lookup(subject); ok {
+		return rule.Term{Name: f.Name, Type: f.Type, Named: &f}, true
 	}
 	if f, ok := schema.Lookup(subject); ok {
 		return rule.Term{Name: f.Name, Type: f.Type}, true
@@ -89,6 +93,7 @@ func termOf(subject string) (rule.Term, bool) {
 // chosen gets a beginning that does.
 func (f TestForm) write(e *editing, at string, root rule.Part, path string) (string, error) {
 	p := rule.Part{Kind: rule.PartTest, Op: f.Op}
+	_, scope := ScopeAt(e.Doc, at)
 	var ok bool
 	switch {
 	case f.Subject == SubjectVelocity:
@@ -107,7 +112,7 @@ func (f TestForm) write(e *editing, at string, root rule.Part, path string) (str
 		}
 		p.Left = rule.Term{Velocity: v, Type: schema.Int}
 	default:
-		if p.Left, ok = termOf(f.Subject); !ok {
+		if p.Left, ok = termOf(f.Subject, scope); !ok {
 			return "", unfit("there is no field %q", f.Subject)
 		}
 	}
@@ -117,8 +122,11 @@ func (f TestForm) write(e *editing, at string, root rule.Part, path string) (str
 	}
 	was := root.At(path)
 	same := was != nil && was.Kind == rule.PartTest && was.Left.Type == p.Left.Type
+	if o := OptionsOf(p.Left); same && len(o) > 0 && was.Left.Name != p.Left.Name && (len(f.Values) == 0 || !slices.Contains(o, f.Values[0])) {
+		same = false
+	}
 	if f.Field != "" {
-		t, ok := termOf(f.Field)
+		t, ok := termOf(f.Field, scope)
 		if !ok {
 			return "", unfit("there is no field %q", f.Field)
 		}
@@ -134,9 +142,7 @@ func (f TestForm) write(e *editing, at string, root rule.Part, path string) (str
 	}
 	if p.Left.Type == schema.Money {
 		for i, v := range p.Right.Values {
-			if !strings.Contains(strings.TrimSpace(v), " ") {
-				p.Right.Values[i] = strings.TrimSpace(v) + " " + e.currency
-			}
+			p.Right.Values[i] = e.inCurrency(v)
 		}
 	}
 	if p.Left.Type == schema.String {
@@ -157,18 +163,46 @@ func (f TestForm) write(e *editing, at string, root rule.Part, path string) (str
 	return p.Write()
 }
 
+// inCurrency is an amount as it was typed, with the shop's currency where none was.
+func (e *editing) inCurrency(v string) string {
+	if v = strings.TrimSpace(v); v != "" && strings.TrimLeft(v, "+-0123456789.,' ") == "" {
+		return v + " " + e.currency
+	}
+	return v
+}
+
+// typedMoney is an amount that a person typed, as the text holds it.
+func (e *editing) typedMoney(v string) (string, error) {
+	v = e.inCurrency(v)
+	a, err := money.ParseTyped(v)
+	if err != nil {
+		return "", unfit("%s", err)
+	}
+	number, _, _ := strings.Cut(v, " ")
+	return number + " " + a.Currency, nil
+}
+
 // country is the code of a country that was typed as its code or by its name.
 func country(v string) (string, error) {
 	v = strings.TrimSpace(v)
 	if len(v) <= 2 {
 		return strings.ToUpper(v), nil
 	}
-	for _, c := range geo.Countries() {
-		if strings.EqualFold(c.Name, v) {
-			return c.Code, nil
-		}
+	if code, ok := geo.CountryCode(v); ok {
+		return code, nil
 	}
 	return "", unfit("there is no country %q; write its two letters, like DE", v)
+}
+
+// OptionsOf are the texts that a term may be; nil when it may be any.
+func OptionsOf(t rule.Term) []string {
+	switch {
+	case t.Named != nil:
+		return t.Named.Options
+	case t.Line != "" || t.Count || t.Velocity != nil:
+		return nil
+	}
+	return schema.Options(t.Name)
 }
 
 // beginning is the value that a new test compares with.
@@ -183,7 +217,7 @@ func (e *editing) beginning(t rule.Term) string {
 	case schema.Time:
 		return "2026-01-01T00:00:00Z"
 	}
-	if o := schema.Options(t.Name); len(o) > 0 && t.Line == "" {
+	if o := OptionsOf(t); len(o) > 0 {
 		return o[0]
 	}
 	return ""

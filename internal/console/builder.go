@@ -211,8 +211,22 @@ type fieldGroup struct {
 	Fields []ui.Option
 }
 
-// subjects are what a test may look at, in groups. line is the loop variable in scope, "" outside a loop.
-func (b *builder) subjects(line, chosen string) []fieldGroup {
+// eventAt is the event type that the condition at a path is about.
+func (b *builder) eventAt(path string) string {
+	event, _ := automation.ScopeAt(b.Doc, path)
+	return event
+}
+
+// outline reads the condition that stands at a path.
+func (b *builder) outline(path, src string) rule.Part {
+	_, scope := automation.ScopeAt(b.Doc, path)
+	return rule.OutlineIn(src, scope)
+}
+
+// subjects are what a test of the condition at a path may look at, in groups. line is the loop variable in scope, ""
+// outside a loop.
+func (b *builder) subjects(path, line, chosen string) []fieldGroup {
+	event, scope := automation.ScopeAt(b.Doc, path)
 	var out []fieldGroup
 	add := func(group string, o ui.Option) {
 		if len(out) == 0 || out[len(out)-1].Label != group {
@@ -226,13 +240,16 @@ func (b *builder) subjects(line, chosen string) []fieldGroup {
 			add("The line", ui.Option{Value: line + "." + f.Name, Label: capital(schema.Label("line." + f.Name))})
 		}
 	}
+	for _, f := range scope {
+		add("From the steps before", ui.Option{Value: f.Name, Label: capital(firstOf(f.Words, f.Name))})
+	}
 	groups := map[string]string{
 		"order": "The order", "customer": "The customer", "ip": "The IP address", "event": "What happened", "stock": "The product",
 		"task": "The task", "shipment": "The parcel", "effect": "The message", "cancel": "The cancellation", "return": "The return", "day": "The day",
 	}
 	for _, key := range []string{"order", "customer", "ip", "shipment", "return", "stock", "task", "effect", "cancel", "day", "event"} {
 		var in []ui.Option
-		for _, f := range schema.Fields(b.event) {
+		for _, f := range schema.Fields(event) {
 			if head, _, _ := strings.Cut(f.Name, "."); head != key || f.Type == schema.Lines {
 				continue
 			}
@@ -246,7 +263,7 @@ func (b *builder) subjects(line, chosen string) []fieldGroup {
 			add(groups[key], o)
 		}
 	}
-	if schema.IsOrderEvent(b.event) && line == "" {
+	if schema.IsOrderEvent(event) && line == "" {
 		add("How often", ui.Option{Value: automation.SubjectVelocity, Label: "Earlier orders that share something"})
 	}
 	if chosen != "" && !slices.ContainsFunc(out, func(g fieldGroup) bool {
@@ -258,9 +275,10 @@ func (b *builder) subjects(line, chosen string) []fieldGroup {
 }
 
 // fieldsLike are the other fields that a test may compare with.
-func (b *builder) fieldsLike(p *rule.Part, line string) []ui.Option {
+func (b *builder) fieldsLike(path string, p *rule.Part, line string) []ui.Option {
 	var out []ui.Option
-	if p.Left.Velocity != nil || p.Left.Count || p.Left.Type == schema.Strings || p.Left.Type == schema.Bool {
+	event, scope := automation.ScopeAt(b.Doc, path)
+	if p.Left.Velocity != nil || p.Left.Count || p.Left.Type == schema.Strings || p.Left.Type == schema.Bool || p.Left.Named != nil && len(p.Left.Named.Options) > 0 {
 		return nil
 	}
 	if line != "" {
@@ -270,7 +288,12 @@ func (b *builder) fieldsLike(p *rule.Part, line string) []ui.Option {
 			}
 		}
 	}
-	for _, f := range schema.Fields(b.event) {
+	for _, f := range scope {
+		if f.Type == p.Left.Type && f.Name != p.Left.Name {
+			out = append(out, ui.Option{Value: f.Name, Label: capital(firstOf(f.Words, f.Name))})
+		}
+	}
+	for _, f := range schema.Fields(event) {
 		if f.Type == p.Left.Type && f.Name != p.Left.Name {
 			out = append(out, ui.Option{Value: f.Name, Label: capital(schema.Label(f.Name))})
 		}
@@ -521,7 +544,7 @@ func argHint(a automation.Arg) string {
 func modeHint(m automation.Mode) string {
 	switch m {
 	case automation.Draft:
-		return "Draft: kept only"
+		return "Draft: kept, not considered"
 	case automation.Shadow:
 		return "Shadow: watches, does nothing"
 	case automation.Canary:
@@ -529,5 +552,5 @@ func modeHint(m automation.Mode) string {
 	case automation.Active:
 		return "Active: acts on all"
 	}
-	return "Paused: stopped"
+	return "Paused: not considered until its mode is changed"
 }

@@ -211,7 +211,7 @@ func (c *Console) checkEdit(w http.ResponseWriter, r *http.Request) error {
 		text, err := apply(in.Text, c.Shop().Currency)
 		switch fault.KindOf(err) {
 		case fault.Invalid:
-			out.Message = capital(fault.Message(err)) + "."
+			out.Message = sentence(fault.Message(err))
 		default:
 			if err != nil {
 				return err
@@ -322,11 +322,11 @@ func problemList(err error) []string {
 	var out []string
 	if fe := asFault(err); fe != nil {
 		for _, p := range fe.Problems {
-			out = append(out, capital(p.Message)+".")
+			out = append(out, sentence(p.Message))
 		}
 	}
 	if len(out) == 0 {
-		out = []string{capital(fault.Message(err)) + "."}
+		out = []string{sentence(fault.Message(err))}
 	}
 	return out
 }

@@ -172,15 +172,17 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 		c.Log.Error("console", slog.String("path", r.URL.Path), slog.Any("error", err))
 	}
 	msg := fault.Message(err)
-	if strings.Contains(r.Header.Get("Accept"), "application/json") {
-		answerJSON(w, status, map[string]any{"ok": false, "message": msg})
-		return
-	}
 	var problems []string
+	fields := map[string]string{} // what is wrong, by field
 	if fe, ok := errors.AsType[*fault.Error](err); ok {
 		for _, p := range fe.Problems {
-			problems = append(problems, strings.TrimPrefix(p.Pointer, "/")+" "+p.Message)
+			field := strings.TrimPrefix(p.Pointer, "/")
+			problems, fields[field] = append(problems, field+" "+p.Message), p.Message
 		}
+	}
+	if strings.Contains(r.Header.Get("Accept"), "application/json") {
+		answerJSON(w, status, map[string]any{"ok": false, "message": msg, "fields": fields})
+		return
 	}
 	p, ferr := c.frame(w, r, heading, "")
 	if ferr != nil { // the store is what is broken

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -211,7 +212,7 @@ func (c *Console) setMode(w http.ResponseWriter, r *http.Request, name, reason s
 	if text := strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(r.PostFormValue("share")), "%")); text != "" && mode == string(automation.Canary) {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > 99 {
-			return fault.New(fault.Invalid, "console.setMode", "the share is a percentage from 1 to 99, got %q; nothing was changed", text)
+			return fault.Problems("console.setMode", []fault.Problem{{Pointer: "share", Message: fmt.Sprintf("must be a percentage from 1 to 99, like 10 %%, got %q", text)}})
 		}
 		share = n
 	}

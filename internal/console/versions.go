@@ -27,6 +27,7 @@ type versionsPage struct {
 	Against  store.Version
 	Diff     []yamltext.Line
 	Current  string // hash of the text in force; "" = removed
+	Mode     string // of the text in force
 	CanApply bool
 	People   map[string]string // name by mail address
 }
@@ -56,7 +57,8 @@ func (c *Console) versions(w http.ResponseWriter, r *http.Request) (err error) {
 		}
 		for _, t := range now {
 			if t.Name == name {
-				v.Current, owner = t.Hash, readAutomation(t).Owner
+				a := readAutomation(t)
+				v.Current, v.Mode, owner = t.Hash, a.Mode, a.Owner
 			}
 		}
 		if len(v.Rows) == 0 {
@@ -203,4 +205,22 @@ func versionsHref(name string, pairs ...string) string {
 		s += "?" + q
 	}
 	return s
+}
+
+// inForce says of the newest version what it does: a draft is in force only as a text.
+func inForce(mode string) string {
+	if mode == string(automation.Active) {
+		return "In force"
+	}
+	if mode == "" {
+		return "Now"
+	}
+	return "Now, as " + mode
+}
+
+func forceMeaning(mode string) ui.Meaning {
+	if mode == string(automation.Active) || mode == string(automation.Canary) {
+		return ui.Done
+	}
+	return ui.Neutral
 }

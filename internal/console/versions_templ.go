@@ -440,7 +440,7 @@ func versionsPageView(v versionsPage) templ.Component {
 							return templ_7745c5c3_Err
 						}
 					} else if r.Hash == v.Current && i == 0 {
-						templ_7745c5c3_Err = ui.Badge(ui.Done, "In force").Render(ctx, templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = ui.Badge(forceMeaning(v.Mode), inForce(v.Mode)).Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}

@@ -76,7 +76,7 @@ func ParseSettings(name string, text []byte) (decide.Settings, error) {
 	}
 	if f.Currency != "" {
 		if _, ok := money.Digits(f.Currency); !ok {
-			bad("currency", "is not an ISO 4217 code like EUR")
+			bad("currency", "is not a currency; write its three capital letters, like EUR")
 		}
 		s.Currency = f.Currency
 	}

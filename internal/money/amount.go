@@ -58,7 +58,7 @@ func Digits(cur string) (int, bool) {
 func Parse(decimal, cur string) (Amount, error) {
 	digits, ok := Digits(cur)
 	if !ok {
-		return Amount{}, fmt.Errorf("%q is not an ISO 4217 currency code", cur)
+		return Amount{}, fmt.Errorf("%q is not a currency; %s", cur, currencyMeant(cur))
 	}
 	s := decimal
 	neg := false
@@ -67,8 +67,8 @@ func Parse(decimal, cur string) (Amount, error) {
 		s = s[1:]
 	}
 	whole, frac, hasPoint := strings.Cut(s, ".")
-	if whole == "" && frac == "" || hasPoint && frac == "" {
-		return Amount{}, fmt.Errorf("%q is not a decimal number", decimal)
+	if whole == "" && frac == "" || hasPoint && frac == "" || !onlyDigits(whole) || !onlyDigits(frac) {
+		return Amount{}, fmt.Errorf("%q is not a decimal number; write it like %s", decimal, meant(decimal, digits))
 	}
 	for len(frac) > digits && frac[len(frac)-1] == '0' {
 		frac = frac[:len(frac)-1]
@@ -79,15 +79,11 @@ func Parse(decimal, cur string) (Amount, error) {
 	var n uint64
 	for _, part := range [2]string{whole, frac} {
 		for i := range len(part) {
-			c := part[i]
-			if c < '0' || c > '9' {
-				return Amount{}, fmt.Errorf("%q is not a decimal number", decimal)
-			}
 			hi, lo := bits.Mul64(n, 10)
 			if hi != 0 || lo > math.MaxInt64-9 {
 				return Amount{}, fmt.Errorf("%q is too large for an amount", decimal)
 			}
-			n = lo + uint64(c-'0')
+			n = lo + uint64(part[i]-'0')
 		}
 	}
 	for range digits - len(frac) {
@@ -102,6 +98,15 @@ func Parse(decimal, cur string) (Amount, error) {
 		m = -m
 	}
 	return Amount{Minor: m, Currency: cur}, nil
+}
+
+func onlyDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
 }
 
 // ParseText reads the text form "12.34 EUR".

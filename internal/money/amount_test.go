@@ -46,15 +46,21 @@ func TestParseRefuses(t *testing.T) {
 		{"-", "EUR", "not a decimal"},
 		{".", "EUR", "not a decimal"},
 		{"5.", "EUR", "not a decimal"},
-		{"1,50", "EUR", "not a decimal"},
+		{"1,50", "EUR", "write it like 1.50"},
+		{"2.499,50", "EUR", "write it like 2499.50"},
+		{"2 499,50", "EUR", "write it like 2499.50"},
+		{"1,500", "EUR", "write it like 1500"},
+		{"1,500", "KWD", "write it like 1.500"},
+		{"many", "EUR", "write it like 12.34"},
+		{"5,", "EUR", "write it like 5"},
 		{"1e3", "EUR", "not a decimal"},
 		{"--1", "EUR", "not a decimal"},
 		{"1.234", "EUR", "more than the 2 decimal digits"},
 		{"0.5", "JPY", "more than the 0 decimal digits"},
 		{"99999999999999999999", "EUR", "too large"},
-		{"1", "EURO", "not an ISO 4217"},
-		{"1", "eur", "not an ISO 4217"},
-		{"1", "", "not an ISO 4217"},
+		{"1", "EURO", "did you mean EUR?"},
+		{"1", "eur", "is not a currency"},
+		{"1", "", "three capital letters"},
 	} {
 		got, err := Parse(c.decimal, c.cur)
 		if err == nil || !strings.Contains(err.Error(), c.says) {
@@ -163,4 +169,16 @@ func FuzzParseText(f *testing.F) {
 			t.Fatalf("%q is read as %v but its text %q as %v, %v", s, a, a.String(), back, err)
 		}
 	})
+}
+
+func TestParseTyped(t *testing.T) {
+	for in, says := range map[string]string{
+		"1.500 EUR": "write 1500 or 1.50", "2.499 EUR": "write it like 2499", "1.234.500 EUR": "write it like 1234500", "1.500 KWD": "", "2499.50 eur": "", "2 499,50 EUR": "write it like 2499.50",
+		"2 499,50": "has no currency", "20": "has no currency", "12 EURO": "did you mean EUR?", " 3 CHF ": "",
+	} {
+		_, err := ParseTyped(in)
+		if says == "" && err != nil || says != "" && (err == nil || !strings.Contains(err.Error(), says)) {
+			t.Errorf("%q: %v; want %q", in, err, says)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"orderly.example/orderly/internal/geo"
 	"orderly.example/orderly/internal/rule"
 	"orderly.example/orderly/internal/schema"
 )
@@ -83,6 +84,17 @@ func meaning(p *rule.Condition) string {
 	f, ok := schema.Lookup(fields[0])
 	if !ok || f.Type != schema.String || schema.Format(f.Name) == "" && schema.Options(f.Name) == nil {
 		return ""
+	}
+	switch schema.Format(f.Name) {
+	case "country":
+		for _, v := range rule.Constants(p.Source()) {
+			if code, ok := geo.CountryCode(v); ok && code != v {
+				return "; write " + code + " for " + v
+			}
+		}
+		return "; a country is written with its two capital letters, like DE"
+	case "currency":
+		return "; a currency is written with its three capital letters, like EUR"
 	}
 	return "; write " + f.Name + " as " + f.Unit
 }

@@ -226,7 +226,7 @@ func (r *policyReader) rateCards(n ast.Node) {
 			"currency": func(n ast.Node) {
 				c.card.Currency = r.text(n, "currency")
 				if _, ok := money.Digits(c.card.Currency); c.card.Currency != "" && !ok {
-					r.bad(n, "%q is not an ISO 4217 currency code, like EUR", short(c.card.Currency))
+					r.bad(n, "%q is not a currency; write its three capital letters, like EUR", short(c.card.Currency))
 				}
 			},
 			"zones": func(n ast.Node) { c.card.Zones = r.zones(n) },

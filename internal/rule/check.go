@@ -189,7 +189,7 @@ func (k *checker) describe(name string) string {
 		return strings.Join(all, ", ")
 	}
 	schema.SortNearest(name, all)
-	return fmt.Sprintf("%s and %d more; the editor offers them (control and space), and docs/automations.md lists all", strings.Join(all[:maxListed], ", "), len(all)-maxListed)
+	return fmt.Sprintf("%s and %d more; in the editor, control and space offers all", strings.Join(all[:maxListed], ", "), len(all)-maxListed)
 }
 
 func didYouMean(word string, candidates []string) string {
@@ -213,6 +213,15 @@ func (k *checker) call(e ast.Expr, vars bound) {
 		k.money(e)
 	case "velocity":
 		k.velocity(e)
+	case operators.Equals, operators.NotEquals:
+		k.option(c.Args()[0], c.Args()[1])
+		k.option(c.Args()[1], c.Args()[0])
+	case operators.In:
+		if c.Args()[1].Kind() == ast.ListKind {
+			for _, el := range c.Args()[1].AsList().Elements() {
+				k.option(c.Args()[0], el)
+			}
+		}
 	}
 	if c.IsMemberFunction() {
 		k.expr(c.Target(), vars)
@@ -220,6 +229,19 @@ func (k *checker) call(e ast.Expr, vars bound) {
 	for _, a := range c.Args() {
 		k.expr(a, vars)
 	}
+}
+
+// option refuses a text that a named value can never be, like an answer that nobody can give.
+func (k *checker) option(of, with ast.Expr) {
+	if of.Kind() != ast.IdentKind || with.Kind() != ast.LiteralKind {
+		return
+	}
+	f, named := k.scope.lookup(of.AsIdent())
+	text, ok := with.AsLiteral().(types.String)
+	if !named || !ok || len(f.Options) == 0 || slices.Contains(f.Options, string(text)) {
+		return
+	}
+	k.add(with, "%q is not one of %s, which %s may be%s", string(text), strings.Join(f.Options, ", "), f.Name, didYouMean(string(text), f.Options))
 }
 
 func (k *checker) money(e ast.Expr) {

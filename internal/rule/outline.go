@@ -48,6 +48,7 @@ type Term struct {
 	Count    bool   // how many elements or letters it has
 	Velocity *VelocityText
 	Type     schema.Type
+	Named    *schema.Field // a value that an earlier step has named
 }
 
 // VelocityText is a velocity as written.
@@ -95,7 +96,10 @@ func Negate(op string) string {
 
 // Outline reads a condition for a builder: groups, tests and loops over lines, and the rest as text. It looks at the shape
 // only; whether the condition is valid is for Compile to say. Any text has an outline.
-func Outline(src string) Part {
+func Outline(src string) Part { return OutlineIn(src, nil) }
+
+// OutlineIn is Outline where the values of scope have names too.
+func OutlineIn(src string, scope Scope) Part {
 	if strings.TrimSpace(src) == "" {
 		return Part{Kind: PartAlways, End: len(src)}
 	}
@@ -104,7 +108,7 @@ func Outline(src string) Part {
 		from := len(src) - len(strings.TrimLeft(src, " \n\t"))
 		return Part{Kind: PartText, Start: from, End: len(strings.TrimRight(src, " \n\t")), lead: from}
 	}
-	o := &outliner{src: src, ts: ts}
+	o := &outliner{src: src, ts: ts, scope: scope}
 	return o.part(0, len(ts), nil, 0)
 }
 
@@ -122,12 +126,28 @@ func (p *Part) At(path string) *Part {
 	return nil
 }
 
+// Constants returns what the tests of a condition compare with, as people type it.
+func Constants(src string) []string {
+	var out []string
+	var walk func(p *Part)
+	walk = func(p *Part) {
+		out = append(out, p.Right.Values...)
+		for i := range p.Parts {
+			walk(&p.Parts[i])
+		}
+	}
+	root := Outline(src)
+	walk(&root)
+	return out
+}
+
 // Source returns the part's text.
 func (p *Part) Source(src string) string { return src[p.Start:p.End] }
 
 type outliner struct {
-	src string
-	ts  []token
+	src   string
+	ts    []token
+	scope Scope
 }
 
 // maxOutline bounds how deep a builder nests.
@@ -407,7 +427,11 @@ func (o *outliner) term(i, j int, vars []string) (Term, bool) {
 		}
 		return Term{}, false
 	}
-	f, ok := schema.Lookup(strings.Join(parts, "."))
+	name := strings.Join(parts, ".")
+	if f, ok := o.scope.lookup(name); ok {
+		return Term{Name: f.Name, Type: f.Type, Named: &f}, true
+	}
+	f, ok := schema.Lookup(name)
 	return Term{Name: f.Name, Type: f.Type}, ok
 }
 

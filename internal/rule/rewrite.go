@@ -254,11 +254,11 @@ func writeConstant(t schema.Type, v string) (string, error) {
 	}
 	switch t {
 	case schema.Money:
-		dec, cur, _ := strings.Cut(strings.TrimSpace(v), " ")
-		a, err := money.Parse(dec, strings.ToUpper(strings.TrimSpace(cur)))
+		a, err := money.ParseTyped(v)
 		if err != nil {
-			return bad("%s", fault.Message(err))
+			return bad("%s", err)
 		}
+		dec, _, _ := strings.Cut(strings.TrimSpace(v), " ")
 		return fmt.Sprintf("money(%s, %s)", quote(dec), quote(a.Currency)), nil
 	case schema.Int:
 		n, err := strconv.ParseInt(strings.TrimSpace(v), 10, 64)

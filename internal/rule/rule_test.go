@@ -222,7 +222,7 @@ func TestCompileErrors(t *testing.T) {
 		{`mony("1", "EUR") < order.total`, "order.placed", "1:5", "did you mean money?"},
 		{`dyn(order.total) == 1`, "order.placed", "1:4", "there is no function dyn"},
 		{`order.total > money("1.999", "EUR")`, "order.placed", "1:20", "more than the 2 decimal digits"},
-		{`order.total > money("1", "EURO")`, "order.placed", "1:20", "not an ISO 4217"},
+		{`order.total > money("1", "EURO")`, "order.placed", "1:20", "did you mean EUR?"},
 		{`order.total > money(order.currency, "EUR")`, "order.placed", "1:20", "in quotes"},
 		{`velocity("order.paid", "customer.email", "24h") > 1`, "order.placed", "1:10", "velocity counts order.placed"},
 		{`velocity("order.placed", "customer.mail", "24h") > 1`, "order.placed", "1:26", "did you mean customer.email?"},

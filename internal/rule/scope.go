@@ -19,6 +19,9 @@ import (
 // order they were named. Facts gives them under their names, like fields.
 type Scope []schema.Field
 
+// Lookup returns the value of a name; the one that was named last when there are two.
+func (s Scope) Lookup(name string) (schema.Field, bool) { return s.lookup(name) }
+
 func (s Scope) lookup(name string) (schema.Field, bool) {
 	for i := len(s) - 1; i >= 0; i-- {
 		if s[i].Name == name {

@@ -14,7 +14,7 @@ const (
 
 const (
 	text    = "text"
-	country = "ISO 3166-1 alpha-2 code in capitals, like DE"
+	country = "two capital letters (ISO 3166-1), like DE"
 	amount  = `amount in the order's currency, compared with money("12.34", "EUR")`
 	moment  = "instant, UTC"
 	yes     = "true or false"
@@ -36,7 +36,7 @@ var catalogue = []Field{
 	{Name: "order.subtotal", Type: Money, Unit: amount, Doc: "Value of the lines before shipping and discount.", System: channel},
 	{Name: "order.shipping_cost", Type: Money, Unit: amount, Doc: "What the buyer pays for shipping.", System: channel},
 	{Name: "order.discount", Type: Money, Unit: amount, Doc: "Discount on the order as a positive amount.", System: channel},
-	{Name: "order.currency", Type: String, Unit: "ISO 4217 code, like EUR", Doc: "The currency of every amount of the order.", System: channel},
+	{Name: "order.currency", Type: String, Unit: "three capital letters (ISO 4217), like EUR", Doc: "The currency of every amount of the order.", System: channel},
 	{Name: "order.units", Type: Int, Unit: "units", Doc: "Ordered units over all lines.", System: channel},
 	{Name: "order.line_count", Type: Int, Unit: "lines", Doc: "Number of lines.", System: channel},
 	{Name: "order.lines", Type: Lines, Unit: "lines", Doc: "The ordered lines, for exists and all: order.lines.exists(l, l.qty > 10).", System: channel},

@@ -58,6 +58,8 @@ type Field struct {
 	System   string   // the system of record: who is right when two disagree
 	Personal bool     // identifies a person; shown masked, never logged
 	Events   []string // event types on which it is available; nil = every order event
+	Words    string   // of a value that a step has named: what it is called in a sentence
+	Options  []string // of a value that a step has named: the texts that it may be, when they are known
 }
 
 // Available reports whether the field can be known on events of a type.

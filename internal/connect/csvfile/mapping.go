@@ -533,7 +533,7 @@ func (m *Mapping) check(d *doc, root ast.Node) {
 	}
 	if c := m.fields["order.currency"]; c != nil && c.constant != nil {
 		if _, ok := money.Digits(*c.constant); !ok {
-			d.ps = append(d.ps, fault.Problem{Pointer: c.at, Message: fmt.Sprintf("%q is not an ISO 4217 currency code", *c.constant)})
+			d.ps = append(d.ps, fault.Problem{Pointer: c.at, Message: fmt.Sprintf("%q is not a currency; write its three capital letters, like EUR", *c.constant)})
 		}
 	}
 }

@@ -45,7 +45,7 @@ func TestMappingProblemsSayWhere(t *testing.T) {
 		{"kind: stock\nstock: { sku: A, quantity: B }\nreject: [ { reason: x, when: { column: A } } ]", "a test needs a column and one of"},
 		{"kind: stock\nstock: { sku: A, quantity: B }\nreject: [ { reason: x, when: { column: A, empty: maybe } } ]", "empty must be true or false"},
 		{"kind: stock\nstock: { sku: A, quantity: B }\njoins: { x: { file: f } }", "a join needs file and key"},
-		{"kind: orders\nchannel: c\norder: { number: a, placed_at: b, currency: { const: EURO } }\nline: { sku: a, quantity: b, unit_price: c }", `"EURO" is not an ISO 4217`},
+		{"kind: orders\nchannel: c\norder: { number: a, placed_at: b, currency: { const: EURO } }\nline: { sku: a, quantity: b, unit_price: c }", `"EURO" is not a currency`},
 		{"kind: orders\nchannel: c\norder: { number: a, placed_at: b, currency: c }\nline: { sku: a, quantity: b }", "either unit_price or line_total"},
 		{"kind: orders\norder: { number: a, placed_at: b, currency: c }\nline: { sku: a, quantity: b, unit_price: c }", "channel is required"},
 		{"kind: orders\nchannel: c\norder: { number: a, placed_at: b, currency: c, status: { column: s, values: { x: shiped } } }\nline: { sku: a, quantity: b, unit_price: c }", `"shiped" is not a meaning of status (did you mean "shipped"?)`},

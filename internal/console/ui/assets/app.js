@@ -109,5 +109,38 @@
   $$("[data-toast]").forEach((el) => setTimeout(() => el.remove(), $("form", el) ? 30000 : 9000));
   ages();
   setInterval(ages, 15000);
+  // A form in a dialog that the server refuses stays open with what was written, and says what is wrong beside the field.
+  document.addEventListener("submit", (e) => {
+    const form = e.target;
+    if (form.dataset.inline === undefined) return;
+    e.preventDefault();
+    const say = (place, text) => {
+      const bad = document.createElement("span");
+      bad.className = "bad"; bad.setAttribute("role", "alert"); bad.textContent = text;
+      place.append(bad);
+    };
+    for (const el of $$(".bad", form)) el.remove();
+    for (const el of $$("[aria-invalid]", form)) el.removeAttribute("aria-invalid");
+    const buttons = $$("button", form), enable = (on) => { for (const b of buttons) b.disabled = !on; };
+    enable(false);
+    fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)), headers: { Accept: "application/json" }, redirect: "manual" }).then((r) => {
+      if (r.type === "opaqueredirect" || r.ok) { location.replace(location.pathname + location.search); return null; }
+      return r.json().then((a) => {
+        let placed = false;
+        for (const [name, text] of Object.entries(a.fields || {})) {
+          const el = form.elements[name], field = el && el.closest && el.closest(".field");
+          if (!field) continue;
+          el.setAttribute("aria-invalid", "true");
+          say(field, $("label", field).textContent + " " + text + ".");
+          if (!placed) el.focus();
+          placed = true;
+        }
+        const rest = Object.entries(a.fields || {}).filter(([name]) => !form.elements[name]).map(([, text]) => text);
+        if (!placed) say($(".foot", form).parentElement, "Nothing was changed: " + (rest.length ? rest.join("; ") : a.message) + ".");
+        enable(true);
+      });
+    }).catch(() => { enable(true); say(form, "The server did not answer. What you wrote is still here; try again."); });
+  });
+
   window.orderly = { $, $$, toast, ages };
 })();

@@ -3,7 +3,7 @@
 // the other, so that none is lost when they are faster than the server.
 (function () {
   "use strict";
-  const { $, $$, toast } = window.orderly;
+  const { $, $$, toast, morph } = window.orderly;
   const root = $("#editor"), pane = $("#text"), box = $("#builder");
   if (!root || !pane) return;
   const gutter = $("#gutter"), list = $("#problems"), undoButton = $("[data-undo]");
@@ -41,26 +41,42 @@
     pane.setSelectionRange(at + Math.max(0, Number(b.dataset.col) - 1), at + (lines[n] || "").length);
   });
 
-  // show puts the builder in place and gives the focus back to the control that had it, or to what is new.
-  function show(answer, act) {
+  // What a person typed is theirs: the field they are in, what is not sent yet, and what was refused stay as they are
+  // whatever the server answers.
+  const unsent = new Set();    // fields typed into since their last act
+  const refused = new Map();   // fields whose value the text did not take, and why
+  const due = new Map();       // what the text holds for the field that somebody is in
+  const typable = (el) => el.tagName === "TEXTAREA" || el.tagName === "INPUT" && el.type !== "hidden";
+  const mine = (el) => unsent.has(el) || refused.has(el) || el === document.activeElement && typable(el);
+
+  // show puts the builder in place: what is the same stays, so that the focus and what is typed stay too.
+  function show(answer, job) {
+    const act = job && job.act, at = document.activeElement;
+    if (act && structural(act) && job.from !== at && box.contains(at) && within(act, placeOf(at))) { // what will stand there is another thing
+      quiet = true;
+      at.blur();
+      quiet = false;
+    }
     const had = document.activeElement, id = box.contains(had) ? had.id : "", old = new Set($$("[id]", box).map((el) => el.id));
-    const typed = id && had.value, sel = id && had.selectionStart !== undefined && had.type !== "number" ? [had.selectionStart, had.selectionEnd] : null;
-    const open = $$("details[id][open]", box).map((el) => el.id);
-    box.innerHTML = answer.html;
-    for (const el of $$("details[id]", box)) if (open.includes(el.id)) el.open = true;
-    let next = id && document.getElementById(id);
-    if (act && /-(add|give)$/.test(act.do)) {
+    const sel = id && typable(had) && had.selectionStart !== null ? [had.selectionStart, had.selectionEnd] : null;
+    const next = document.createElement("div");
+    next.innerHTML = answer.html;
+    morph(box, next, mine, (el, value) => { due.set(el, value); });
+    for (const el of [...unsent, ...refused.keys()]) if (!el.isConnected) { unsent.delete(el); refused.delete(el); }
+    for (const [el, message] of refused) blame(el, message);
+    if (id && document.activeElement !== had) {
+      const el = document.getElementById(id);
+      if (el) { el.focus({ preventScroll: true }); if (sel && typable(el)) try { el.setSelectionRange(sel[0], sel[1]); } catch { /* a number has no selection */ } }
+    }
+    const now = document.activeElement;
+    if (act && /-(add|give)$/.test(act.do) && (now === document.body || now === job.from || now.id === id && !typable(now))) {
       const fresh = $$("[data-test] select, .step-args input, .step-args select, .step-box .inner select", box).find((el) => el.id && !old.has(el.id));
       if (fresh) {
-        next = fresh;
         const fold = fresh.closest("details");
         if (fold) fold.open = true;
+        fresh.focus({ preventScroll: true });
       }
-    }
-    if (next && next !== document.body) {
-      next.focus({ preventScroll: true });
-      if (next.id === id && sel && next.value === typed) { try { next.setSelectionRange(sel[0], sel[1]); } catch { /* a number has no selection */ } }
-    } else if (id && act) {
+    } else if (act && id && document.activeElement === document.body) {
       const near = $('[data-at="' + (act.at || "") + '"]', box);
       if (near) near.focus({ preventScroll: true });
     }
@@ -70,7 +86,26 @@
     $("[data-state]", state).textContent = answer.examples || "";
     problems = answer.problems || [];
     tell();
-    root.dataset.done = String(Number(root.dataset.done || 0) + 1); // what a test waits for
+    done();
+  }
+  const placeOf = (el) => { const at = el.closest("[data-at]"); return at ? at.dataset.at : ""; };
+  const done = () => { root.dataset.done = String(Number(root.dataset.done || 0) + 1); }; // what a test waits for
+
+  // structural acts may give a place of the text to another thing; within tells whether one does so to a place.
+  const structural = (act) => !/^(set|arg|part-test|part-text|example-value|example-expect)$/.test(act.do);
+  function within(act, at) {
+    if (/^(on|step-add|example-(add|accept|give))$/.test(act.do)) return false;
+    const list = act.do.startsWith("part-") ? act.at : act.at.replace(/\/?\d+$/, "");
+    return at === list || at.startsWith(list + "/");
+  }
+
+  // write changes the text where it differs; who stands in it stays at the place.
+  function write(text) {
+    const was = pane.value;
+    let from = 0, end = 0;
+    while (from < was.length && was[from] === text[from]) from++;
+    while (end < Math.min(was.length, text.length) - from && was[was.length - 1 - end] === text[text.length - 1 - end]) end++;
+    if (was !== text) pane.setRangeText(text.slice(from, text.length - end), from, was.length - end, "preserve");
   }
 
   async function work() {
@@ -87,31 +122,46 @@
         answer = await r.json();
         if (!r.ok) throw new Error(answer.message || "The server did not take it.");
       } catch (err) {
-        toast("Not done: " + err.message + " Your text is still here.", "danger");
+        complain(job, "Not done: " + err.message + " Your text is still here.", "danger");
         continue;
       }
       if (job.act && pane.value !== before) { queue.unshift(job); continue; } // typed into meanwhile: once more on the new text
-      if (answer.message) { complain(job, answer.message); continue; }
+      if (job.act && structural(job.act) && unsent.size) { // what was typed meanwhile belongs to the places as they were
+        const typed = [...unsent].map((el) => ({ act: actOf(el), from: el }));
+        unsent.clear();
+        queue.unshift(...typed.filter((t) => t.act), job);
+        continue;
+      }
+      if (answer.message) { complain(job, answer.message, "attention"); continue; }
+      for (const el of [...refused.keys()]) if (el === job.from || job.act && job.act.test && sameTest(el, job.from)) refused.delete(el);
       if (job.act && answer.text !== before) {
         past.push(before);
-        pane.value = answer.text;
+        write(answer.text);
         undoButton.disabled = false;
       }
-      if (queue.length === 0 && !dirty) show(answer, job.act);
+      if (queue.length === 0 && !dirty) show(answer, job);
     }
     busy = false;
+    if (saving) save();
   }
-  function complain(job, message) {
-    const el = job.from && job.from.isConnected ? job.from : null;
-    if (!el || el.tagName === "BUTTON") { toast(message, "attention"); root.dataset.done = String(Number(root.dataset.done || 0) + 1); return; }
+  const sameTest = (a, b) => a.closest("[data-test]") !== null && a.closest("[data-test]") === b.closest("[data-test]");
+  function blame(el, message) {
     const place = el.closest(".field, .test") || el.parentElement;
     let bad = $(":scope > .bad", place);
     if (!bad) { bad = document.createElement("span"); bad.className = "bad"; bad.setAttribute("role", "alert"); place.append(bad); }
     bad.textContent = message;
     el.setAttribute("aria-invalid", "true");
-    root.dataset.done = String(Number(root.dataset.done || 0) + 1);
+  }
+  function complain(job, message, meaning) {
+    const el = job.from;
+    if (el && box.contains(el) && el.tagName !== "BUTTON") {
+      if (!unsent.has(el)) refused.set(el, message);
+      blame(el, message);
+    } else toast(message, meaning);
+    done();
   }
   function send(act, from) {
+    unsent.delete(from);
     const last = queue[queue.length - 1];
     if (last && last.act && act && last.from === from && last.act.do === act.do && !/add|up|down|remove|toggle|negate|accept|give/.test(act.do)) queue.pop();
     queue.push({ act: act, from: from });
@@ -129,30 +179,47 @@
     if (f.list !== undefined && values.length === 0) values = [""];
     return { do: "part-test", at: test.dataset.at, part: test.dataset.part, test: { subject: f.subject, op: f.op, values: values, field: f.field || "", event: f.event || "", by: f.by || "", within: f.within || "" } };
   }
-  function act(el) {
+  function actOf(el) {
     const test = el.dataset.f !== undefined && el.closest("[data-test]");
-    if (test) { send(testOf(test), el); return; }
-    if (el.dataset.do === undefined) return;
-    if (/^(step-add|example-give)$/.test(el.dataset.do) && !el.value) return;
-    send(acts(el), el);
+    if (test) return testOf(test);
+    if (el.dataset.do === undefined) return null;
+    if (/^(step-add|example-give)$/.test(el.dataset.do) && !el.value) return null;
+    return acts(el);
+  }
+  function act(el) {
+    const a = actOf(el);
+    if (a) send(a, el);
   }
   box.addEventListener("click", (e) => {
     const b = e.target.closest("button[data-do]");
     if (b) act(b);
   });
   // Selects and finished inputs act at once; typing acts after a pause.
-  let typing = 0, pending = null;
+  let typing = 0, quiet = false;
+  function flush() {
+    clearTimeout(typing);
+    for (const el of [...unsent]) if (el.isConnected) act(el);
+    unsent.clear();
+  }
   box.addEventListener("change", (e) => {
-    if (pending === e.target) { clearTimeout(typing); pending = null; }
+    if (quiet) return;
+    clearTimeout(typing);
+    for (const el of [...unsent]) if (el !== e.target && el.isConnected) act(el);
     act(e.target);
   });
   box.addEventListener("input", (e) => {
     const el = e.target;
-    if (el.tagName === "SELECT") return;
+    if (el.tagName === "SELECT" || actOf(el) === null) return;
     if (el.dataset.format === "sku") skus(el);
+    unsent.add(el);
+    due.delete(el);
     clearTimeout(typing);
-    pending = el;
-    typing = setTimeout(() => { pending = null; if (el.isConnected) act(el); }, 500);
+    typing = setTimeout(flush, 500);
+  });
+  box.addEventListener("focusout", (e) => { // who leaves a field sees what the text holds
+    const el = e.target;
+    if (due.has(el) && !unsent.has(el) && !refused.has(el)) el.value = due.get(el);
+    due.delete(el);
   });
   box.addEventListener("focusin", (e) => { if (e.target.dataset && e.target.dataset.format === "sku") skus(e.target); });
   let asked = "";
@@ -184,14 +251,39 @@
   pane.addEventListener("blur", () => { delete pane.dataset.leave; });
   undoButton.addEventListener("click", () => {
     if (!past.length) return;
-    pane.value = past.pop();
+    write(past.pop());
     undoButton.disabled = past.length === 0;
+    refused.clear();
+    unsent.clear();
     send(null, pane);
   });
   document.addEventListener("keydown", (e) => {
     if ((e.ctrlKey || e.metaKey) && e.key === "s") { e.preventDefault(); const f = $("#save"); if (f.reportValidity()) f.requestSubmit(); }
   });
-  $("#save").addEventListener("submit", () => { saved = true; });
+  // What is saved is what was typed: what is under way is finished first, and what was refused keeps the form.
+  let saving = false;
+  function kept() { // by a value that was refused
+    const bad = [...refused.keys()].find((el) => el.isConnected);
+    if (!bad) return false;
+    const fold = bad.closest("details");
+    if (fold) fold.open = true;
+    bad.focus();
+    toast("Not saved: " + refused.get(bad), "attention");
+    return true;
+  }
+  function save() {
+    saving = false;
+    if (kept()) return;
+    saved = true;
+    $("#save").requestSubmit($("#save-button"));
+  }
+  $("#save").addEventListener("submit", (e) => {
+    if (saved) return;
+    if (dirty) { clearTimeout(timer); dirty = false; send(null, pane); }
+    flush();
+    saving = busy;
+    if (busy || kept()) e.preventDefault(); else saved = true;
+  });
   addEventListener("beforeunload", (e) => { if (!saved && pane.value !== began) e.preventDefault(); });
   try { problems = $$("button", list).map((b) => ({ line: Number(b.dataset.line), col: Number(b.dataset.col), message: b.nextSibling.textContent.trim() })); } catch { /* none */ }
   number();

@@ -18,10 +18,11 @@
     const text = pane.value;
     if (asking) asking.abort();
     const mine = asking = new AbortController();
-    box.setAttribute("aria-busy", "true");
     post("/editor/findings", { name: name(), text: text }, mine.signal).then((a) => {
+      if (pane.value !== text) return; // it is asked again
       shown = text;
       box.innerHTML = a.html;
+      box.style.minHeight = "";
       box.setAttribute("aria-busy", "false");
       if (a.running) { // the past is being asked for what is not decided
         clearTimeout(resting);
@@ -31,11 +32,24 @@
       if (mine.signal.aborted) return;
       box.setAttribute("aria-busy", "false");
       box.textContent = "It could not be compared: " + err.message;
+      box.style.minHeight = "";
     });
+  }
+  // stale takes away what was said of another text; the page keeps its shape.
+  function stale() {
+    shown = null;
+    if (box.getAttribute("aria-busy") === "true") return;
+    box.style.minHeight = box.offsetHeight + "px";
+    box.setAttribute("aria-busy", "true");
+    const p = document.createElement("p");
+    p.className = "small muted";
+    p.textContent = "The text has changed; it is being compared again…";
+    box.replaceChildren(p);
   }
   const past = { text: null, name: "" };
   function changed() {
     clearTimeout(resting);
+    if (pane.value !== shown) stale();
     resting = setTimeout(findings, 700);
     if (past.text !== null) $("#past-old").hidden = past.text === pane.value;
   }
