@@ -16,8 +16,13 @@ func (b *browser) slowly(keys string, pause time.Duration) {
 	b.t.Helper()
 	for _, r := range keys {
 		b.do(chromedp.KeyEvent(string(r)))
-		time.Sleep(pause)
+		b.rest(pause)
 	}
+}
+
+// rest lets the page go on for a while.
+func (b *browser) rest(d time.Duration) {
+	b.eval(fmt.Sprintf(`new Promise((done) => setTimeout(() => done(1), %d))`, d.Milliseconds()), nil)
 }
 
 // TestTypingIsNotDisturbed: while the server answers what was typed before, what is typed meanwhile stays as it is typed; what
@@ -26,7 +31,10 @@ func TestTypingIsNotDisturbed(t *testing.T) {
 	path, s := findChromium(t), openShop(t, 0)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/editor/check" {
-			time.Sleep(200 * time.Millisecond) // a server that is busy
+			select { // a server that is busy
+			case <-time.After(200 * time.Millisecond):
+			case <-r.Context().Done():
+			}
 		}
 		s.Handler.ServeHTTP(w, r)
 	}))
@@ -39,7 +47,7 @@ func TestTypingIsNotDisturbed(t *testing.T) {
 		for _, p := range pieces {
 			b.until(fmt.Sprintf(`document.querySelector("#text").value.includes(%q)`, p))
 		}
-		time.Sleep(300 * time.Millisecond)
+		b.rest(300 * time.Millisecond)
 	}
 	for _, pause := range []time.Duration{0, 60 * time.Millisecond} {
 		b.eval(`document.querySelector("#text") && (document.querySelector("#text").value = document.querySelector("#text").defaultValue), 1`, nil) // or the browser asks whether to leave
