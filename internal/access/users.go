@@ -48,7 +48,8 @@ func (s *Service) change(ctx context.Context, email string, r Record, fn func(*U
 		if err := fn(&us[i]); err != nil || us[i] == was {
 			return err
 		}
-		if !slices.ContainsFunc(us, func(u User) bool { return u.Role == Admin && !u.Disabled }) {
+		admin := func(u User) bool { return u.Role == Admin && !u.Disabled }
+		if admin(was) && !slices.ContainsFunc(us, admin) {
 			return fault.New(fault.Conflict, op, "%s is the last admin; make another one first", email)
 		}
 		if err := tx.PutUser(us[i]); err != nil {
