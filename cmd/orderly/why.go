@@ -54,7 +54,10 @@ is shown, its whole condition part by part.`,
 					if err != nil {
 						return err
 					}
-					if a.Unasked = un.Text; un.Since != "" {
+					a.Unasked = un.Text
+					if told := un.Told(); told != "" {
+						a.Unasked += " " + told
+					} else if un.Since != "" {
 						a.Unasked += " What it would do, with the state as it was then: orderly backtest " + name + " --since " + un.Since + " --until " + un.Until
 					}
 				}

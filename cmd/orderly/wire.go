@@ -233,22 +233,32 @@ func (c consoleEngine) Why(ctx context.Context, order, automation string) ([]con
 	u, _ := access.UserFrom(ctx)
 	out := make([]console.Explanation, len(xs))
 	for i, x := range xs {
-		tree := x.Tree
-		if !access.Can(u.Role, access.SeePersonal) {
-			tree = maskPersonal(tree)
-		}
-		out[i] = console.Explanation{
-			Automation: x.Automation, Mode: string(x.Mode), Why: x.Why, EventType: x.EventType, EventID: x.EventID, At: x.At,
-			Outcome: tree.Outcome, Fired: x.Fired, NotDone: x.NotDone, Reason: strings.Join(sentences(tree), "; "), Did: x.Did, Tree: tree,
-		}
+		out[i] = explained(u, x)
 	}
 	return out, nil
 }
 
+// explained is an explanation as a user may see it.
+func explained(u access.User, x engine.Explanation) console.Explanation {
+	tree := x.Tree
+	if !access.Can(u.Role, access.SeePersonal) {
+		tree = maskPersonal(tree)
+	}
+	return console.Explanation{
+		Automation: x.Automation, Mode: string(x.Mode), Why: x.Why, EventType: x.EventType, EventID: x.EventID, At: x.At,
+		Outcome: tree.Outcome, Fired: x.Fired, NotDone: x.NotDone, Reason: strings.Join(sentences(tree), "; "), Did: x.Did, Tree: tree,
+	}
+}
+
 // Unasked implements console.Explainer.
 func (c consoleEngine) Unasked(ctx context.Context, order, automation string) (console.Unasked, error) {
-	out, err := c.e.Unasked(ctx, order, automation)
-	return console.Unasked(out), err
+	un, err := c.e.Unasked(ctx, order, automation)
+	out := console.Unasked{Text: un.Text, Since: un.Since, Until: un.Until}
+	if un.Verdict != nil {
+		u, _ := access.UserFrom(ctx)
+		out.Verdict = []console.Explanation{explained(u, *un.Verdict)}
+	}
+	return out, err
 }
 
 // ReplayEffects implements console.Replayer.

@@ -133,7 +133,10 @@ type Explainer interface {
 
 // Unasked is why an automation was never asked about an order, and the days of the backtest that says what it would
 // have done; none where a backtest cannot say.
-type Unasked struct{ Text, Since, Until string }
+type Unasked struct {
+	Text, Since, Until string
+	Verdict            []Explanation // what it would have said of this order, with what was known then; none when that is not known
+}
 
 // Checker says what can be shown of all automations together. The report is shared: it is not changed.
 type Checker interface {

@@ -2,25 +2,33 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"orderly.example/orderly/internal/automation"
+	"orderly.example/orderly/internal/backtest"
 	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/event"
+	"orderly.example/orderly/internal/rule"
 	"orderly.example/orderly/internal/store"
 )
 
 // Unasked is why an automation was never asked about an order. A backtest over the days says what it would have
 // done; there are none where a backtest cannot say.
-type Unasked struct{ Text, Since, Until string }
+type Unasked struct {
+	Text, Since, Until string
+	Verdict            *Explanation // what it would have said of this order, with what was known then; nil when that cannot be told quickly
+}
 
 // Unasked says why an automation of the current policy was never asked about an order, and what says what it would
 // have answered. Without a name it says why none was.
 func (e *Engine) Unasked(ctx context.Context, orderID, name string) (out Unasked, err error) {
+	var would *automation.Automation
 	err = e.db.View(ctx, func(tx *store.Tx) error {
+		would = nil
 		policy, err := e.currentPolicy(tx)
 		if err != nil {
 			return err
@@ -52,13 +60,77 @@ func (e *Engine) Unasked(ctx context.Context, orderID, name string) (out Unasked
 			}
 		}
 		out.Text = e.unasked(tx, a, came, events, zone)
+		if came != nil && a.On == "order.placed" {
+			would = a
+		}
 		if first != nil && a.Schedule == nil {
 			day := first.At.In(zone)
 			out.Since, out.Until = day.Format(time.DateOnly), day.AddDate(0, 0, 1).Format(time.DateOnly)
 		}
 		return nil
 	})
+	if err == nil && would != nil {
+		out.Verdict, err = e.verdict(ctx, orderID, would)
+	}
 	return out, err
+}
+
+// verdictTime bounds how long the history is read for one order; a backtest has all the time.
+const verdictTime = 5 * time.Second
+
+var errFound = errors.New("the order is found")
+
+// verdict asks an automation about an order as it was known when it was placed, as a backtest does.
+func (e *Engine) verdict(ctx context.Context, orderID string, a *automation.Automation) (x *Explanation, err error) {
+	ctx, cancel := context.WithTimeout(ctx, verdictTime)
+	defer cancel()
+	want := decide.Wanted{Velocities: a.Condition.Velocities()}
+	for _, f := range a.Condition.Fields() {
+		if !slices.ContainsFunc(want.Velocities, func(v rule.Velocity) bool { return v.Fact == f }) {
+			want.Fields = append(want.Fields, f)
+		}
+	}
+	err = backtest.Cases(ctx, backtest.Options{DB: e.db, Keys: e.keys, Policies: e}, want, func(row *backtest.Entry, c *backtest.Case) error {
+		if c == nil || c.Order != orderID {
+			return nil
+		}
+		x = &Explanation{
+			Automation: a.Name, Version: a.Hash[:10], Owner: a.Owner, Why: a.Why, EventID: strings.Clone(row.ID), EventType: a.On, At: c.At,
+			Mode: a.Mode, Condition: a.Condition.Source(), Tree: a.Condition.Explain(c.Facts),
+		}
+		return errFound
+	})
+	switch {
+	case errors.Is(err, errFound):
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, nil
+	case err != nil || x == nil:
+		return nil, err
+	}
+	x.Outcome = map[string]string{rule.True.String(): "would have fired", rule.False.String(): "not fired"}[x.Tree.Outcome]
+	if x.Outcome == "" {
+		x.Outcome = rule.Unknown.String()
+	}
+	for _, leaf := range x.Tree.Leaves() {
+		x.Reasons = append(x.Reasons, leaf.Sentence())
+	}
+	return x, nil
+}
+
+// Told is the verdict in a sentence; "" when there is none.
+func (u *Unasked) Told() string {
+	if u.Verdict == nil {
+		return ""
+	}
+	text := map[string]string{"would have fired": "it would have fired", "not fired": "it would not have fired"}[u.Verdict.Outcome]
+	if text == "" {
+		text = "it would have been unknown, so it would have done nothing"
+	}
+	text = "On this order, with what was known when it was placed, " + text
+	if len(u.Verdict.Reasons) > 0 {
+		text += ": " + strings.Join(u.Verdict.Reasons, "; ")
+	}
+	return text + "."
 }
 
 // begins is the event type that sets an automation off; an absence is waited for from one.

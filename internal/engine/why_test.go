@@ -88,6 +88,28 @@ func TestWhyNobodyAsked(t *testing.T) {
 	}
 }
 
+// TestVerdictOnOneOrder: a draft says what it would have said of one order, with what was known then and not with what came later.
+func TestVerdictOnOneOrder(t *testing.T) {
+	r := newRig(t)
+	r.products(catalog.Product{SKU: "MUG"})
+	r.decided(placed("1", "MUG", 2))
+	r.decided(placed("2", "MUG", 3))
+	r.decided(placed("3", "MUG", 1))
+	rule := func(name, when string) store.Text {
+		return store.Text{Kind: engine.KindAutomation, Name: name, Text: "automation: " + name + "\nowner: kim@shop.example\nwhy: A sample.\non: order.placed\nwhen: " + when + "\ndo:\n  - tag: x\nmode: draft\n"}
+	}
+	r.apply(rule("large", "order.units > 2"), rule("second", "velocity(\"order.placed\", \"order.ip\", \"24h\") == 1"), rule("any", "order.units > 0"))
+	for _, c := range []struct{ name, order, outcome, told string }{
+		{"large", "1", "not fired", "it would not have fired: order.units > 2 is false"}, {"large", "2", "would have fired", "it would have fired"},
+		{"second", "1", "not fired", "would not"}, {"second", "2", "would have fired", "would have fired"}, {"second", "3", "not fired", "would not"}, {"any", "3", "would have fired", "would have"},
+	} {
+		got, err := r.eng.Unasked(t.Context(), event.OrderID("web", c.order), c.name)
+		if err != nil || got.Verdict == nil || got.Verdict.Outcome != c.outcome || !strings.Contains(got.Told(), c.told) {
+			t.Errorf("%s on %s: %+v %q %v", c.name, c.order, got.Verdict, got.Told(), err)
+		}
+	}
+}
+
 // TestWhyNoneWasAsked: of an order about which no automation was asked it says why none was.
 func TestWhyNoneWasAsked(t *testing.T) {
 	r := newRig(t)
