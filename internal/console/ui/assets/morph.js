@@ -15,7 +15,7 @@
     const alike = (a, b) => a.nodeType === b.nodeType && a.nodeName === b.nodeName && (a.id || "") === (b.id || "") && (a.type || "") === (b.type || "");
 
     function attributes(a, b, mine) {
-      const stays = (name) => mine && (name === "value" || name === "aria-invalid") || name === "open" && a.nodeName === "DETAILS";
+      const stays = (name) => mine && name === "value" || name === "open" && a.nodeName === "DETAILS";
       for (const { name, value } of [...b.attributes]) if (!stays(name) && a.getAttribute(name) !== value) a.setAttribute(name, value);
       for (const { name } of [...a.attributes]) if (!stays(name) && !b.hasAttribute(name)) a.removeAttribute(name);
     }
