@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -67,7 +66,7 @@ type Handlers struct {
 
 // WorkerOptions bound the work of one node.
 type WorkerOptions struct {
-	Deliveries int           // delivery jobs at a time, 0 = 8
+	Deliveries int           // delivery jobs at a time, 0 = 12
 	Timeout    time.Duration // of one job, 0 = 55 s; less than rescueAfter
 }
 
@@ -76,7 +75,7 @@ const rescueAfter = 60 * time.Second
 
 func (o WorkerOptions) withDefaults() WorkerOptions {
 	if o.Deliveries <= 0 {
-		o.Deliveries = 8
+		o.Deliveries = 12
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = 55 * time.Second
@@ -177,31 +176,17 @@ func (db *DB) call(jobs []Job) {
 
 type deliverWorker struct {
 	river.WorkerDefaults[DeliverJob]
-	do func(context.Context, DeliverJob) error
-
-	mu      sync.Mutex
-	running map[string]int // jobs per destination on this node
-	most    int            // of them at a time
+	do    func(context.Context, DeliverJob) error
+	hands hands
 }
 
-// Work implements river.Worker. One destination that hangs may have half of the
-// node's hands; its other jobs step back, so that those of others go on.
+// Work implements river.Worker. A job that gets no hand for a while steps back: each time is two writes of the queue.
 func (w *deliverWorker) Work(ctx context.Context, j *river.Job[DeliverJob]) error {
 	dest := j.Args.Destination
-	w.mu.Lock()
-	if w.running[dest] >= w.most {
-		w.mu.Unlock()
+	if !w.hands.take(ctx, dest) {
 		return river.JobSnooze(time.Second)
 	}
-	w.running[dest]++
-	w.mu.Unlock()
-	defer func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if w.running[dest]--; w.running[dest] == 0 {
-			delete(w.running, dest)
-		}
-	}()
+	defer w.hands.give(dest)
 	err := w.do(ctx, j.Args)
 	if errors.Is(err, ErrLater) {
 		return river.JobSnooze(time.Second)
@@ -225,7 +210,7 @@ func (db *DB) StartWorkers(ctx context.Context, h Handlers, o WorkerOptions) (st
 		return startDispatcher(ctx, db, h, o), nil
 	}
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &deliverWorker{do: h.Deliver, running: map[string]int{}, most: max(1, o.Deliveries/2)})
+	river.AddWorker(workers, &deliverWorker{do: h.Deliver, hands: newHands(o.Deliveries)})
 	river.AddWorker(workers, &wakeWorker{do: h.Wake})
 	poll := time.Second // the insert notifies; this is for the notification that was lost
 	if db.pg.pooled {
@@ -243,7 +228,7 @@ func (db *DB) StartWorkers(ctx context.Context, h Handlers, o WorkerOptions) (st
 		FetchPollInterval: poll,
 		PollOnly:          db.pg.pooled,
 		Queues: map[string]river.QueueConfig{
-			deliverQueue: {MaxWorkers: o.Deliveries},
+			deliverQueue: {MaxWorkers: waitPerHand * o.Deliveries},
 			wakeQueue:    {MaxWorkers: 1},
 		},
 		CompletedJobRetentionPeriod: time.Hour, // the effect table is the record that people read

@@ -22,10 +22,12 @@ type keeper struct {
 // The log in pages of 4 KiB. A log of fewer than syncPages costs little to end; one of logPages is ended, so that it can begin
 // anew; at mostPages the writer ends it, should the keeper not come to it.
 const (
-	syncPages  = 1_000
-	logPages   = 12_000
-	mostPages  = 8 * logPages
-	carryEvery = 50 * time.Millisecond
+	syncPages   = 1_000
+	logPages    = 12_000
+	mostPages   = 8 * logPages
+	keptPages   = 3 * logPages // of a log that was longer: cut shorter, each would have to be made longer again
+	littlePages = 150          // written while a log is ended: the writer waits for no more
+	carryEvery  = 50 * time.Millisecond
 )
 
 // keep works until the store closes.
@@ -60,6 +62,10 @@ func (db *liteDB) keep(ctx context.Context, k *keeper) {
 		if pages < end {
 			continue
 		}
+		if err := k.approach(ctx, pages); err != nil {
+			_ = db.syncer.fail(err)
+			return
+		}
 		w, err := db.pen.take(ctx, true)
 		if err != nil {
 			return
@@ -68,6 +74,25 @@ func (db *liteDB) keep(ctx context.Context, k *keeper) {
 		db.pen.pass(w)
 		end = pages + k.long/4 // while a long read needs the log, it cannot begin anew
 	}
+}
+
+// approach carries and syncs what came while the keeper was at it, until that is little: the writer will stand still for the
+// rest. An error is the disk's.
+func (k *keeper) approach(ctx context.Context, pages int) error {
+	for range 4 {
+		before := pages
+		var err error
+		if pages, err = k.carry(ctx); err != nil {
+			pages = before // another program carries
+		}
+		if err := k.sync(); err != nil {
+			return err
+		}
+		if pages-before < littlePages {
+			break
+		}
+	}
+	return nil
 }
 
 // carry carries what no reader is in the way of, waiting for nobody, and returns how many pages the log has.

@@ -85,7 +85,7 @@ func openLite(ctx context.Context, path string, readers int) (*liteDB, error) {
 	// anybody hears of it. The log is synced before it is carried over, as with FULL.
 	w, err := db.connect(ctx,
 		"journal_mode(wal)", "synchronous(normal)", fmt.Sprintf("wal_autocheckpoint(%d)", mostPages),
-		fmt.Sprintf("journal_size_limit(%d)", 4096*logPages), fmt.Sprintf("cache_size(-%d)", writerCacheKiB))
+		fmt.Sprintf("journal_size_limit(%d)", 4096*keptPages), fmt.Sprintf("cache_size(-%d)", writerCacheKiB))
 	if err != nil {
 		return nil, db.failed(path, err)
 	}
