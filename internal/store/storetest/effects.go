@@ -473,8 +473,8 @@ func hanging(t *testing.T, open Opener) {
 		t.Errorf("%d different effects, want %d", len(got), backlog)
 	}
 	stop()
-	if most > 4 {
-		t.Errorf("%d of 8 hands waited for one destination", most)
+	if most > 6 {
+		t.Errorf("%d of 12 hands waited for one destination", most)
 	}
 }
 
