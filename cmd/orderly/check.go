@@ -155,7 +155,7 @@ func (p *program) tellReport(r *proof.Report, failed []proof.TestResult) {
 		}
 		p.printf("  %-7s %s\n          %s\n", f.Severity, named(f), f.Say(withMode(f)))
 		if f.Witness != nil {
-			p.printf("          shown by %s\n", f.Witness.Text)
+			p.printf("          example: %s\n", f.Witness.Text)
 		}
 		p.tellPast(r, f)
 		p.printf("          %s\n", strings.Join(f.At, ", "))

@@ -3,6 +3,7 @@ package main
 import (
 	"maps"
 
+	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/rule"
 	"orderly.example/orderly/internal/schema"
 )
@@ -33,7 +34,7 @@ func maskPersonal(n rule.Node) rule.Node {
 func sentences(n rule.Node) []string {
 	var out []string
 	for _, leaf := range n.Leaves() {
-		out = append(out, leaf.Sentence())
+		out = append(out, automation.Said(leaf))
 	}
 	return out
 }

@@ -6,10 +6,12 @@ import (
 	"strings"
 	"time"
 
+	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/console/ui"
 	"orderly.example/orderly/internal/effect"
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/rule"
+	"orderly.example/orderly/internal/schema"
 )
 
 // tellAccount prints an order's account for people; justWhy leaves out all but the automations.
@@ -74,7 +76,7 @@ func (p *program) tellWhy(xs []engine.Explanation, parts bool, zone *time.Locati
 	for _, x := range xs {
 		if x.EventID != event {
 			event = x.EventID
-			p.printf("  on %s at %s\n", x.EventType, clock(x.At, zone))
+			p.printf("  when %s (%s) at %s\n", schema.EventLabel(x.EventType), x.EventType, clock(x.At, zone))
 		}
 		verdict := x.Outcome
 		if x.Mode != "active" {
@@ -107,12 +109,12 @@ func (p *program) tellNode(n rule.Node, indent int) {
 		mark = "*"
 	}
 	if len(n.Children) == 0 || n.Loop {
-		p.say(indent, mark, "%s", n.Sentence())
+		p.say(indent, mark, "%s", automation.Said(n))
 		if !n.Loop {
 			return
 		}
 	} else {
-		p.say(indent, mark, "%-7s %s", n.Outcome, strings.Join(strings.Fields(n.Text), " "))
+		p.say(indent, mark, "%-7s %s", n.Outcome, automation.Clause(n))
 	}
 	for _, c := range n.Children {
 		p.tellNode(c, indent+2)

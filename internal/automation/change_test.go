@@ -115,7 +115,7 @@ func TestSentence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "When an order is placed and the order total is above 400 EUR and (the customer's earlier orders is 0 or bill and parcel go to two countries), hold the order for risk (large), then tag the order risk-review."
+	want := "When an order is placed and the order total is above 400 EUR and (the number of the customer's earlier orders is 0 or bill and parcel go to two countries), hold the order for risk (large), then tag the order risk-review."
 	if got := Sentence(d); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

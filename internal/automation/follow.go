@@ -43,7 +43,11 @@ func valueAt(d *yamltext.Doc, at, part, what string) (string, bool) {
 	}
 	switch what {
 	case "words":
-		return testPhrase(p), true
+		words := strings.ReplaceAll(testPhrase(p), "\u202f", "") // it becomes a part of a text that people write on
+		if p.Left.Line != "" {
+			words = strings.TrimPrefix(words, "the ") // "a line whose quantity"
+		}
+		return words, true
 	case "hit", "miss":
 		return p.Near(what == "hit")
 	case "velocity":

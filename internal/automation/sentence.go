@@ -1,9 +1,11 @@
 package automation
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
+	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/rule"
 	"orderly.example/orderly/internal/schema"
 	"orderly.example/orderly/internal/yamltext"
@@ -80,8 +82,8 @@ func Phrase(p *rule.Part, src string) string {
 		return testPhrase(p)
 	case rule.PartLines:
 		quant := map[string]string{
-			rule.OpExists: "some line has ", rule.OpEvery: "every line has ", rule.OpExactlyOne: "exactly one line has ",
-			"!" + rule.OpExists: "no line has ", "!" + rule.OpEvery: "not every line has ", "!" + rule.OpExactlyOne: "not exactly one line has ",
+			rule.OpExists: "for some line ", rule.OpEvery: "for every line ", rule.OpExactlyOne: "for exactly one line ",
+			"!" + rule.OpExists: "for no line ", "!" + rule.OpEvery: "not for every line ", "!" + rule.OpExactlyOne: "not for exactly one line ",
 		}
 		op := p.Op
 		if p.Not {
@@ -129,9 +131,26 @@ func termPhrase(t rule.Term) string {
 	case t.Count:
 		return "the number of " + strings.TrimPrefix(strings.TrimPrefix(schema.Label(t.Name), "number of "), "order ")
 	case t.Line != "":
-		return schema.Label("line." + t.Name)
+		return the("line."+t.Name, t.Type)
 	}
-	return "the " + schema.Label(t.Name)
+	return the(t.Name, t.Type)
+}
+
+// the is a field with its article; of what is counted, the number.
+func the(name string, t schema.Type) string {
+	label := schema.Label(name)
+	if t != schema.Int || !slices.Contains(counted, name) {
+		return "the " + label
+	}
+	if strings.HasPrefix(label, "customer's") {
+		label = "the " + label
+	}
+	return "the number of " + label
+}
+
+// counted are the numbers whose labels are plurals.
+var counted = []string{
+	"order.units", "order.missing_units", "order.parcels", "customer.orders", "customer.cancelled", "customer.returns", "stock.available", "returned.units", "line.available",
 }
 
 // labelOf is what a term is called, without its article.
@@ -151,6 +170,8 @@ func testPhrase(p *rule.Part) string {
 		clause := labelOf(p.Left)
 		if p.Left.Named != nil {
 			clause = "the " + clause + " is true"
+		} else if p.Left.Line != "" {
+			clause = "it " + clause
 		}
 		if p.Op == rule.OpIs {
 			return clause
@@ -171,7 +192,13 @@ func testPhrase(p *rule.Part) string {
 				v = "empty"
 			}
 		}
+		if a, err := money.ParseText(v); p.Left.Type == schema.Money && err == nil {
+			v = a.Plain()
+		}
 		vs = append(vs, v)
+	}
+	if p.Op == rule.OpIn && len(vs) == 1 || p.Op == "!"+rule.OpIn && len(vs) == 1 {
+		s = strings.NewReplacer(" is one of ", " is ", " is none of ", " is not ").Replace(s)
 	}
 	return s + strings.Join(vs, ", ")
 }
@@ -251,7 +278,7 @@ func StepPhrase(d *yamltext.Doc, path string) string {
 		return orElse(text)
 	case KindForEach:
 		if has("when") {
-			return "for each line with " + cond("when") + ": " + steps("do")
+			return "for each line where " + cond("when") + ": " + steps("do")
 		}
 		return "for each line: " + steps("do")
 	case KindSet:

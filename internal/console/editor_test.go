@@ -117,7 +117,7 @@ func TestEditorBuildsNestedGroups(t *testing.T) {
 	}
 	var sentence string
 	b.eval(`document.querySelector("#sentence").textContent`, &sentence)
-	if !strings.Contains(sentence, "When an order is placed and the order total is above 250 EUR and not (the country of the parcel is one of CH, NO, the customer's earlier orders is 0 or") {
+	if !strings.Contains(sentence, "When an order is placed and the order total is above 250 EUR and not (the country of the parcel is one of CH, NO, the number of the customer's earlier orders is 0 or") {
 		t.Errorf("the sentence is %q", sentence)
 	}
 	var problems int

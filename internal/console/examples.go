@@ -9,7 +9,6 @@ import (
 	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/console/ui"
 	"orderly.example/orderly/internal/proof"
-	"orderly.example/orderly/internal/rule"
 	"orderly.example/orderly/internal/schema"
 	"orderly.example/orderly/internal/yamltext"
 )
@@ -134,12 +133,7 @@ func (b *builder) eventFact(part string, way []string) (fact, label string) {
 }
 
 // factLabel is a fact in plain words.
-func factLabel(fact string) string {
-	if root := rule.Outline(fact + " > 0"); root.Kind == rule.PartTest && root.Left.Velocity != nil {
-		return strings.TrimSuffix(strings.TrimPrefix(automation.Phrase(&root, ""), "the "), " is above 0")
-	}
-	return schema.Label(fact)
-}
+func factLabel(fact string) string { return automation.FactLabel(fact) }
 
 // exampleHint is how a value is written.
 func exampleHint(v exampleValue) string {
@@ -196,31 +190,8 @@ func (x example) because() []string {
 	}
 	var out []string
 	for _, n := range x.Run.Leaves {
-		root := rule.Outline(n.Text)
-		var values []string
-		for _, k := range sortedStrings(n.Values) {
-			v := n.Values[k]
-			if root.Kind != rule.PartTest || len(n.Values) > 1 {
-				v = factLabel(k) + " " + v
-			}
-			values = append(values, v)
-		}
-		verdict := map[string]string{"true": "yes", "false": "no"}[n.Outcome]
-		s := capital(automation.Phrase(&root, n.Text)) + "? " + capital(firstOf(verdict, "not known"))
-		if len(values) > 0 && verdict != "" {
-			s += ": " + strings.Join(values, ", ")
-		}
-		out = append(out, s+".")
+		out = append(out, automation.Said(n)+".")
 	}
-	return out
-}
-
-func sortedStrings(m map[string]string) []string {
-	var out []string
-	for k := range m {
-		out = append(out, k)
-	}
-	slices.Sort(out)
 	return out
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/a-h/templ"
 
 	"orderly.example/orderly/internal/access"
+	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/console/ui"
 	"orderly.example/orderly/internal/customer"
 	"orderly.example/orderly/internal/decide"
@@ -237,18 +238,18 @@ func whyText(e Explanation) string {
 		return e.Reason
 	}
 	if e.Outcome != "true" {
-		return leaves[0].Sentence()
+		return automation.Said(leaves[0])
 	}
 	var parts []string
 	for _, l := range leaves {
 		for _, k := range sortedKeys(l.Values) {
-			if v := k + " = " + l.Values[k]; !slices.Contains(parts, v) {
+			if v := automation.FactLabel(k) + ": " + automation.Told(l.Values[k]); !slices.Contains(parts, v) {
 				parts = append(parts, v)
 			}
 		}
 	}
 	if len(parts) == 0 {
-		return leaves[0].Sentence()
+		return automation.Said(leaves[0])
 	}
 	return strings.Join(parts, " · ")
 }

@@ -140,7 +140,7 @@ func (e *Engine) explain(tx *store.Tx, ev store.EventRow, set *automation.Set, n
 			}
 		}
 		for _, leaf := range x.Tree.Leaves() {
-			x.Reasons = append(x.Reasons, leaf.Sentence())
+			x.Reasons = append(x.Reasons, automation.Said(leaf))
 		}
 		out = append(out, x)
 	}

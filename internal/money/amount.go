@@ -153,6 +153,44 @@ func (a Amount) String() string {
 	return string(append(append(a.appendDecimal(make([]byte, 0, 24)), ' '), a.Currency...))
 }
 
+// Grouped is the amount for people: its digits in groups of three, and the currency.
+func (a Amount) Grouped() string {
+	d := a.Decimal()
+	sign := ""
+	if d[0] == '-' {
+		sign, d = "−", d[1:]
+	}
+	whole, frac, _ := strings.Cut(d, ".")
+	if frac != "" {
+		frac = "." + frac
+	}
+	return strings.TrimSpace(sign + Group(whole) + frac + " " + a.Currency)
+}
+
+// Plain is Grouped without decimals that say nothing: "3 250 EUR".
+func (a Amount) Plain() string {
+	digits, _ := Digits(a.Currency)
+	if zeros := "." + strings.Repeat("0", digits) + " "; digits > 0 {
+		return strings.Replace(a.Grouped(), zeros, " ", 1)
+	}
+	return a.Grouped()
+}
+
+// Group writes digits in groups of three, with a narrow space that does not break.
+func Group(digits string) string {
+	if len(digits) <= 3 {
+		return digits
+	}
+	var b strings.Builder
+	for i, r := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 {
+			b.WriteRune('\u202f')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
 // MarshalText implements encoding.TextMarshaler with the text form.
 func (a Amount) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 

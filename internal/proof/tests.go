@@ -96,7 +96,7 @@ func verb(o rule.Outcome) string {
 func reasons(leaves []rule.Node) []string {
 	var out []string
 	for _, n := range leaves {
-		out = append(out, n.Sentence())
+		out = append(out, automation.Said(n))
 	}
 	return out
 }

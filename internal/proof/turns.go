@@ -48,7 +48,7 @@ func (t *trial) waiting(as []*automation.Automation, c Case) (*automation.Run, [
 			}
 		case automation.WaitFor:
 			for _, p := range awaited(x, r, c) {
-				turns = append(turns, turn{event: p, text: x.Event + " comes"})
+				turns = append(turns, turn{event: p, text: schema.EventLabel(x.Event)})
 			}
 		case automation.Call:
 			turns = answers(a, x, r)

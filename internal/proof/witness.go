@@ -25,6 +25,7 @@ type Witness struct {
 	Given map[string]string `json:"given,omitempty"` // what is known beside
 	After []string          `json:"after,omitempty"` // what happens while they wait, until both have done it
 	Text  string            `json:"text"`            // the same for people
+	Terms string            `json:"terms,omitempty"` // what the conditions read of it, as they write it
 
 	Case Case `json:"-"`
 }
@@ -366,15 +367,20 @@ func describe(as []*automation.Automation, c Case, after []string) *Witness {
 	}
 	delete(names, "order.lines")
 	facts := factsOf(as, c)
-	var parts []string
+	var words, terms []string
 	for _, fact := range slices.Sorted(maps.Keys(names)) {
-		if v, ok := facts[fact]; ok {
-			parts = append(parts, names[fact]+" = "+rule.Show(v))
+		v, ok := facts[fact]
+		if !ok {
+			continue
+		}
+		terms = append(terms, names[fact]+" = "+rule.Show(v))
+		if fact != "order.total" { // it is told with the lines
+			words = append(words, automation.FactLabel(names[fact])+": "+automation.Told(rule.Show(v)))
 		}
 	}
-	w.Text = subjectText(c)
-	if len(parts) > 0 {
-		w.Text += ", with " + strings.Join(parts, ", ")
+	w.Text, w.Terms = subjectText(c), strings.Join(terms, ", ")
+	if len(words) > 0 {
+		w.Text += " (" + strings.Join(words, "; ") + ")"
 	}
 	if len(after) > 0 {
 		w.Text += "; then " + strings.Join(after, ", then ")
@@ -398,9 +404,9 @@ func subjectText(c Case) string {
 	text := ""
 	if p == nil {
 		if p = c.Order; p == nil {
-			return "an event " + c.Event.EventType()
+			return schema.EventLabel(c.Event.EventType())
 		}
-		text = c.Event.EventType() + " of "
+		text = schema.EventLabel(c.Event.EventType()) + ", of "
 	}
 	text += "an order of "
 	for i, l := range p.Lines {
@@ -410,7 +416,7 @@ func subjectText(c Case) string {
 		case i > 0:
 			text += ", "
 		}
-		text += fmt.Sprintf("%d × %s at %s", l.Qty, l.SKU, l.UnitPrice)
+		text += fmt.Sprintf("%d × %s at %s", l.Qty, l.SKU, l.UnitPrice.Grouped())
 	}
 	if len(p.Lines) == 0 {
 		text += "no lines"
@@ -421,22 +427,28 @@ func subjectText(c Case) string {
 // sumText says how lines and total of an order hang together.
 func sumText(p *event.OrderPlaced) string {
 	more, ok := rest(p)
-	if !ok || more.Minor == 0 && p.ShippingCost.Minor == 0 && p.Discount.Minor == 0 {
-		return ""
+	if !ok {
+		return " and a total of " + p.Worth().Grouped()
+	}
+	if more.Minor == 0 && p.ShippingCost.Minor == 0 && p.Discount.Minor == 0 {
+		if len(p.Lines) == 1 && p.Lines[0].Qty == 1 {
+			return ""
+		}
+		return ": in all " + p.Worth().Grouped()
 	}
 	var parts []string
 	if p.ShippingCost.Minor != 0 {
-		parts = append(parts, "shipping "+p.ShippingCost.String())
+		parts = append(parts, "shipping "+p.ShippingCost.Grouped())
 	}
 	if p.Discount.Minor != 0 {
-		parts = append(parts, "discount "+p.Discount.String())
+		parts = append(parts, "discount "+p.Discount.Grouped())
 	}
 	switch {
 	case more.Minor > 0:
-		parts = append(parts, "tax and fees "+more.String())
+		parts = append(parts, "tax and fees "+more.Grouped())
 	case more.Minor < 0:
 		more.Minor = -more.Minor
-		parts = append(parts, "other deductions "+more.String())
+		parts = append(parts, "other deductions "+more.Grouped())
 	}
-	return ", " + strings.Join(parts, ", ") + ": in all " + p.Worth().String()
+	return ", " + strings.Join(parts, ", ") + ": in all " + p.Worth().Grouped()
 }

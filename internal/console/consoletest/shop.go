@@ -252,7 +252,7 @@ func (x Explainer) Why(ctx context.Context, orderID, only string) ([]console.Exp
 			Fired: tree.Outcome == "true" && a.Mode == "active",
 		}
 		for _, l := range tree.Leaves() {
-			e.Reason = l.Sentence()
+			e.Reason = automation.Said(l)
 			break
 		}
 		out = append(out, e)

@@ -122,41 +122,16 @@ func Number(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	neg := strings.HasPrefix(s, "-")
 	s = strings.TrimPrefix(s, "-")
-	s = group(s)
+	s = money.Group(s)
 	if neg {
 		return "−" + s
 	}
 	return s
 }
 
-func group(digits string) string {
-	if len(digits) <= 3 {
-		return digits
-	}
-	var b strings.Builder
-	for i, r := range digits {
-		if i > 0 && (len(digits)-i)%3 == 0 {
-			b.WriteRune('\u202f')
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
-
 // Amount is the number of an amount with grouped digits, without its currency.
 func Amount(a money.Amount) string {
-	s := a.Decimal()
-	neg := strings.HasPrefix(s, "-")
-	s = strings.TrimPrefix(s, "-")
-	whole, frac, ok := strings.Cut(s, ".")
-	s = group(whole)
-	if ok {
-		s += "." + frac
-	}
-	if neg {
-		s = "−" + s
-	}
-	return s
+	return strings.TrimSuffix(a.Grouped(), " "+a.Currency)
 }
 
 // ShortID is the part of an id that people compare: its first and last letters.
