@@ -76,7 +76,7 @@ func TestSuggest(t *testing.T) {
 	if a, b := fmt.Sprint(found["disputes"].Suggestions), fmt.Sprint(found["labels"].Suggestions); a != b {
 		t.Errorf("the disputes say\n%s\nthe same labels say\n%s", a, b)
 	}
-	for _, want := range []string{"300 labelled orders among 300 orders", "When people can look at 2 %", "- hold: { queue: risk"} {
+	for _, want := range []string{"300 labelled orders among 300 orders", "a review capacity of 2 %", "- hold: { queue: risk"} {
 		if out := run(0, "suggest", "--disputes"); !strings.Contains(out, want) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}

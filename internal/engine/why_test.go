@@ -99,8 +99,12 @@ func TestVerdictOnOneOrder(t *testing.T) {
 	}
 	r.apply(rule("large", "order.units > 2"), rule("second", "velocity(\"order.placed\", \"order.ip\", \"24h\") == 1"), rule("any", "order.units > 0"))
 	for _, c := range []struct{ name, order, outcome, told string }{
-		{"large", "1", "not fired", "it would not have fired: order.units > 2 is false"}, {"large", "2", "would have fired", "it would have fired"},
-		{"second", "1", "not fired", "would not"}, {"second", "2", "would have fired", "would have fired"}, {"second", "3", "not fired", "would not"}, {"any", "3", "would have fired", "would have"},
+		{"large", "1", "not fired", "it would not have fired: order.units > 2 is false"},
+		{"large", "2", "would have fired", "it would have fired"},
+		{"second", "1", "not fired", "would not"},
+		{"second", "2", "would have fired", "would have fired"},
+		{"second", "3", "not fired", "would not"},
+		{"any", "3", "would have fired", "would have"},
 	} {
 		got, err := r.eng.Unasked(t.Context(), event.OrderID("web", c.order), c.name)
 		if err != nil || got.Verdict == nil || got.Verdict.Outcome != c.outcome || !strings.Contains(got.Told(), c.told) {
