@@ -2,11 +2,14 @@ package automation
 
 import (
 	"encoding/json"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"orderly.example/orderly/internal/money"
 	"orderly.example/orderly/internal/rule"
@@ -85,7 +88,7 @@ func Read(n rule.Node) []string {
 		return nil
 	}
 	var out []string
-	for _, k := range sortedNames(n.Values) {
+	for _, k := range slices.Sorted(maps.Keys(n.Values)) {
 		v := Told(n.Values[k])
 		if root.Kind != rule.PartTest || len(n.Values) > 1 {
 			v = FactLabel(k) + " " + v
@@ -102,7 +105,8 @@ func Said(n rule.Node) string {
 	}
 	verdict := map[string]string{rule.True.String(): "Yes", rule.False.String(): "No"}[n.Outcome]
 	s := Clause(n)
-	s = strings.ToUpper(s[:1]) + s[1:] + "? "
+	first, n0 := utf8.DecodeRuneInString(s)
+	s = string(unicode.ToUpper(first)) + s[n0:] + "? "
 	if verdict == "" {
 		return s + "Not known"
 	}
@@ -111,13 +115,4 @@ func Said(n rule.Node) string {
 		s += ": " + strings.Join(values, ", ")
 	}
 	return s
-}
-
-func sortedNames(m map[string]string) []string {
-	out := make([]string, 0, len(m))
-	for k := range m {
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return out
 }

@@ -22,6 +22,7 @@ func TestSaid(t *testing.T) {
 		`"vip" in order.tags`:                                          "The tags of the order include vip? No: none",
 		`order.payment_method in [""]`:                                 "The order payment method is empty? Yes: empty",
 		`order.lines.exists(l, l.sku.startsWith("LAMP") && l.qty > 2)`: "For some line the SKU begins with LAMP and the quantity is above 2? No",
+		`order.units * 2 > 3`:                                          "“order.units * 2 > 3”? Not known",
 		`ip.country == "DE"`:                                           "The country of the IP address is DE? Not known",
 	} {
 		c, err := rule.Compile(src, "order.placed")

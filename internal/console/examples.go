@@ -58,7 +58,7 @@ func (c *Console) examples(r *http.Request, b *builder, a *automation.Automation
 		}
 		for _, fact := range automation.Asked(b.value("when")) {
 			if !slices.ContainsFunc(x.Values, func(v exampleValue) bool { return v.fact == fact }) {
-				x.Addable = append(x.Addable, ui.Option{Value: fact, Label: capital(factLabel(fact))})
+				x.Addable = append(x.Addable, ui.Option{Value: fact, Label: capital(automation.FactLabel(fact))})
 			}
 		}
 		if i < len(runs) {
@@ -98,7 +98,7 @@ func (b *builder) exampleValues(n *yamltext.Node, path, part string, way []strin
 		v.Label = "units there are of " + name
 	case "given":
 		v.fact = name
-		v.Label = factLabel(name)
+		v.Label = automation.FactLabel(name)
 		if f, ok := schema.Lookup(name); ok {
 			v.typ = f.Type
 		} else if strings.HasPrefix(name, "velocity(") {
@@ -131,9 +131,6 @@ func (b *builder) eventFact(part string, way []string) (fact, label string) {
 	}
 	return "", schema.Label(name)
 }
-
-// factLabel is a fact in plain words.
-func factLabel(fact string) string { return automation.FactLabel(fact) }
 
 // exampleHint is how a value is written.
 func exampleHint(v exampleValue) string {

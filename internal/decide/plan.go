@@ -61,7 +61,7 @@ func (d *decider) demand(o *order.Order) []routing.Demand {
 
 // candidates are the locations with what they can promise of the demand. Those that keep
 // none of it can be named as long as the shop has few; of more they are counted, in without.
-func (d *decider) candidates(demand []routing.Demand) (all []routing.Candidate, without int) {
+func (d *decider) candidates(demand []routing.Demand) (out []routing.Candidate, without int) {
 	at := map[string]map[string]int64{}
 	for _, dm := range demand {
 		for _, b := range d.snap.Stock[dm.SKU] {
@@ -93,7 +93,7 @@ func (d *decider) candidates(demand []routing.Demand) (all []routing.Candidate, 
 			without--
 		}
 	}
-	out := make([]routing.Candidate, 0, len(at))
+	out = make([]routing.Candidate, 0, len(at))
 	for id, atp := range at {
 		loc, ok := d.pol.Locations[id]
 		if !ok {

@@ -112,7 +112,7 @@ func (e *Engine) verdict(ctx context.Context, orderID string, a *automation.Auto
 		x.Outcome = rule.Unknown.String()
 	}
 	for _, leaf := range x.Tree.Leaves() {
-		x.Reasons = append(x.Reasons, leaf.Sentence())
+		x.Reasons = append(x.Reasons, automation.Said(leaf))
 	}
 	return x, nil
 }

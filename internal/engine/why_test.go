@@ -99,7 +99,7 @@ func TestVerdictOnOneOrder(t *testing.T) {
 	}
 	r.apply(rule("large", "order.units > 2"), rule("second", "velocity(\"order.placed\", \"order.ip\", \"24h\") == 1"), rule("any", "order.units > 0"))
 	for _, c := range []struct{ name, order, outcome, told string }{
-		{"large", "1", "not fired", "it would not have fired: order.units > 2 is false"},
+		{"large", "1", "not fired", "it would not have fired: The number of units ordered is above 2? No: 2."},
 		{"large", "2", "would have fired", "it would have fired"},
 		{"second", "1", "not fired", "would not"},
 		{"second", "2", "would have fired", "would have fired"},

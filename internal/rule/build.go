@@ -343,7 +343,7 @@ func (b *builder) term(e ast.Expr) *term {
 				return &term{kind: termElem, typ: schema.String, depth: i}
 			}
 		}
-		f, ok := b.scope.lookup(name)
+		f, ok := b.scope.Lookup(name)
 		if !ok {
 			f, ok = schema.Lookup(name)
 		}

@@ -132,7 +132,7 @@ func (k *checker) name(e ast.Expr, vars bound) {
 	}
 	full := strings.Join(parts, ".")
 	for i := len(parts); i > 0; i-- {
-		f, named := k.scope.lookup(strings.Join(parts[:i], "."))
+		f, named := k.scope.Lookup(strings.Join(parts[:i], "."))
 		ok := named
 		if !ok {
 			f, ok = schema.Lookup(strings.Join(parts[:i], "."))
@@ -236,7 +236,7 @@ func (k *checker) option(of, with ast.Expr) {
 	if of.Kind() != ast.IdentKind || with.Kind() != ast.LiteralKind {
 		return
 	}
-	f, named := k.scope.lookup(of.AsIdent())
+	f, named := k.scope.Lookup(of.AsIdent())
 	text, ok := with.AsLiteral().(types.String)
 	if !named || !ok || len(f.Options) == 0 || slices.Contains(f.Options, string(text)) {
 		return

@@ -147,7 +147,7 @@ func readsOf(e ast.Expr, scope Scope) reads {
 	ast.PostOrderVisit(e, ast.NewExprVisitor(func(e ast.Expr) {
 		switch e.Kind() {
 		case ast.IdentKind:
-			f, named := scope.lookup(e.AsIdent())
+			f, named := scope.Lookup(e.AsIdent())
 			if r.names = r.names || named; !named {
 				var ok bool
 				if f, ok = schema.Lookup(e.AsIdent()); ok {

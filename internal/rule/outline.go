@@ -428,7 +428,7 @@ func (o *outliner) term(i, j int, vars []string) (Term, bool) {
 		return Term{}, false
 	}
 	name := strings.Join(parts, ".")
-	if f, ok := o.scope.lookup(name); ok {
+	if f, ok := o.scope.Lookup(name); ok {
 		return Term{Name: f.Name, Type: f.Type, Named: &f}, true
 	}
 	f, ok := schema.Lookup(name)

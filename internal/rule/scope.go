@@ -20,9 +20,7 @@ import (
 type Scope []schema.Field
 
 // Lookup returns the value of a name; the one that was named last when there are two.
-func (s Scope) Lookup(name string) (schema.Field, bool) { return s.lookup(name) }
-
-func (s Scope) lookup(name string) (schema.Field, bool) {
+func (s Scope) Lookup(name string) (schema.Field, bool) {
 	for i := len(s) - 1; i >= 0; i-- {
 		if s[i].Name == name {
 			return s[i], true

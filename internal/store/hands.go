@@ -20,7 +20,7 @@ type hands struct {
 
 const (
 	waitPerHand = 4               // jobs that a node holds, for each that it works on
-	waitForHand = 4 * time.Second // part of the time of a job, see WorkerOptions
+	waitForHand = 4 * time.Second // with the 50 s that a job may take after it (see the engine), less than its time-out
 )
 
 func newHands(n int) hands {
