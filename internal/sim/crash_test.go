@@ -306,7 +306,7 @@ func (c *crashing) judgeMails() {
 }
 
 // mailsAtOnce is how many mails can be between the server's acceptance and our record: one for each delivery job of a destination.
-const mailsAtOnce = 4
+const mailsAtOnce = store.DefaultDeliveries / 2
 
 func (c *crashing) compare(tx *store.Tx, mailed map[string]bool) error {
 	byNumber := map[string]*order.Order{}

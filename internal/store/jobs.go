@@ -64,9 +64,12 @@ type Handlers struct {
 	Wake    func(ctx context.Context, j WakeJob) error
 }
 
+// DefaultDeliveries is how many delivery jobs a node works on at a time.
+const DefaultDeliveries = 12
+
 // WorkerOptions bound the work of one node.
 type WorkerOptions struct {
-	Deliveries int           // delivery jobs at a time, 0 = 12
+	Deliveries int           // delivery jobs at a time, half of them of one destination at most; 0 = DefaultDeliveries
 	Timeout    time.Duration // of one job, 0 = 55 s; less than rescueAfter
 }
 
@@ -75,7 +78,7 @@ const rescueAfter = 60 * time.Second
 
 func (o WorkerOptions) withDefaults() WorkerOptions {
 	if o.Deliveries <= 0 {
-		o.Deliveries = 12
+		o.Deliveries = DefaultDeliveries
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = 55 * time.Second
