@@ -215,7 +215,25 @@ func TestFindings(t *testing.T) {
 		{"no loop: another task", []string{
 			`a | order.ready | - | ` + holdRisk,
 			`b | task.overdue | task.kind == "refund" | release`,
-		}, nil},
+		}, []string{"loop note a: goes round once for each decision of a person: a opens a task, and what a person does with it may lead to order.ready, which sets off a"}},
+		{"a task about a decision", []string{`a | task.decided | - | task: { queue: support, title: Again }`}, []string{"loop note a: goes round once for each decision of a person: a opens a task, and what a person does with it may lead to task.decided"}},
+		{"a question about who has it", []string{
+			`a | task.assigned | task.queue == "risk" | ask: { queue: ops, title: Why, options: [yes, no] }`,
+			`b | task.decided | - | task: { queue: risk, title: look }`,
+		}, []string{"loop note a,b: goes round once for each decision"}},
+		{"a task about another's decision", []string{`a | task.decided | task.queue == "risk" | task: { queue: support, title: look }`}, nil},
+		{"an absence of its own", []string{
+			`a | { absence_of: shipment.scanned, after: order.ready, within: 2d } | - | ` + holdRisk,
+			`b | task.overdue | task.kind == "review" | release`,
+		}, []string{"loop note a,b: may lead to order.ready and no shipment.scanned follows in time, which sets off a. The circle also holds b"}},
+		{"a time of waiting", []string{
+			`a | { absence_of: shipment.scanned, after: order.ready, within: 2d } | - | release`,
+		}, []string{"loop note a: goes round once for each time of waiting: a step of a may lead to order.ready and no shipment.scanned follows in time, which sets off a"}},
+		{"what follows of itself", []string{
+			`a | order.ready | - | ` + holdRisk,
+			`b | task.overdue | task.kind == "review" | release`,
+			`c | task.decided | - | task: { queue: ops, title: look }`,
+		}, []string{"loop error a,b: ", "loop note c: "}},
 		{"a task about a task", []string{`a | task.overdue | - | task: { queue: ops, title: look }`}, []string{"loop error a: task.overdue"}},
 		{"a task about another queue's task", []string{`a | task.overdue | task.queue != "ops" | task: { queue: ops, title: look }`}, nil},
 		{"mail about mail", []string{`a | effect.failed | - | message: { template: low-stock, to: ops@shop.example }`}, []string{"loop warning a: fails for good"}},

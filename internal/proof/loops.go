@@ -8,6 +8,8 @@ import (
 	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/rule"
+	"orderly.example/orderly/internal/schema"
+	"orderly.example/orderly/internal/task"
 )
 
 // edge says that a step of one automation may lead to an event that sets off another.
@@ -17,62 +19,102 @@ type edge struct {
 	line   int
 	remote string // by way of a system that this connection calls
 	in     string // and that answers through this one
+	person bool   // only when a person decides or takes what the step opens
+	absent string // only when this event does not follow in time
 }
 
-// loops looks for automations that set each other off without a person between.
+// slow reports whether somebody or some time stands between, so that a circle does not turn by itself.
+func (e edge) slow() bool { return e.person || e.absent != "" }
+
+// loops looks for automations that set each other off: without a person between, and in circles that turn once
+// for each decision of a person or each absence, which may be meant so.
 func (c *checker) loops() {
 	byType := map[string][]int{}
 	for i, a := range c.all {
 		byType[a.On] = append(byType[a.On], i)
+		if a.Absence != nil {
+			byType[a.Absence.After] = append(byType[a.Absence.After], i)
+		}
 	}
-	graph := make([][]edge, len(c.all))
+	whole, fast := make([][]edge, len(c.all)), make([][]edge, len(c.all))
 	for i, a := range c.all {
 		if a.verdict != rule.Impossible {
-			graph[i] = c.edges(a, byType)
+			whole[i] = c.edges(a, byType)
+			fast[i] = slices.DeleteFunc(slices.Clone(whole[i]), edge.slow)
 		}
 	}
-	for _, group := range circles(graph) {
-		path := shortest(graph, group)
-		f := Finding{Kind: Loop, Severity: Error}
-		var b strings.Builder
-		for k, e := range path.edges {
-			from := c.all[path.nodes[k]]
-			f.Automations = append(f.Automations, from.Name)
-			f.At = append(f.At, from.at(e.line))
-			step := fmt.Sprintf("a step of %s may lead to %s", from.Name, e.event)
-			switch {
-			case e.remote != "":
-				f.Severity = Warning
-				step = fmt.Sprintf("%s calls %s, and the system behind it may answer through %s with %s", from.Name, e.remote, e.in, e.event)
-			case e.event == "effect.failed":
-				f.Severity = Warning
-				step = fmt.Sprintf("when what %s sends fails for good, that is %s", from.Name, e.event)
-			case e.event == "task.overdue":
-				step = fmt.Sprintf("when nobody works what %s opens in time, that is %s", from.Name, e.event)
-			}
-			if k > 0 {
-				b.WriteString("; ")
-			}
-			b.WriteString(step + ", which sets off " + c.all[e.to].Name)
+	told := circles(fast)
+	for _, group := range told {
+		c.loop(group, shortest(fast, group, group[0], nil))
+	}
+	for _, group := range circles(whole) {
+		if slices.ContainsFunc(told, func(other []int) bool { return slices.Equal(group, other) }) {
+			continue
 		}
-		f.Message = b.String()
-		if len(group) > len(path.nodes) {
-			var others []string
-			for _, n := range group {
-				if !slices.Contains(path.nodes, n) {
-					others = append(others, c.all[n].Name)
+		var path way
+		for _, n := range group {
+			for _, e := range whole[n] {
+				if !e.slow() || !slices.Contains(group, e.to) {
+					continue
 				}
-			}
-			f.Message += ". The circle also holds " + strings.Join(others, ", ")
-			f.Automations = append(f.Automations, others...)
-			for _, n := range group {
-				if !slices.Contains(path.nodes, n) {
-					f.At = append(f.At, c.all[n].at(1))
+				if w := shortest(whole, group, n, &e); path.nodes == nil || len(w.nodes) < len(path.nodes) {
+					path = w
 				}
 			}
 		}
-		c.add(f)
+		if path.nodes != nil {
+			c.loop(group, path)
+		}
 	}
+}
+
+// loop tells a circle, and who else is in the group.
+func (c *checker) loop(group []int, path way) {
+	f := Finding{Kind: Loop, Severity: Error}
+	var steps []string
+	person, absent := false, false
+	for k, e := range path.edges {
+		from := c.all[path.nodes[k]]
+		f.Automations = append(f.Automations, from.Name)
+		f.At = append(f.At, from.at(e.line))
+		step := fmt.Sprintf("a step of %s may lead to %s", from.Name, e.event)
+		switch {
+		case e.remote != "":
+			f.Severity = Warning
+			step = fmt.Sprintf("%s calls %s, and the system behind it may answer through %s with %s", from.Name, e.remote, e.in, e.event)
+		case e.person:
+			step = fmt.Sprintf("%s opens a task, and what a person does with it may lead to %s", from.Name, e.event)
+		case e.event == "effect.failed":
+			f.Severity = Warning
+			step = fmt.Sprintf("when what %s sends fails for good, that is %s", from.Name, e.event)
+		case e.event == "task.overdue":
+			step = fmt.Sprintf("when nobody works what %s opens in time, that is %s", from.Name, e.event)
+		}
+		if e.absent != "" {
+			step += fmt.Sprintf(" and no %s follows in time", e.absent)
+		}
+		person, absent = person || e.person, absent || e.absent != ""
+		steps = append(steps, step+", which sets off "+c.all[e.to].Name)
+	}
+	f.Message = strings.Join(steps, "; ")
+	switch {
+	case person:
+		f.Severity, f.Message = Note, "goes round once for each decision of a person: "+f.Message
+	case absent:
+		f.Severity, f.Message = Note, "goes round once for each time of waiting: "+f.Message
+	}
+	var others []string
+	for _, n := range group {
+		if !slices.Contains(path.nodes, n) {
+			others = append(others, c.all[n].Name)
+			f.At = append(f.At, c.all[n].at(1))
+		}
+	}
+	if len(others) > 0 {
+		f.Message += ". The circle also holds " + strings.Join(others, ", ")
+		f.Automations = append(f.Automations, others...)
+	}
+	c.add(f)
 }
 
 // edges are the automations that the steps of one may set off.
@@ -81,11 +123,15 @@ func (c *checker) edges(a *subject, byType map[string][]int) []edge {
 	seen := map[string]bool{}
 	add := func(e edge, facts map[string]string) {
 		for _, to := range byType[e.event] {
-			key := fmt.Sprint(to, e.event, e.remote != "")
+			e.absent = ""
+			if x := c.all[to].Absence; x != nil {
+				e.absent = x.Of
+			}
+			key := fmt.Sprint(to, e.event, e.remote != "", e.person)
 			if seen[key] || c.all[to].verdict == rule.Impossible {
 				continue
 			}
-			if c.excludes(c.all[to], facts) {
+			if e.absent == "" && c.excludes(c.all[to], facts) {
 				continue // its condition excludes what this step leads to
 			}
 			seen[key] = true
@@ -96,6 +142,21 @@ func (c *checker) edges(a *subject, byType map[string][]int) []edge {
 	a.Each(func(s *automation.Step) {
 		for _, typ := range s.Kind.Follows() {
 			add(edge{event: typ, line: s.Line}, brought(s, typ))
+			for _, next := range schema.Follows(typ) {
+				add(edge{event: next, line: s.Line}, nil)
+			}
+		}
+		for _, facts := range opens(s) {
+			for _, typ := range []string{"task.decided", "task.assigned"} {
+				add(edge{event: typ, line: s.Line, person: true}, facts)
+			}
+			if k := facts["task.kind"]; k == string(task.Review) || k == string(task.Unfillable) {
+				for _, typ := range schema.Follows("task.decided") {
+					if typ != "order.cancelled" { // once for an order, so never round
+						add(edge{event: typ, line: s.Line, person: true}, nil)
+					}
+				}
+			}
 		}
 		conn := destination(s.Action)
 		if conn == "" {
@@ -117,6 +178,18 @@ func (c *checker) edges(a *subject, byType map[string][]int) []edge {
 // ours are the events that no connection may bring in.
 var ours = []string{
 	"order.accepted", "order.ready", "order.unfillable", "stock.low", "task.overdue", "task.decided", "task.assigned", "effect.failed", "incident.raised", "day.ended",
+}
+
+// opens are the tasks that a step may open, by what is known of each.
+func opens(s *automation.Step) []map[string]string {
+	var out []map[string]string
+	if slices.Contains(s.Kind.Spec().Writes, "task") {
+		out = append(out, brought(s, "task.overdue"))
+	}
+	if slices.Contains(s.Kind.Follows(), "order.unfillable") {
+		out = append(out, map[string]string{"task.kind": string(task.Unfillable)})
+	}
+	return out
 }
 
 // returns are the connections by which the system behind a connection may answer with events: those
@@ -239,10 +312,9 @@ type way struct {
 	edges []edge
 }
 
-// shortest is a shortest circle through the first node of a group, certain edges before those that only a
-// failure or a connection makes.
-func shortest(graph [][]edge, group []int) way {
-	start := group[0]
+// shortest is a shortest circle from a node of a group, certain edges before those that only a failure or a
+// connection makes. It begins with an edge, if one is given.
+func shortest(graph [][]edge, group []int, start int, first *edge) way {
 	type step struct {
 		from int
 		e    edge
@@ -252,7 +324,11 @@ func shortest(graph [][]edge, group []int) way {
 	for len(queue) > 0 {
 		v := queue[0]
 		queue = queue[1:]
-		for _, e := range graph[v] {
+		next := graph[v]
+		if v == start && first != nil {
+			next = []edge{*first}
+		}
+		for _, e := range next {
 			if !slices.Contains(group, e.to) {
 				continue
 			}

@@ -3,6 +3,7 @@ package proof
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,16 +12,20 @@ import (
 	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/event"
+	"orderly.example/orderly/internal/task"
 )
 
-// life lets an order live for a while: what follows from each event happens, every task is left until it
-// is overdue, and whatever leaves fails for good. It notes which automation led to which.
+// life lets an order live for a while: what follows from each event happens, every task is left until it is
+// overdue or, where somebody is at work, decided before, and whatever leaves fails for good. It notes which
+// automation led to which.
 type life struct {
 	t     *trial
 	led   map[[2]string]bool
 	fired map[string]int
 	queue []moment
 	sent  map[string]bool
+
+	works bool // somebody takes and decides the tasks
 }
 
 // moment is an event to come, and the automations whose steps led to it.
@@ -31,12 +36,12 @@ type moment struct {
 }
 
 // live runs at most n events.
-func live(as []*automation.Automation, n int) *life {
+func live(as []*automation.Automation, n int, works bool) *life {
 	c := Case{Event: &event.OrderPlaced{}, At: time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)}
 	placed := c.Event.(*event.OrderPlaced)
 	automation.Complete(placed)
 	placed.Payment.Status, placed.Customer.Email = event.PaymentPaid, "buyer@example.com"
-	l := &life{t: newTrial(decide.Settings{OpsOwner: "ops@shop.example"}, c), led: map[[2]string]bool{}, fired: map[string]int{}, sent: map[string]bool{}}
+	l := &life{t: newTrial(decide.Settings{OpsOwner: "ops@shop.example"}, c), led: map[[2]string]bool{}, fired: map[string]int{}, sent: map[string]bool{}, works: works}
 	l.t.pol.Automations = automation.NewSet(as)
 	l.queue = []moment{{p: placed, due: c.At}}
 	for i := 0; i < n && len(l.queue) > 0; i++ {
@@ -52,13 +57,21 @@ func live(as []*automation.Automation, n int) *life {
 }
 
 func (l *life) step(m moment) {
+	if p, ok := m.p.(*event.TaskDecided); ok {
+		p.Outcome = l.task(p.Task).Options[0]
+	}
 	d, err := decide.Decide(l.t.snap, l.t.event(m.p), l.t.pol, l.t.at)
 	if err != nil {
 		return // it contradicts what happened meanwhile
 	}
 	by := m.by
-	if over, ok := m.p.(*event.TaskOverdue); ok { // a review is for every automation that holds by now
-		by = l.asked(over.Task)
+	switch p := m.p.(type) { // a review is for every automation that holds by now
+	case *event.TaskOverdue:
+		by = l.asked(p.Task)
+	case *event.TaskAssigned:
+		by = l.asked(p.Task)
+	case *event.TaskDecided:
+		by = l.asked(p.Task)
 	}
 	l.t.snap.Apply(d)
 	var acted []string
@@ -74,12 +87,19 @@ func (l *life) step(m moment) {
 			acted = append(acted, x.Name)
 		}
 	}
+	if _, decided := m.p.(*event.TaskDecided); decided {
+		acted = append(acted, by...)
+	}
 	for _, ev := range d.Derived {
 		l.queue = append(l.queue, moment{p: ev.Data, by: acted, due: l.t.at})
 	}
 	for _, tm := range d.Timers {
 		if over, ok := tm.Data.(*event.TaskOverdue); ok {
 			l.queue = append(l.queue, moment{p: over, due: tm.Due})
+			if l.works {
+				l.queue = append(l.queue, moment{p: &event.TaskAssigned{Task: over.Task, Assignee: "usr_1"}, due: l.t.at.Add(time.Minute)},
+					moment{p: &event.TaskDecided{Task: over.Task}, due: l.t.at.Add(2 * time.Minute)})
+			}
 		}
 	}
 	for _, e := range d.Effects {
@@ -94,19 +114,24 @@ func (l *life) step(m moment) {
 	}
 }
 
+// task is a task by its id.
+func (l *life) task(id string) *task.Task {
+	for _, ts := range l.t.snap.Tasks {
+		for _, t := range ts {
+			if t.ID == id {
+				return t
+			}
+		}
+	}
+	return nil
+}
+
 // asked are the automations behind a task.
 func (l *life) asked(id string) []string {
 	var out []string
-	for _, ts := range l.t.snap.Tasks {
-		for _, t := range ts {
-			if t.ID != id {
-				continue
-			}
-			for _, r := range t.Reasons {
-				if r.Automation != "" {
-					out = append(out, r.Automation)
-				}
-			}
+	for _, r := range l.task(id).Reasons {
+		if r.Automation != "" {
+			out = append(out, r.Automation)
 		}
 	}
 	return out
@@ -120,10 +145,10 @@ func TestLoopsAreClaimed(t *testing.T) {
 		c := drawn(t)
 		var rows []string
 		for i := range 3 + c(5) {
-			on := c.of("order.placed", "order.accepted", "order.ready", "task.overdue", "task.overdue", "effect.failed")
+			on := c.of("order.placed", "order.accepted", "order.ready", "task.overdue", "task.overdue", "task.decided", "task.assigned", "effect.failed")
 			when := "-"
 			switch {
-			case on == "task.overdue" && c(2) == 0:
+			case strings.HasPrefix(on, "task.") && c(2) == 0:
 				when = c.of(`task.kind == "review"`, `task.kind == "task"`, `task.queue == "ops"`, `task.queue != "ops"`)
 			case on == "effect.failed" && c(2) == 0:
 				when = c.of(`effect.purpose != "one"`, `effect.purpose == "two"`, `effect.destination == "erp"`)
@@ -135,7 +160,7 @@ func TestLoopsAreClaimed(t *testing.T) {
 			rows = append(rows, fmt.Sprintf("a%d | %s | %s | %s", i, on, when, step))
 		}
 		as := set(t, rows...)
-		l := live(as, 60)
+		l := live(as, 60, c(2) == 0)
 		graph := make([][]edge, len(as))
 		for pair := range l.led {
 			from := slices.IndexFunc(as, func(a *automation.Automation) bool { return a.Name == pair[0] })
