@@ -27,7 +27,8 @@ type Report struct {
 // Automation is what became of one candidate.
 type Automation struct {
 	Name       string  `json:"name"`
-	Version    string  `json:"version"`
+	Version    string  `json:"version"`          // hash of the text, shortened
+	N          int64   `json:"number,omitempty"` // of the version that has this text; 0 = none
 	On         string  `json:"on"`
 	Considered int64   `json:"considered"`
 	Fired      int64   `json:"fired"`

@@ -69,12 +69,30 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	rep := r.report()
+	if err := number(ctx, o.DB, set, rep); err != nil {
+		return nil, err
+	}
 	rep.Fold, rep.FoldWhy = "light", "the candidates read orders, counts and velocities"
 	if need.full != "" {
 		rep.Fold, rep.FoldWhy = "full", need.full
 	}
 	rep.Seconds = time.Since(start).Seconds()
 	return rep, nil
+}
+
+// number finds which versions were tried; a text that is not saved has none.
+func number(ctx context.Context, db Reader, set *automation.Set, rep *Report) error {
+	return db.View(ctx, func(tx *store.Tx) error {
+		for i := range rep.Automations {
+			a := &rep.Automations[i]
+			versions, err := tx.VersionsByText("automation", a.Name)
+			if err != nil {
+				return err
+			}
+			a.N = versions[set.Get(a.Name).Hash]
+		}
+		return nil
+	})
 }
 
 // candidateSet makes the set that is asked. What is switched off is asked as if it were in shadow.

@@ -51,7 +51,11 @@ func (r *Report) WriteText(w io.Writer, zone *time.Location) {
 
 func (a *Automation) write(w io.Writer, zone *time.Location) {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
-	say("\n%s (%s, on %s)\n", a.Name, a.Version, a.On)
+	version := "not saved"
+	if a.N > 0 {
+		version = fmt.Sprintf("version %d", a.N)
+	}
+	say("\n%s (%s, on %s)\n", a.Name, version, a.On)
 	say("  asked %s, would have fired %d (%s), could not tell %d\n", count(a.Considered, "time"), a.Fired, percent(ratio(a.Fired, a.Considered)), a.Unknown)
 	for _, u := range a.UnknownFor {
 		say("    could not tell %s: %s\n", count(u.N, "time"), u.Text)

@@ -39,6 +39,7 @@ type backtestView struct {
 	Running *backtest.Running
 	Result  *backtest.Result
 	R       *backtest.Automation // of the result
+	N       int64                // number of the version that was tried; 0 = it is not saved
 	Values  map[string]string
 	Errors  map[string]string
 }
@@ -62,12 +63,16 @@ func (c *Console) showBacktest(w http.ResponseWriter, r *http.Request, status in
 		return fault.New(fault.NotFound, "console.backtest", "backtests are not available on this server")
 	}
 	found := false
+	var numbers map[string]int64
 	err := c.Read.View(r.Context(), func(tx *store.Tx) error {
 		texts, err := tx.PolicyTexts(kindAutomation)
 		for _, t := range texts {
 			if t.Name == name {
 				v.A, found = readAutomation(t), true
 			}
+		}
+		if err == nil {
+			numbers, err = tx.VersionsByText(kindAutomation, name)
 		}
 		return err
 	})
@@ -98,6 +103,7 @@ func (c *Console) showBacktest(w http.ResponseWriter, r *http.Request, status in
 	}
 	if ok {
 		v.result(res)
+		v.N = numbers[res.Version]
 		if len(v.Values) == 0 { // as it was run last
 			v.Values["since"], v.Values["until"], v.Values["capacity"] = res.Since, res.Until, capacityOf(res)
 		}

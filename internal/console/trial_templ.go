@@ -120,7 +120,7 @@ func editFindingsView(v editFindings) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if len(v.Report.Findings) == 0 {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "It can fire, sets off no circle, and no other automation wants something else of the same order. ")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "It can fire, sets off no circle within Orderly, and no other automation wants something else of the same order. ")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
