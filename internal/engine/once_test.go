@@ -173,6 +173,7 @@ type cutting struct {
 	*outside
 	url  string
 	once sync.Once
+	cut  chan struct{} // closed when it is done
 }
 
 func (c *cutting) Mailer(context.Context, string) (connect.Mailer, error) { return c, nil }
@@ -181,12 +182,13 @@ func (c *cutting) Mailer(context.Context, string) (connect.Mailer, error) { retu
 func (c *cutting) Send(ctx context.Context, m connect.Message) (connect.Receipt, error) {
 	rec, err := c.m.Send(ctx, m)
 	c.once.Do(func() {
+		defer close(c.cut)
 		var conn *pgx.Conn
 		if conn, err = pgx.Connect(ctx, c.url); err != nil {
 			return
 		}
 		defer conn.Close(ctx)
-		_, err = conn.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+		_, err = conn.Exec(ctx, "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
 	})
 	return rec, err
 }
@@ -197,7 +199,13 @@ func TestACutConnectionDoesNotForgetWhatWasSent(t *testing.T) {
 	url := pgtest.URL(t)
 	r := mailShop(t, url)
 	r.decided(placed("1", "MUG", 2))
-	r.node(engine.Options{Ports: &cutting{outside: out, url: url}, Schedule: quick})
+	cut := &cutting{outside: out, url: url, cut: make(chan struct{})}
+	r.node(engine.Options{Ports: cut, Schedule: quick})
+	select {
+	case <-cut.cut: // a question of this test that is cut in its middle would be an error
+	case <-time.After(time.Minute):
+		t.Fatal("no message left")
+	}
 	r.mailsDone(1)
 	out.once(t)
 }
