@@ -108,6 +108,7 @@ func TestStatesOpenAndEnd(t *testing.T) {
 				r.out.mu.Lock()
 				delete(r.out.fail, "wms")
 				r.out.mu.Unlock()
+				r.recorded()
 				r.pass(2 * time.Hour)
 				r.settle()
 			},

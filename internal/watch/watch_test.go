@@ -264,6 +264,23 @@ func (r *rig) settle(but ...string) {
 	}
 }
 
+// recorded waits until no attempt is under way. What comes of one that the clock passes is due after that time.
+func (r *rig) recorded() {
+	r.t.Helper()
+	for limit := time.Now().Add(20 * time.Second); ; <-time.Tick(time.Millisecond) {
+		var n int
+		err := r.db.View(r.t.Context(), func(tx *store.Tx) error {
+			return tx.QueryRow("SELECT count(*) FROM effect WHERE state = 'claimed'").Scan(&n)
+		})
+		if err != nil || time.Now().After(limit) {
+			r.t.Fatalf("%d attempts under way: %v", n, err)
+		}
+		if n == 0 {
+			return
+		}
+	}
+}
+
 // busy lets orders come from sources for a while.
 func (r *rig) busy(d time.Duration, sources ...string) {
 	r.t.Helper()
