@@ -78,6 +78,16 @@ func group(c *cobra.Command, subs ...*cobra.Command) *cobra.Command {
 		return nil
 	}
 	c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	c.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if cmd != c {
+			return &usageError{err}
+		}
+		var names []string
+		for _, sub := range subs {
+			names = append(names, sub.Name())
+		}
+		return usagef("%s needs a command before its flags: %s", cmd.CommandPath(), strings.Join(names, ", "))
+	})
 	c.AddCommand(subs...)
 	return c
 }

@@ -41,8 +41,7 @@ func unfit(format string, args ...any) error {
 
 // order is how the keys of an automation follow each other.
 func after(key string) []string {
-	all := []string{"automation", "owner", "why", "on", "schedule", "when", "do", "mode", "share", "canary", "limits", "expect", "tests"}
-	return all[:max(slices.Index(all, key), 0)]
+	return topKeys[:max(slices.Index(topKeys, key), 0)]
 }
 
 // Apply returns the text with the change made. Currency is the shop's, for amounts that are new.

@@ -78,9 +78,11 @@ func placed(d *yamltext.Doc, at string) (string, bool) {
 
 // Apply makes a change and lets follow what hangs on the setting that it changes.
 func (t *Template) Apply(c Change, text, currency string) (string, error) {
-	for _, s := range t.Settings {
-		if err := s.fits(c); err != nil {
-			return "", err
+	if d, err := yamltext.Parse(text); err == nil {
+		for _, s := range t.Left(d) {
+			if err := s.fits(c); err != nil {
+				return "", err
+			}
 		}
 	}
 	next, err := c.Apply(text, currency)

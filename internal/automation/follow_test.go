@@ -199,3 +199,38 @@ tests:
 		}
 	}
 }
+
+// TestSettingsThatAreLeft: a setting is shown while its place is about the same; where a person made something else of it,
+// its label would lie.
+func TestSettingsThatAreLeft(t *testing.T) {
+	ts, err := Templates(os.DirFS("../../examples/templates"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tpl, err := TemplateNamed(ts, "large-line")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := tpl.Begin("kim@shop.example", Names{})
+	for _, c := range []struct {
+		change Change
+		left   int
+	}{
+		{Change{}, len(tpl.Settings)},
+		{Change{Do: "part-text", At: "when", Value: `order.total > money("5", "EUR")`}, len(tpl.Settings) - 1},
+	} {
+		now := text
+		if c.change.Do != "" {
+			if now, err = tpl.Apply(c.change, text, "EUR"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d, err := yamltext.Parse(now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(tpl.Left(d)); got != c.left {
+			t.Errorf("after %q %d settings of %d are left, want %d:\n%s", c.change.Do, got, len(tpl.Settings), c.left, now)
+		}
+	}
+}

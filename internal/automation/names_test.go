@@ -1,10 +1,13 @@
 package automation_test
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"orderly.example/orderly/internal/automation"
+	"orderly.example/orderly/internal/fault"
 )
 
 // TestNamesAreLookedUp: every name of something outside of a text is known with its place, also inside other steps,
@@ -86,5 +89,28 @@ do:
 	}
 	if len(ps) != len(want) {
 		t.Errorf("%d problems", len(ps))
+	}
+}
+
+// TestMistakesAreToldShort: problems stand in the order of the lines; a word that is nearly right is answered with the right one alone.
+func TestMistakesAreToldShort(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"on: order.placd\ndo: [ { tag: x } ]\n", `x.yaml:4:5 there is no event type "order.placd"; did you mean order.placed?`},
+		{"on: order.placed\ndo:\n  - hodl: { queue: risk, reason: x }\n", "x.yaml:6:5 there is no step hodl; did you mean hold?"},
+		{"on: order.placed\nlimits: { per_hour: -1 }\nwhen: order.totl > 3\nmode: asleep\ndo: []\n", "x.yaml:5:21 must be"},
+	} {
+		_, err := automation.Parse("x.yaml", []byte("automation: x\nowner: kim@shop.example\nwhy: A sample.\n"+c.text))
+		fe, ok := errors.AsType[*fault.Error](err)
+		if !ok || len(fe.Problems) == 0 {
+			t.Fatalf("%q: %v", c.text, err)
+		}
+		if got := fe.Problems[0].Pointer + " " + fe.Problems[0].Message; !strings.HasPrefix(got, c.want) || len(got) > 120 {
+			t.Errorf("%s", got)
+		}
+		for i, p := range fe.Problems[1:] {
+			if p.Pointer < fe.Problems[i].Pointer {
+				t.Errorf("%s is told after %s", p.Pointer, fe.Problems[i].Pointer)
+			}
+		}
 	}
 }

@@ -21,7 +21,7 @@ const maxOffers = 60
 
 // topDocs say what the keys of an automation are for.
 var topDocs = map[string]string{
-	"automation": "its name: lower-case words joined by dashes", "owner": "mail address of who is told and who decides", "why": "why it exists",
+	"automation": "its name: lower-case words joined by dashes", "owner": "mail address of who is told and who decides", "why": "why it exists", "template": "what it was made from, whose settings the editor shows",
 	"on": "what sets it off", "schedule": "the times, when on is schedule", "when": "the condition", "do": "the steps", "mode": "draft, shadow, canary, active or paused",
 	"share": "share of the orders of a canary, like 10%", "canary": "how a canary is watched", "limits": "how far it may go", "expect": "how often it should fire", "tests": "example events and what should come of them",
 }

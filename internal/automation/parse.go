@@ -83,7 +83,7 @@ func ParseFS(fsys fs.FS) ([]*Automation, error) {
 }
 
 // topKeys are the keys of an automation.
-var topKeys = []string{"automation", "owner", "why", "on", "schedule", "when", "do", "mode", "share", "canary", "limits", "expect", "tests"}
+var topKeys = []string{"automation", "owner", "why", "template", "on", "schedule", "when", "do", "mode", "share", "canary", "limits", "expect", "tests"}
 
 // automation fills a from the top of the text.
 func (d *doc) automation(a *Automation, root *mapping) {
@@ -98,6 +98,9 @@ func (d *doc) automation(a *Automation, root *mapping) {
 		d.add(root.at("owner"), "the owner must be a mail address, like risk@shop.example, got %q", a.Owner)
 	}
 	a.Why = d.prose(root, "why", true)
+	if s, ok := d.text(root, "template"); ok && !kebab(s) {
+		d.add(root.at("template"), "names the template that it was made from, like hold-large, got %q", s)
+	}
 	known := d.trigger(a, root)
 	d.mode(a, root)
 	d.watch(a, root)
@@ -252,6 +255,14 @@ func number(s string, limit int) (int, bool) {
 		n = n*10 + int(s[i]-'0')
 	}
 	return n, s != "" && (s[0] != '0' || s == "0") && n <= limit
+}
+
+// meantOr names the candidate that a word is nearly, or else all there are.
+func meantOr(word string, candidates []string, they string) string {
+	if near := didYouMean(word, candidates); near != "" {
+		return near
+	}
+	return "; " + they + " " + strings.Join(candidates, ", ")
 }
 
 func didYouMean(word string, candidates []string) string {

@@ -114,7 +114,7 @@ func (d *doc) waitFor(a *Automation, m *mapping, p *place) Action {
 	known := schema.KnownEvent(x.Event) && !slices.Contains([]string{OnSchedule, OnAbsence, "day.ended"}, x.Event)
 	if x.Event != "" && !known {
 		types := awaitable()
-		d.add(m.at("event"), "there is no event type %q to wait for%s; the types are %s", x.Event, didYouMean(x.Event, types), strings.Join(types, ", "))
+		d.add(m.at("event"), "there is no event type %q to wait for%s", x.Event, meantOr(x.Event, types, "the types are"))
 	}
 	x.Same = SameSubject
 	if ours {

@@ -90,7 +90,7 @@ func (d *doc) step(a *Automation, n node, p *place) (Step, bool) {
 		if slices.Contains(later, name) {
 			d.add(n, "the step %s is not available yet; available are %s", name, kindNames())
 		} else {
-			d.add(n, "there is no step %s%s; available are %s", name, didYouMean(name, strings.Split(kindNames(), ", ")), kindNames())
+			d.add(n, "there is no step %s%s", name, meantOr(name, strings.Split(kindNames(), ", "), "available are"))
 		}
 		return Step{}, false
 	}

@@ -163,6 +163,29 @@ func (s Setting) Takes(d *yamltext.Doc) ArgType {
 	return ""
 }
 
+// Left are the settings that still have their place in a text: the step or the test that they were about stands there.
+func (t *Template) Left(d *yamltext.Doc) []Setting {
+	own, err := yamltext.Parse(t.Text)
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(t.Settings), func(s Setting) bool {
+		if !s.there(d) {
+			return true
+		}
+		if s.Arg != "" {
+			was, _ := StepOf(own, s.At)
+			is, _ := StepOf(d, s.At)
+			return was.Kind != is.Kind
+		}
+		if !s.InPart {
+			return false
+		}
+		was, is := s.PartIn(own), s.PartIn(d)
+		return was == nil || was.Op != is.Op || SubjectOf(was.Left) != SubjectOf(is.Left)
+	})
+}
+
 // holds is what stands at the place of the setting.
 func (s Setting) holds(d *yamltext.Doc) string {
 	at := s.At
@@ -177,7 +200,7 @@ func (s Setting) holds(d *yamltext.Doc) string {
 // shop's first of the kind stands instead.
 func (t *Template) Begin(owner string, names Names) string {
 	text := t.Text
-	for _, c := range []Change{{Do: "set", At: "owner", Value: owner}, {Do: "set", At: "mode", Value: string(Draft)}} {
+	for _, c := range []Change{{Do: "set", At: "owner", Value: owner}, {Do: "set", At: "template", Value: t.Name}, {Do: "set", At: "mode", Value: string(Draft)}} {
 		if out, err := c.Apply(text, ""); err == nil {
 			text = out
 		}

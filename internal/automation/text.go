@@ -1,6 +1,7 @@
 package automation
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -78,7 +79,23 @@ func (d *doc) err() error {
 	}
 	e := fault.New(fault.Invalid, "automation.Parse", "%s is not a valid automation", d.file)
 	e.Problems = d.ps
+	slices.SortStableFunc(e.Problems, func(a, b fault.Problem) int { // as a person goes through them
+		la, ca := placeOf(a.Pointer)
+		lb, cb := placeOf(b.Pointer)
+		return cmp.Or(cmp.Compare(la, lb), cmp.Compare(ca, cb))
+	})
 	return e
+}
+
+// placeOf is the line and the column at the end of a pointer.
+func placeOf(pointer string) (line, col int) {
+	parts := strings.Split(pointer, ":")
+	if len(parts) < 3 {
+		return 0, 0
+	}
+	line, _ = strconv.Atoi(parts[len(parts)-2])
+	col, _ = strconv.Atoi(parts[len(parts)-1])
+	return line, col
 }
 
 func asFault(err error) *fault.Error {

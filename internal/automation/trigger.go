@@ -147,7 +147,7 @@ func (d *doc) trigger(a *Automation, root *mapping) bool {
 	}
 	if !schema.KnownEvent(a.On) {
 		types := triggers()
-		d.add(n, "there is no event type %q%s; the types are %s", a.On, didYouMean(a.On, types), strings.Join(types, ", "))
+		d.add(n, "there is no event type %q%s", a.On, meantOr(a.On, types, "the types are"))
 		return false
 	}
 	return true
@@ -203,7 +203,7 @@ func (d *doc) absence(a *Automation, m *mapping) bool {
 		}
 		switch known := orderTriggers(); {
 		case !schema.KnownEvent(e):
-			d.add(m.at(key), "there is no event type %q%s; the types are %s", e, didYouMean(e, known), strings.Join(known, ", "))
+			d.add(m.at(key), "there is no event type %q%s", e, meantOr(e, known, "the types are"))
 		case !schema.IsOrderEvent(e) || e == OnAbsence:
 			d.add(m.at(key), "%s is not about an order, and an absence is noticed for an order; the types are %s", e, strings.Join(known, ", "))
 		}

@@ -24,7 +24,7 @@ type builder struct {
 	Doc      *yamltext.Doc // nil when the text cannot be followed
 	Sentence string
 	Problems []problem
-	Template *automation.Template
+	Template *automation.Template // that the text was made from and still has settings of; nil: none
 	Lists    lists
 	Examples []example
 	event    string // event type whose fields conditions may read
@@ -42,27 +42,36 @@ func findTemplate(name string) (*automation.Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range ts {
-		if t.Name == name {
-			return t, nil
-		}
+	return automation.TemplateNamed(ts, name)
+}
+
+// templateOf is the template that a text was made from, if it still has settings of it; nil for none, and where a later
+// program has no such template.
+func templateOf(d *yamltext.Doc) (*automation.Template, error) {
+	n := d.At("template")
+	if n == nil || n.Kind != yamltext.Scalar {
+		return nil, nil
 	}
-	return nil, fault.New(fault.NotFound, "console.editor", "there is no template %q", name)
+	t, err := findTemplate(n.Value)
+	switch {
+	case fault.KindOf(err) == fault.NotFound:
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case len(t.Left(d)) == 0:
+		return nil, nil
+	}
+	return t, nil
 }
 
 var requiredKey = regexp.MustCompile(`^([a-z_]+) is required`)
 
 // builder reads a text for the builder, with its problems where they belong.
-func (c *Console) builder(r *http.Request, text, template string) (*builder, error) {
+func (c *Console) builder(r *http.Request, text string) (*builder, error) {
 	b := &builder{at: map[string][]string{}}
 	var err error
 	if b.Lists, err = c.lists(r); err != nil {
 		return nil, err
-	}
-	if template != "" {
-		if b.Template, err = findTemplate(template); err != nil {
-			return nil, err
-		}
 	}
 	b.Doc, err = yamltext.Parse(text)
 	if err != nil || b.Doc.Root.Kind != yamltext.Map {
@@ -70,6 +79,9 @@ func (c *Console) builder(r *http.Request, text, template string) (*builder, err
 		b.Sentence = "What it amounts to is said here once the text can be read."
 	} else {
 		b.Sentence = automation.Sentence(b.Doc)
+		if b.Template, err = templateOf(b.Doc); err != nil {
+			return nil, err
+		}
 		b.event = b.value("on")
 		if b.event == "schedule" {
 			b.event = automation.OnSchedule

@@ -23,19 +23,18 @@ const maxEdit = 256 << 10
 
 // editorPage is the editor of one automation.
 type editorPage struct {
-	Page     ui.PageView
-	Name     string // as it is in the policy; "" = a new one
-	Was      string // hash of the text the edit began from
-	Text     string
-	Reason   string
-	B        *builder
-	Theirs   *store.Version // what somebody else saved meanwhile
-	Diff     []yamltext.Line
-	Refused  []string // problems of a save that are no problems of the text
-	Failing  bool     // offer to save although tests fail
-	Template string
-	Back     string
-	CanTry   bool // on the past
+	Page    ui.PageView
+	Name    string // as it is in the policy; "" = a new one
+	Was     string // hash of the text the edit began from
+	Text    string
+	Reason  string
+	B       *builder
+	Theirs  *store.Version // what somebody else saved meanwhile
+	Diff    []yamltext.Line
+	Refused []string // problems of a save that are no problems of the text
+	Failing bool     // offer to save although tests fail
+	Back    string
+	CanTry  bool // on the past
 }
 
 // blankText is what a new automation begins with.
@@ -55,7 +54,7 @@ func blankText(owner, on string) string {
 func (c *Console) newEditor(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	u, _ := access.UserFrom(r.Context())
-	text, template := "", q.Get("template")
+	text := ""
 	switch {
 	case q.Get("from") != "":
 		t, err := c.automationText(r, q.Get("from"))
@@ -63,8 +62,8 @@ func (c *Console) newEditor(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		text = duplicate(t)
-	case template != "":
-		t, err := findTemplate(template)
+	case q.Get("template") != "":
+		t, err := findTemplate(q.Get("template"))
 		if err != nil {
 			return err
 		}
@@ -78,7 +77,7 @@ func (c *Console) newEditor(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return c.chooseEditor(w, r)
 	}
-	return c.showEditor(w, r, http.StatusOK, editorPage{Text: text, Template: template, Back: "/automations", Reason: "new automation"})
+	return c.showEditor(w, r, http.StatusOK, editorPage{Text: text, Back: "/automations", Reason: "new automation"})
 }
 
 // chooseEditor offers what an automation may begin from.
@@ -149,7 +148,7 @@ func (c *Console) editor(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (c *Console) showEditor(w http.ResponseWriter, r *http.Request, status int, v editorPage) (err error) {
-	if v.B, err = c.builder(r, v.Text, v.Template); err != nil {
+	if v.B, err = c.builder(r, v.Text); err != nil {
 		return err
 	}
 	v.CanTry = c.Backtest != nil
@@ -188,9 +187,8 @@ func (c *Console) checkEdit(w http.ResponseWriter, r *http.Request) error {
 		return fault.New(fault.Invalid, "console.edit", "the text is too long")
 	}
 	var in struct {
-		Text     string
-		Template string
-		Change   *automation.Change
+		Text   string
+		Change *automation.Change
 	}
 	if err := json.Unmarshal(raw, &in); err != nil {
 		return fault.New(fault.Invalid, "console.edit", "the request cannot be read")
@@ -201,12 +199,14 @@ func (c *Console) checkEdit(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		apply := in.Change.Apply
-		if in.Template != "" { // what hangs on its settings follows
-			t, err := findTemplate(in.Template)
+		if d, err := yamltext.Parse(in.Text); err == nil { // what hangs on the settings of a template follows
+			t, err := templateOf(d)
 			if err != nil {
 				return err
 			}
-			apply = func(text, currency string) (string, error) { return t.Apply(*in.Change, text, currency) }
+			if t != nil {
+				apply = func(text, currency string) (string, error) { return t.Apply(*in.Change, text, currency) }
+			}
 		}
 		text, err := apply(in.Text, c.Shop().Currency)
 		switch fault.KindOf(err) {
@@ -219,7 +219,7 @@ func (c *Console) checkEdit(w http.ResponseWriter, r *http.Request) error {
 			out.Text = text
 		}
 	}
-	b, err := c.builder(r, out.Text, in.Template)
+	b, err := c.builder(r, out.Text)
 	if err != nil {
 		return err
 	}
@@ -240,7 +240,7 @@ func (c *Console) saveEdit(w http.ResponseWriter, r *http.Request) error {
 	}
 	v := editorPage{
 		Name: r.PostFormValue("name"), Was: r.PostFormValue("was"), Text: strings.ReplaceAll(r.PostFormValue("text"), "\r\n", "\n"),
-		Reason: strings.TrimSpace(r.PostFormValue("reason")), Template: r.PostFormValue("template"), Back: "/automations",
+		Reason: strings.TrimSpace(r.PostFormValue("reason")), Back: "/automations",
 	}
 	if v.Name != "" {
 		v.Back += "/" + pathEscape(v.Name)

@@ -168,6 +168,11 @@ func expectOptions() []ui.Option {
 	return out
 }
 
+// exampleOf is an example that was run as a test.
+func exampleOf(t proof.TestResult) example {
+	return example{Name: t.Name, Expect: automation.ExpectationOf(t.Expect), Run: &t.Run}
+}
+
 // happened says what came of an example, in a sentence.
 func (x example) happened() string {
 	if x.Run.NoCase {

@@ -48,6 +48,12 @@ func TestTemplateInTheBrowser(t *testing.T) {
 	b.choose(`#b-when--set---v`, "5")
 	b.contains(b.text(), `velocity("order.placed", "order.device", "7d") >= 5`, `reason: "the number of earlier orders from the same device within 7d is at least 5"`, `"order.device", "7d")': 4`)
 	b.saveEdit("as we need it", `location.pathname === "/automations/hold-velocity"`)
+	// The settings of the template are there later, too, and what hangs on them still follows.
+	b.open("/automations/hold-velocity/edit")
+	b.until(`document.querySelector("#b-on") && document.querySelector("#gutter span")`)
+	b.choose(`#b-when--set---v`, "7")
+	b.contains(b.text(), "template: hold-velocity", `"order.device", "7d") >= 7`, "within 7d is at least 7", `"order.device", "7d")': 6`)
+	b.saveEdit("more patience", `location.pathname === "/automations/hold-velocity"`)
 	b.open("/editor?template=large-line")
 	b.until(`document.querySelector("#b-on") && document.querySelector("#gutter span")`)
 	b.choose(`#b-when--set-0--v`, "1")

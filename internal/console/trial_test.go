@@ -44,7 +44,7 @@ func TestEditorTriesBeforeSaving(t *testing.T) {
 	s.until(`document.querySelector("#offers").hidden && document.querySelector("#text").value.includes("order.units > 0 && order.total\n")`)
 	s.do(chromedp.KeyEvent(` > money("20", "EUR")`))
 	// Findings of the text as it stands: the conflict with the order that shows it, and the test beside it.
-	s.until(`["Conflict", "Release small", "Example: an order of", "Test fails", "1 test"].every((w) => document.querySelector("#findings").innerText.includes(w))`)
+	s.until(`["Conflict", "Release small", "Example: an order of", "Example fails", "1 test"].every((w) => document.querySelector("#findings").innerText.includes(w))`)
 	var links int
 	s.eval(`document.querySelectorAll('#findings a[href="/automations/release-small"][target=_blank]').length`, &links)
 	if links == 0 {

@@ -18,7 +18,8 @@ import (
 // facts and the version that were stored with the decision.
 type Explanation struct {
 	Automation string          `json:"automation"`
-	Version    string          `json:"version"`
+	Version    int64           `json:"version,omitempty"` // counted from 1 for each automation
+	Hash       string          `json:"hash"`              // of the version's text
 	Owner      string          `json:"owner"`
 	Why        string          `json:"why"` // the reason the automation exists
 	EventID    string          `json:"event_id"`
@@ -123,8 +124,12 @@ func (e *Engine) explain(tx *store.Tx, ev store.EventRow, set *automation.Set, n
 		if name != "" && a.Name != name {
 			continue
 		}
+		numbers, err := tx.VersionsByText(KindAutomation, a.Name)
+		if err != nil {
+			return nil, err
+		}
 		x := Explanation{
-			Automation: a.Name, Version: a.Hash[:10], Owner: a.Owner, Why: a.Why, EventID: ev.ID, EventType: ev.Type, At: ev.At,
+			Automation: a.Name, Version: numbers[a.Hash], Hash: a.Hash[:10], Owner: a.Owner, Why: a.Why, EventID: ev.ID, EventType: ev.Type, At: ev.At,
 			Mode: a.Mode, Outcome: "not fired", Condition: a.Condition.Source(), Tree: a.Condition.Explain(facts),
 		}
 		for _, c := range trace.Automations {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"orderly.example/orderly/internal/atlas"
 	"orderly.example/orderly/internal/automation"
@@ -57,7 +58,7 @@ type Finding struct {
 	Kind        Kind     `json:"kind"`
 	Severity    Severity `json:"severity"`
 	Automations []string `json:"automations"`
-	At          []string `json:"at"` // file:line of what it is about, one for each
+	At          []string `json:"at"` // file:line, or file:line:column, of what it is about, one for each
 	Message     string   `json:"message"`
 	Witness     *Witness `json:"witness,omitempty"`
 	Tag         *Tag     `json:"tag,omitempty"`     // that it is about
@@ -207,14 +208,15 @@ type subject struct {
 
 func (a *subject) at(line int) string { return fmt.Sprintf("%s:%d", a.File, max(line, 1)) }
 
-// whenLine is where the condition stands.
-func (a *subject) whenLine() int {
+// atWhen is where the condition stands, as file:line:column.
+func (a *subject) atWhen() string {
 	for i, l := range strings.Split(a.Text, "\n") {
-		if strings.HasPrefix(l, "when:") {
-			return i + 1
+		if v, ok := strings.CutPrefix(l, "when:"); ok {
+			v = strings.TrimLeft(v, " \t")
+			return fmt.Sprintf("%s:%d:%d", a.File, i+1, 1+utf8.RuneCountInString(l)-utf8.RuneCountInString(v))
 		}
 	}
-	return 1
+	return a.at(1)
 }
 
 type checker struct {
@@ -262,7 +264,7 @@ func (c *checker) alone(a *subject) {
 	if !c.concerns(a) {
 		return
 	}
-	f := Finding{Automations: []string{a.Name}, At: []string{a.at(a.whenLine())}}
+	f := Finding{Automations: []string{a.Name}, At: []string{a.atWhen()}}
 	if a.verdict == rule.Impossible {
 		f.Kind, f.Severity, f.Message = Never, Error, "its condition cannot be true, whatever comes"+c.culprit(a.Condition)
 		c.add(f)
@@ -427,7 +429,7 @@ func (c *checker) shadows(as []*subject) {
 				continue // two that do the same: the later one is told
 			}
 			c.add(Finding{
-				Kind: Shadowed, Severity: Warning, Automations: []string{b.Name, a.Name}, At: []string{b.at(b.whenLine()), a.at(a.whenLine())},
+				Kind: Shadowed, Severity: Warning, Automations: []string{b.Name, a.Name}, At: []string{b.atWhen(), a.atWhen()},
 				Message: fmt.Sprintf("whenever %s fires, %s fires too and does all that it does%s", named(b.Name), named(a.Name), extra),
 			})
 			break

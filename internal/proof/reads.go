@@ -19,7 +19,7 @@ func triable(on string) bool {
 // unwritten looks for data that an automation reads and nothing writes.
 func (c *checker) unwritten(a *subject) {
 	add := func(message string) {
-		c.add(Finding{Kind: Unwritten, Severity: Warning, Automations: []string{a.Name}, At: []string{a.at(a.whenLine())}, Message: message})
+		c.add(Finding{Kind: Unwritten, Severity: Warning, Automations: []string{a.Name}, At: []string{a.atWhen()}, Message: message})
 	}
 	fields, _ := a.StepReads()
 	fields = append(fields, a.Condition.Fields()...)
@@ -86,7 +86,7 @@ func (c *checker) tags(a *subject) {
 				of = "of the customer, which no automation gives"
 			}
 			c.add(Finding{
-				Kind: Open, Severity: Note, Automations: []string{a.Name}, At: []string{a.at(a.whenLine())}, Tag: &Tag{List: list, Value: tag},
+				Kind: Open, Severity: Note, Automations: []string{a.Name}, At: []string{a.atWhen()}, Tag: &Tag{List: list, Value: tag},
 				Message: fmt.Sprintf("it looks for the tag %q %s: whether orders come with it is not decided", tag, of),
 			})
 		}

@@ -18,6 +18,9 @@ type TestResult struct {
 	Name       string `json:"name"`
 	OK         bool   `json:"ok"`
 	Problem    string `json:"problem,omitempty"` // why it failed, in a sentence
+
+	Expect rule.Outcome `json:"-"`
+	Run    Run          `json:"-"`
 }
 
 // At is where the test stands, as file:line.
@@ -29,8 +32,10 @@ func Tests(settings decide.Settings, as []*automation.Automation) []TestResult {
 	for _, a := range as {
 		for i := range a.Tests {
 			t := &a.Tests[i]
-			problem := RunTest(settings, a, t)
-			out = append(out, TestResult{Automation: a.Name, File: a.File, Line: t.Line, Name: t.Name, OK: problem == "", Problem: problem})
+			run := RunOf(settings, a, t)
+			out = append(out, TestResult{
+				Automation: a.Name, File: a.File, Line: t.Line, Name: t.Name, OK: run.Problem == "", Problem: run.Problem, Expect: t.Expect, Run: run,
+			})
 		}
 	}
 	return out
@@ -49,12 +54,6 @@ type Run struct {
 	Missing []string // of what it should have done
 	Problem string   // why the test failed, in a sentence; "" when it passed
 	NoCase  bool     // what the test tells cannot happen; Problem says why
-}
-
-// RunTest decides the event of a test with its automation alone and says in a sentence what
-// came out otherwise than expected, or "".
-func RunTest(settings decide.Settings, a *automation.Automation, t *automation.Test) string {
-	return RunOf(settings, a, t).Problem
 }
 
 // RunOf decides the event of a test with its automation alone.

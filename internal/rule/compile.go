@@ -67,11 +67,10 @@ func knownEvent(opName, eventType string) error {
 	if schema.KnownEvent(eventType) {
 		return nil
 	}
-	msg := fmt.Sprintf("there is no event type %q", eventType)
 	if n := schema.Nearest(eventType, schema.Events()); n != "" {
-		msg += fmt.Sprintf("; did you mean %q?", n)
+		return fault.New(fault.Invalid, opName, "there is no event type %q; did you mean %q?", eventType, n)
 	}
-	return fault.New(fault.Invalid, opName, "%s; the types are %s", msg, strings.Join(schema.Events(), ", "))
+	return fault.New(fault.Invalid, opName, "there is no event type %q; the types are %s", eventType, strings.Join(schema.Events(), ", "))
 }
 
 func invalid(opName string, ps ...fault.Problem) error {

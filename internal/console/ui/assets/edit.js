@@ -117,7 +117,7 @@
       try {
         const r = await fetch("/editor/check", {
           method: "POST", headers: { "Content-Type": "application/json", Accept: "application/json" },
-          body: JSON.stringify({ text: before, template: root.dataset.template || "", change: job.act }),
+          body: JSON.stringify({ text: before, change: job.act }),
         });
         answer = await r.json();
         if (!r.ok) throw new Error(answer.message || "The server did not take it.");
