@@ -27,6 +27,7 @@ type Unasked struct {
 // have answered. Without a name it says why none was.
 func (e *Engine) Unasked(ctx context.Context, orderID, name string) (out Unasked, err error) {
 	var would *automation.Automation
+	var number int64 // of its version
 	err = e.db.View(ctx, func(tx *store.Tx) error {
 		would = nil
 		policy, err := e.currentPolicy(tx)
@@ -62,6 +63,11 @@ func (e *Engine) Unasked(ctx context.Context, orderID, name string) (out Unasked
 		out.Text = e.unasked(tx, a, came, events, zone)
 		if came != nil && a.On == "order.placed" {
 			would = a
+			numbers, err := tx.VersionsByText(KindAutomation, a.Name)
+			if err != nil {
+				return err
+			}
+			number = numbers[a.Hash]
 		}
 		if first != nil && a.Schedule == nil {
 			day := first.At.In(zone)
@@ -70,7 +76,7 @@ func (e *Engine) Unasked(ctx context.Context, orderID, name string) (out Unasked
 		return nil
 	})
 	if err == nil && would != nil {
-		out.Verdict, err = e.verdict(ctx, orderID, would)
+		out.Verdict, err = e.verdict(ctx, orderID, would, number)
 	}
 	return out, err
 }
@@ -81,7 +87,7 @@ const verdictTime = 5 * time.Second
 var errFound = errors.New("the order is found")
 
 // verdict asks an automation about an order as it was known when it was placed, as a backtest does.
-func (e *Engine) verdict(ctx context.Context, orderID string, a *automation.Automation) (x *Explanation, err error) {
+func (e *Engine) verdict(ctx context.Context, orderID string, a *automation.Automation, number int64) (x *Explanation, err error) {
 	ctx, cancel := context.WithTimeout(ctx, verdictTime)
 	defer cancel()
 	want := decide.Wanted{Velocities: a.Condition.Velocities()}
@@ -95,7 +101,7 @@ func (e *Engine) verdict(ctx context.Context, orderID string, a *automation.Auto
 			return nil
 		}
 		x = &Explanation{
-			Automation: a.Name, Version: a.Hash[:10], Owner: a.Owner, Why: a.Why, EventID: strings.Clone(row.ID), EventType: a.On, At: c.At,
+			Automation: a.Name, Version: number, Hash: a.Hash[:10], Owner: a.Owner, Why: a.Why, EventID: strings.Clone(row.ID), EventType: a.On, At: c.At,
 			Mode: a.Mode, Condition: a.Condition.Source(), Tree: a.Condition.Explain(c.Facts),
 		}
 		return errFound
