@@ -86,7 +86,9 @@ func TestProblemsOfTests(t *testing.T) {
 			if e == nil || len(e.Problems) == 0 {
 				t.Fatalf("accepted; want %q", tc.message)
 			}
-			if !slices.ContainsFunc(e.Problems, func(p fault.Problem) bool { return p.Pointer == "a.yaml:"+tc.at && strings.Contains(p.Message, tc.message) }) {
+			if !slices.ContainsFunc(e.Problems, func(p fault.Problem) bool {
+				return p.Pointer == "a.yaml:"+tc.at && strings.Contains(p.Message, tc.message)
+			}) {
 				t.Errorf("got %v, want %s: %s", e.Problems, tc.at, tc.message)
 			}
 		})
