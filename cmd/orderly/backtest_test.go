@@ -91,15 +91,18 @@ func TestBacktest(t *testing.T) {
 	body := ""
 	// The result is stored a moment before the run counts as over, and only then does the form come back.
 	done := func() bool {
-		return strings.Contains(body, "A sample to look at") && strings.Contains(body, "Run the backtest")
+		return strings.Contains(body, "Orders that would end otherwise") && strings.Contains(body, "Run the backtest")
 	}
 	for end := time.Now().Add(20 * time.Second); !done() && time.Now().Before(end); {
 		_, body, _ = s.do("GET", page, "")
 	}
-	for _, want := range []string{"Would be held", "more than 2 on 1 of 1 days", "web 2", "Fraud", "Precision", `href="/orders/ord_`, `value="2"`} {
+	for _, want := range []string{"Would be held", "more than 2 on 1 of 1 days", "web 2", "Fraud", "(precision ", `href="/orders/ord_`, `value="2"`} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the result does not say %q", want)
 		}
+	}
+	if rows := strings.Count(body, `<tr data-href="/orders/`); rows != 3 || strings.Contains(body, "Others that it fires for") {
+		t.Errorf("three orders stand there in %d rows", rows)
 	}
 	if c := s.stop(); c != 0 {
 		t.Errorf("exit %d", c)

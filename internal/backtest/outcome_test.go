@@ -80,7 +80,7 @@ func TestOutcomes(t *testing.T) {
 			}
 			var b bytes.Buffer
 			rep.WriteText(&b, time.UTC)
-			if said := strings.Contains(b.String(), backtest.Compared); said != (a.Holds || a.Releases) {
+			if said := strings.Contains(b.String(), backtest.Compared); said != (a.WouldHold+a.Undone+a.LetGo+a.NotHeld > 0) {
 				t.Errorf("%s: what is compared is said: %v\n%s", c.name, said, &b)
 			}
 		}

@@ -520,8 +520,8 @@ func (r *tally) notes() []string {
 	if r.drift > 0 {
 		out = append(out, fmt.Sprintf("%d recorded decisions could not be followed to the same state: master data was changed since", r.drift))
 	}
-	if len(r.bad) == 0 && len(r.list) > 0 {
-		out = append(out, "the history does not know how orders ended: no payment.disputed was recorded, so nothing is scored")
+	if len(r.bad) == 0 && slices.ContainsFunc(r.list, func(x *one) bool { return x.On == placed }) {
+		out = append(out, "nothing is scored, as the history does not know how orders ended: no payment was disputed (payment.disputed)")
 	}
 	return out
 }

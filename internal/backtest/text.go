@@ -1,6 +1,7 @@
 package backtest
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -8,14 +9,20 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/money"
+	"orderly.example/orderly/internal/schema"
 )
 
 // WriteText writes the report for a terminal. Times stand in a zone, which it names.
 func (r *Report) WriteText(w io.Writer, zone *time.Location) {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) } // a closed pipe is the reader's wish
-	if r.Events == 0 {
-		say("There is no history yet: nothing was recorded.\n")
+	switch {
+	case r.Events == 0:
+		say("There is no history yet, so there is nothing to try it on. Bring in old orders with \"orderly import orders FILE\", or let orders come.\n")
+		return
+	case r.Since.IsZero():
+		say("Nothing was recorded in this time, so there is nothing to report. Choose other days.\n")
 		return
 	}
 	say("%s to %s, times in %s: %d orders, %d recorded events, %.1f s\n", day(r.Since, zone), day(r.Until, zone), zone, r.Orders, r.Events, r.Seconds)
@@ -55,16 +62,24 @@ func (a *Automation) write(w io.Writer, zone *time.Location) {
 	if a.N > 0 {
 		version = fmt.Sprintf("version %d", a.N)
 	}
-	say("\n%s (%s, on %s)\n", a.Name, version, a.On)
-	say("  asked %s, would have fired %d (%s), could not tell %d\n", count(a.Considered, "time"), a.Fired, percent(ratio(a.Fired, a.Considered)), a.Unknown)
+	say("\n%s (%s, when %s)\n", a.Name, version, schema.EventLabel(a.On))
+	if why := a.Unasked(); why != "" {
+		say("  %s\n", why)
+		return
+	}
+	say("  asked %s, would have fired %d (%s)", count(a.Considered, "time"), a.Fired, percent(ratio(a.Fired, a.Considered)))
+	if a.Unknown > 0 {
+		say(", could not tell %d", a.Unknown)
+	}
+	say("\n")
 	for _, u := range a.UnknownFor {
 		say("    could not tell %s: %s\n", count(u.N, "time"), u.Text)
 	}
 	if a.FiredThen > 0 {
-		say("  an automation of this name fired %s then and acted on %d of them; now %d more would fire, %d would not\n", count(a.FiredThen, "time"), a.ActedThen, a.New, a.Gone)
+		say("  what had its name then fired %s and acted %s: %s\n", count(a.FiredThen, "time"), count(a.ActedThen, "time"), a.Against())
 	}
 	if len(a.Money) > 0 {
-		say("  orders it fires for%s\n", worth(a.Money))
+		say("  the orders it fires for are worth %s\n", list(a.Money))
 	}
 	for _, l := range a.Outcome() {
 		say("  %s\n", l)
@@ -90,9 +105,7 @@ func (a *Automation) write(w io.Writer, zone *time.Location) {
 		say("  by week from %s: %s\n", day(a.Weeks[0].Start, zone), bars(a.Weeks, zone))
 	}
 	writeSamples(w, zone, "a sample of the orders that would end otherwise", a.Changed)
-	others := slices.DeleteFunc(slices.Clone(a.Samples), func(s Sample) bool {
-		return slices.ContainsFunc(a.Changed, func(c Sample) bool { return c.Subject == s.Subject && c.At.Equal(s.At) })
-	})
+	others := a.Others()
 	title := "a sample of all it fires for"
 	if len(others) < len(a.Samples) {
 		title = "and of all it fires for"
@@ -100,23 +113,63 @@ func (a *Automation) write(w io.Writer, zone *time.Location) {
 	writeSamples(w, zone, title, others)
 }
 
+// Unasked says why a candidate was never asked, as a zero is no answer then; "" when it was.
+func (a *Automation) Unasked() string {
+	switch {
+	case a.Considered+a.FiredThen > 0:
+		return ""
+	case a.On == automation.OnSchedule:
+		return "it was never asked: the times of a schedule are recorded only while it is in force, and none of this one lies in this time; let it run in shadow to see"
+	case a.On == automation.OnAbsence:
+		return "it was never asked: that something did not happen is recorded only while it is waited for, and nothing of this one lies in this time; let it run in shadow to see"
+	}
+	return "it was never asked: in this time it did not happen that " + schema.EventLabel(a.On)
+}
+
+// Against compares the times it fires with those at which what had its name did.
+func (a *Automation) Against() string {
+	if a.New+a.Gone == 0 {
+		return "the same as now"
+	}
+	var parts []string
+	if a.New > 0 {
+		parts = append(parts, "now it would fire "+count(a.New, "time")+" more")
+	}
+	if a.Gone > 0 {
+		parts = append(parts, "of those it would not fire "+count(a.Gone, "time")+" now")
+	}
+	return strings.Join(parts, ", and ")
+}
+
+// Others are the samples that are not among those of which the outcome differs.
+func (a *Automation) Others() []Sample {
+	return slices.DeleteFunc(slices.Clone(a.Samples), func(s Sample) bool {
+		return slices.ContainsFunc(a.Changed, func(c Sample) bool { return c.Subject == s.Subject && c.At.Equal(s.At) })
+	})
+}
+
 // Outcome says in sentences how orders would be left otherwise than they were.
 func (a *Automation) Outcome() []string {
 	var out []string
 	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	if a.Holds && a.WouldHold+a.Undone > 0 || a.Holds && a.Fired == 0 {
+	switch {
+	case a.Holds && a.WouldHold == 0 && a.Undone == 0:
+		say("would hold no order")
+	case a.Holds:
 		say("would hold %s: %d newly%s, %d held then all the same", count(a.WouldHold, "order"), a.NewlyHeld, worth(a.NewMoney), a.HeldThen)
 	}
 	if a.Undone > 0 {
 		say("holds %s and lets them go at once, so that nothing is held: a release counts after every hold of the same event", count(a.Undone, "order"))
 	}
-	if a.Releases {
+	if a.Releases && a.LetGo == 0 {
+		say("would let go no order that was held then")
+	} else if a.Releases {
 		say("would let go %s that %s held then%s", count(a.LetGo, "order"), wasWere(a.LetGo), worth(a.LetGoMoney))
 	}
 	if a.NotHeld > 0 {
 		say("%s that it alone held then would not be held%s", count(a.NotHeld, "order"), worth(a.NotHeldMoney))
 	}
-	if a.Holds || a.Releases || a.NotHeld > 0 {
+	if a.WouldHold+a.Undone+a.LetGo+a.NotHeld > 0 {
 		out = append(out, Compared)
 	}
 	return out
@@ -143,17 +196,22 @@ func count(n int64, word string) string {
 func writeSamples(w io.Writer, zone *time.Location, title string, samples []Sample) {
 	if len(samples) > 0 {
 		_, _ = fmt.Fprintf(w, "  %s:\n", title)
-		tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-		for _, s := range samples {
-			name := s.Number
-			if name == "" {
-				name = s.Subject
-			}
-			total := ""
+		rows := make([][]string, len(samples))
+		for i, s := range samples {
+			rows[i] = []string{s.At.In(zone).Format(minute), cmp.Or(s.Number, s.Subject), "", s.Then(), s.Would(), s.Ended}
 			if s.Total.Currency != "" {
-				total = s.Total.String()
+				rows[i][2] = s.Total.String()
 			}
-			_, _ = fmt.Fprintf(tw, "    %s\t%s\t%s\t%s\t%s\t%s\n", s.At.In(zone).Format(minute), name, total, s.Then(), s.Would(), s.Ended)
+		}
+		tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+		for _, row := range rows {
+			var cells []string
+			for col, cell := range row {
+				if slices.ContainsFunc(rows, func(r []string) bool { return r[col] != "" }) {
+					cells = append(cells, cell)
+				}
+			}
+			_, _ = fmt.Fprintf(tw, "    %s\n", strings.Join(cells, "\t"))
 		}
 		_ = tw.Flush()
 	}

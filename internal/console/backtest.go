@@ -197,68 +197,76 @@ func runningPercent(r *backtest.Running) int {
 // resultSpan says what a result is about.
 func resultSpan(ctx context.Context, v backtestView) string {
 	rep := v.Result.Report
-	s := fmt.Sprintf("%s orders, %s to %s", ui.Number(rep.Orders), ui.Local(ctx, rep.Since).Format(time.DateOnly), ui.Local(ctx, rep.Until).Format(time.DateOnly))
+	s := ui.Plural(rep.Orders, "order", "orders")
+	if !rep.Since.IsZero() {
+		s += ", " + ui.Days(ctx, rep.Since, rep.Until)
+	}
 	if v.Result.Version != v.A.Hash {
 		s += "; an earlier version"
 	}
 	return s
 }
 
-func resultTiles(v backtestView) []ui.TileView {
+// resultTiles are the figures of a result; what is nothing is left out.
+func resultTiles(ctx context.Context, v backtestView) []ui.TileView {
 	a := v.R
-	tiles := []ui.TileView{
-		{Label: "Would have fired", Meaning: ui.Neutral, Value: ui.Number(a.Fired), Note: "asked " + ui.Plural(a.Considered, "time", "times")},
-		{Label: "Fired newly", Meaning: ui.Neutral, Value: ui.Number(a.New), Note: newlyNote(a)},
-		{Label: "Could not tell", Meaning: ui.Neutral, Value: ui.Number(a.Unknown), Note: "a fact was missing"},
+	sample, changed := "", ""
+	if len(a.Changed) > 0 {
+		changed = "#changed"
+	}
+	if sample = changed; len(a.Others()) > 0 {
+		sample = "#sample"
+	}
+	tiles := []ui.TileView{{Label: "Would have fired", Meaning: ui.Neutral, Value: ui.Number(a.Fired), Note: "asked " + ui.Plural(a.Considered, "time", "times"), Href: sample}}
+	if a.FiredThen > 0 {
+		tiles = append(tiles, ui.TileView{Label: "Fired then", Meaning: ui.Neutral, Value: ui.Number(a.FiredThen), Note: thenNote(a), Href: automationHref(a.Name)})
 	}
 	if a.Unknown > 0 {
-		tiles[2].Meaning = ui.Attention
+		tiles = append(tiles, ui.TileView{Label: "Could not tell", Meaning: ui.Attention, Value: ui.Number(a.Unknown), Note: "a fact was missing", Href: "#unknown"})
 	}
 	if a.Holds {
-		tiles = append(tiles, ui.TileView{Label: "Would be held", Meaning: ui.Held, Value: ui.Number(a.WouldHold), Note: wouldHoldNote(a)})
+		tiles = append(tiles, ui.TileView{Label: "Would be held", Meaning: ui.Held, Value: ui.Number(a.WouldHold), Note: wouldHoldNote(a), Href: changed})
+	}
+	if a.Undone > 0 {
+		tiles = append(tiles, ui.TileView{Label: "Held and let go at once", Meaning: ui.Attention, Value: ui.Number(a.Undone), Note: "a release counts after every hold of the same event", Href: sample})
 	}
 	if a.Releases {
-		tiles = append(tiles, ui.TileView{Label: "Would be let go", Meaning: ui.Neutral, Value: ui.Number(a.LetGo), Note: "held then" + worthNote(a.LetGoMoney)})
+		tiles = append(tiles, ui.TileView{Label: "Would be let go", Meaning: ui.Neutral, Value: ui.Number(a.LetGo), Note: "held then" + worthNote(a.LetGoMoney), Href: changed})
 	}
 	if a.NotHeld > 0 {
-		tiles = append(tiles, ui.TileView{Label: "Not held any more", Meaning: ui.Neutral, Value: ui.Number(a.NotHeld), Note: "held then by this alone" + worthNote(a.NotHeldMoney)})
+		tiles = append(tiles, ui.TileView{Label: "Not held any more", Meaning: ui.Neutral, Value: ui.Number(a.NotHeld), Note: "held then by this alone" + worthNote(a.NotHeldMoney), Href: changed})
 	}
-	if t := a.Tasks; t != nil {
-		tile := ui.TileView{Label: "Tasks a day", Meaning: ui.Neutral, Value: strconv.FormatFloat(t.PerDay, 'f', 1, 64), Note: "at most " + ui.Number(t.Most)}
-		if t.Busiest != "" {
-			tile.Note += " on " + t.Busiest
-		}
-		switch {
-		case t.Capacity > 0 && t.DaysOver > 0:
-			tile.Meaning = ui.Attention
-			tile.Note = fmt.Sprintf("more than %d on %d of %d days", t.Capacity, t.DaysOver, t.Days)
-		case t.Capacity > 0:
-			tile.Note += fmt.Sprintf("; the team can do %d", t.Capacity)
-		}
-		tiles = append(tiles, tile)
-	}
-	if s := a.Risk; s != nil {
-		tiles = append(tiles,
-			ui.TileView{Label: "Precision", Meaning: ui.Neutral, Value: percentText(s.Precision), Note: "how many of those it flags were bad"},
-			ui.TileView{Label: "Recall", Meaning: ui.Neutral, Value: percentText(s.Recall), Note: "how many of the bad ones it flags"})
+	if t := a.Tasks; t != nil && t.Total > 0 {
+		tiles = append(tiles, tasksTile(ctx, t))
 	}
 	return tiles
 }
 
-// newlyNote says how often the automation fired then, and did something.
-func newlyNote(a *backtest.Automation) string {
-	if a.FiredThen == 0 {
-		return "it did not fire then"
+func tasksTile(ctx context.Context, t *backtest.Tasks) ui.TileView {
+	tile := ui.TileView{Label: "Tasks a day", Meaning: ui.Neutral, Value: strings.TrimSuffix(strconv.FormatFloat(t.PerDay, 'f', 1, 64), ".0"), Note: "at most " + ui.Number(t.Most)}
+	if day, err := time.ParseInLocation(time.DateOnly, t.Busiest, ui.Zone(ctx)); err == nil {
+		tile.Note += " on " + ui.Day(ctx, day)
 	}
-	s := fmt.Sprintf("then it fired %s and acted %s", ui.Plural(a.FiredThen, "time", "times"), ui.Plural(a.ActedThen, "time", "times"))
-	if a.Gone > 0 {
-		s += "; " + ui.Number(a.Gone) + " would not fire now"
+	switch {
+	case t.Capacity > 0 && t.DaysOver > 0:
+		tile.Meaning = ui.Attention
+		tile.Note = fmt.Sprintf("more than %d on %d of %d days", t.Capacity, t.DaysOver, t.Days)
+	case t.Capacity > 0:
+		tile.Note += fmt.Sprintf("; the team can do %d", t.Capacity)
 	}
-	return s
+	return tile
+}
+
+// thenNote says what came of the firings then, and how they compare.
+func thenNote(a *backtest.Automation) string {
+	return "and acted " + ui.Plural(a.ActedThen, "time", "times") + "; " + a.Against()
 }
 
 // wouldHoldNote says how many of those that would be held were not held then.
 func wouldHoldNote(a *backtest.Automation) string {
+	if a.HeldThen == 0 {
+		return "not held then" + worthNote(a.NewMoney)
+	}
 	return ui.Number(a.NewlyHeld) + " newly" + worthNote(a.NewMoney) + "; " + ui.Number(a.HeldThen) + " were held then, too"
 }
 
@@ -268,8 +276,6 @@ func worthNote(as []money.Amount) string {
 	}
 	return ", worth " + moneyList(as)
 }
-
-func percentText(f float64) string { return strconv.FormatFloat(f*100, 'f', 1, 64) + " %" }
 
 // weekBars are the weeks for the chart: all were considered, these fired.
 func weekBars(ctx context.Context, ws []backtest.Week) (considered, fired []int64) {
@@ -294,7 +300,7 @@ func weekLabel(ctx context.Context, ws []backtest.Week) string {
 			most = w
 		}
 	}
-	return fmt.Sprintf("By week from %s; most in the week of %s: it would have fired %s of %d", ui.Local(ctx, ws[0].Start).Format(time.DateOnly), ui.Local(ctx, most.Start).Format(time.DateOnly), ui.Plural(most.Fired, "time", "times"), most.Considered)
+	return fmt.Sprintf("By week from %s; most in the week of %s: it would have fired %s of %s", ui.Day(ctx, ws[0].Start), ui.Day(ctx, most.Start), ui.Plural(most.Fired, "time", "times"), ui.Number(most.Considered))
 }
 
 func moneyList(as []money.Amount) string {
@@ -321,4 +327,45 @@ func sampleName(s backtest.Sample) string {
 		return s.Channel + " " + middle(s.Number)
 	}
 	return ui.ShortID(s.Subject)
+}
+
+// resultSums are the sums of a result that no tile says.
+func resultSums(a *backtest.Automation) []fact {
+	var out []fact
+	add := func(name string, as []money.Amount) {
+		if len(as) > 0 {
+			out = append(out, fact{Name: name, Value: moneyList(as)})
+		}
+	}
+	add("Orders it fires for", a.Money)
+	add("Given back, at most", a.GivesBack)
+	if t := a.Tasks; t != nil && t.Total > 0 {
+		out = append(out, fact{Name: "Tasks", Value: ui.Number(t.Total) + " in " + ui.Plural(t.Days, "day", "days")})
+	}
+	if s := a.Risk; s != nil {
+		add("Disputed, and it fires", s.Saved)
+		add("Disputed, and it does not", s.Lost)
+		add("Good orders delayed", s.Delayed)
+	}
+	return out
+}
+
+// sampleColumns are the columns of a table of samples that have something in them.
+type sampleColumns struct{ Total, Then, Ended bool }
+
+func columnsOf(ss []backtest.Sample) (c sampleColumns) {
+	for _, s := range ss {
+		c.Total = c.Total || s.Total.Currency != ""
+		c.Then = c.Then || s.Then() != ""
+		c.Ended = c.Ended || s.Ended != ""
+	}
+	return c
+}
+
+// ofAll says of how many events some are a sample.
+func ofAll(shown int, all int64) string {
+	if int64(shown) >= all {
+		return ui.Plural(all, "in all", "in all")
+	}
+	return ui.Itoa(shown) + " of " + ui.Number(all) + ", drawn evenly"
 }

@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -69,7 +68,7 @@ func pastSentence(text string) string {
 
 // pastSpan is what of the past was looked at for a tag.
 func pastSpan(ctx context.Context, h *proof.History) string {
-	return ui.Plural(h.Looked, "recorded order", "recorded orders") + ", from " + ui.Local(ctx, h.Since).Format(time.DateOnly) + " to " + ui.Local(ctx, h.Until).Format(time.DateOnly)
+	return ui.Plural(h.Looked, "recorded order", "recorded orders") + ", " + ui.Days(ctx, h.Since, h.Until)
 }
 
 // findingsPoll lets the findings load themselves again while the past is being asked.

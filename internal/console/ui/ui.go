@@ -102,6 +102,18 @@ func ShortTime(ctx context.Context, t time.Time) string {
 	}
 }
 
+// Day is a day as sentences name it: 24 Nov 2026.
+func Day(ctx context.Context, t time.Time) string { return Local(ctx, t).Format("2 Jan 2006") }
+
+// Days is a span of days: 24 Nov 2026, or 24 Nov to 27 Nov 2026.
+func Days(ctx context.Context, from, to time.Time) string {
+	a, b := Day(ctx, from), Day(ctx, to)
+	if a == b {
+		return a
+	}
+	return strings.TrimSuffix(a, Local(ctx, to).Format(" 2006")) + " to " + b
+}
+
 // DayTitle names a day: Today, Yesterday, or the date.
 func DayTitle(ctx context.Context, t time.Time) string {
 	l, now := Local(ctx, t), Now(ctx)

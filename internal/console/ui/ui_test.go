@@ -289,3 +289,18 @@ func TestNiceStep(t *testing.T) {
 		}
 	}
 }
+
+// TestDays: a span of days says its year once, a day is itself, and both are the shop's.
+func TestDays(t *testing.T) {
+	ctx := With(t.Context(), Env{Zone: time.FixedZone("far", 14*3600)})
+	at := func(s string) time.Time { d, _ := time.Parse(time.RFC3339, s); return d }
+	for _, c := range []struct{ from, to, want string }{
+		{"2026-11-24T08:00:00Z", "2026-11-27T11:00:00Z", "24 Nov to 28 Nov 2026"},
+		{"2025-12-30T08:00:00Z", "2026-01-02T08:00:00Z", "30 Dec 2025 to 2 Jan 2026"},
+		{"2026-11-24T11:00:00Z", "2026-11-25T08:00:00Z", "25 Nov 2026"},
+	} {
+		if got := Days(ctx, at(c.from), at(c.to)); got != c.want {
+			t.Errorf("%s to %s: %q, want %q", c.from, c.to, got, c.want)
+		}
+	}
+}
