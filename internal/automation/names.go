@@ -23,6 +23,7 @@ type Names struct {
 	Templates   []string
 	Connections []string
 	Locations   []string
+	Closed      []string // of the locations: they take no new orders
 	Queues      []string // in use: a queue is made by naming it, so an unknown one is no mistake by itself
 }
 

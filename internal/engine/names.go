@@ -60,6 +60,9 @@ func namesOf(tx *store.Tx, l *loaded) (automation.Names, error) {
 	})
 	for _, x := range all {
 		n.Locations = append(n.Locations, x.ID)
+		if x.Closed {
+			n.Closed = append(n.Closed, x.ID)
+		}
 	}
 	open, err := tx.Queues()
 	n.Queues = append(open, ownQueues...)

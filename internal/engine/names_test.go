@@ -13,16 +13,16 @@ import (
 )
 
 // TestNamesOfNothing: a save that names a location nobody has is refused at its place; a folder, which may come
-// before the shop is set up, is let in with a warning; and what is named and not there is a finding.
+// before the shop is set up, is let in with a warning; and what is named and not there, or closed, is a finding.
 func TestNamesOfNothing(t *testing.T) {
 	r := newRig(t)
 	r.update(func(tx *store.Tx) error {
-		return store.UpsertLocations(tx, []catalog.Location{{ID: "berlin"}, {ID: "lyon"}}, "kim@shop.example")
+		return store.UpsertLocations(tx, []catalog.Location{{ID: "berlin"}, {ID: "lyon"}, {ID: "lille", Closed: true}}, "kim@shop.example")
 	})
 	r.apply()
 	text := strings.Replace(tagAll, "tag: seen", "prefer: berln\n  - hold: { queue: rik, reason: a test }", 1)
 	_, err := r.eng.Edit(t.Context(), edited("", "", text), "kim@shop.example", "a test")
-	if fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), `automation.yaml:6:13`) && !strings.Contains(err.Error(), `tag-all.yaml:6:13`) || !strings.Contains(err.Error(), "did you mean berlin?; there are berlin, lyon") {
+	if fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), `automation.yaml:6:13`) && !strings.Contains(err.Error(), `tag-all.yaml:6:13`) || !strings.Contains(err.Error(), "did you mean berlin?; there are berlin, lyon, lille") {
 		t.Errorf("the save says %v", err)
 	}
 	applied, err := r.eng.Apply(t.Context(), []store.Text{{Kind: engine.KindAutomation, Name: "tag-all", Text: text}}, "kim@shop.example", "a test", false)
@@ -30,7 +30,7 @@ func TestNamesOfNothing(t *testing.T) {
 		t.Errorf("the folder is told %q, %v", applied.Warnings, err)
 	}
 	// What stood there before does not stop another change of the text.
-	more := text + "mode: shadow\n"
+	more := text + "  - prefer: lille\nmode: shadow\n"
 	if _, err := r.eng.Edit(t.Context(), edited("tag-all", store.HashText(text), more), "kim@shop.example", "a test"); err != nil {
 		t.Error(err)
 	}
@@ -40,11 +40,17 @@ func TestNamesOfNothing(t *testing.T) {
 	}
 	found := map[proof.Severity]string{}
 	for _, f := range report.Findings {
-		if f.Kind == proof.Missing {
+		switch f.Kind {
+		case proof.Missing:
 			found[f.Severity] = f.At[0] + " " + f.Message
+		case proof.Closed:
+			found["closed"] = f.At[0] + " " + f.Message
 		}
 	}
 	if !strings.HasPrefix(found[proof.Error], `tag-all.yaml:6:13 there is no location "berln"`) || !strings.HasPrefix(found[proof.Warning], `tag-all.yaml:7:20 nothing else uses the queue "rik"; did you mean risk?`) {
+		t.Errorf("found %q", found)
+	}
+	if found["closed"] != `tag-all.yaml:8 it prefers the location "lille", which is closed: no order goes there until it is open again` {
 		t.Errorf("found %q", found)
 	}
 }

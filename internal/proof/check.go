@@ -37,19 +37,20 @@ const (
 	Loop      Kind = "loop"      // automations set each other off
 	Unwritten Kind = "unwritten" // it reads what nothing writes
 	Missing   Kind = "missing"   // it names what does not exist
+	Closed    Kind = "closed"    // it prefers what is closed
 	Open      Kind = "undecided" // neither shown nor excluded
 )
 
 // Kinds returns every kind, in the order of a report.
 func Kinds() []Kind {
-	return []Kind{Conflict, Repeat, Never, Always, Shadowed, Loop, Unwritten, Missing, Open}
+	return []Kind{Conflict, Repeat, Never, Always, Shadowed, Loop, Unwritten, Missing, Closed, Open}
 }
 
 // Title is the heading of a kind.
 func (k Kind) Title() string {
 	return map[Kind]string{
 		Conflict: "Conflict", Repeat: "Done twice", Never: "Can never fire", Always: "Always true", Shadowed: "Made useless by another",
-		Loop: "Loop", Unwritten: "Reads what nobody writes", Missing: "Names what does not exist", Open: "Not decided",
+		Loop: "Loop", Unwritten: "Reads what nobody writes", Missing: "Names what does not exist", Closed: "Prefers what is closed", Open: "Not decided",
 	}[k]
 }
 

@@ -35,21 +35,26 @@ func (c *checker) unwritten(a *subject) {
 	}
 }
 
-// missing looks for names of what does not exist, and for queues that nobody else knows.
+// missing looks for names of what does not exist, for queues that nobody else knows, and for closed locations that are preferred.
 func (c *checker) missing(a *subject) {
 	if !c.world.Known || !c.concerns(a) || len(a.Refs) == 0 {
 		return
 	}
 	told := map[string]bool{}
-	add := func(severity Severity, at, message string) {
+	add := func(kind Kind, severity Severity, at, message string) {
 		if !told[message] {
-			c.add(Finding{Kind: Missing, Severity: severity, Automations: []string{a.Name}, At: []string{at}, Message: message})
+			c.add(Finding{Kind: kind, Severity: severity, Automations: []string{a.Name}, At: []string{at}, Message: message})
 		}
 		told[message] = true
 	}
 	for _, p := range c.world.Names.Unknown(a.Automation) {
-		add(Error, p.Pointer, p.Message)
+		add(Missing, Error, p.Pointer, p.Message)
 	}
+	a.Each(func(s *automation.Step) {
+		if x, ok := s.Action.(automation.Prefer); ok && slices.Contains(c.world.Names.Closed, x.Location) {
+			add(Closed, Warning, a.at(s.Line), fmt.Sprintf("it prefers the location %q, which is closed: no order goes there until it is open again", x.Location))
+		}
+	})
 	used := automation.Names{Queues: slices.Clone(c.world.Names.Queues)}
 	for _, b := range c.all {
 		if b != a {
@@ -65,7 +70,7 @@ func (c *checker) missing(a *subject) {
 			severity = Warning
 		}
 		if text != "" {
-			add(severity, fmt.Sprintf("%s:%d:%d", a.File, r.Line, r.Col), text)
+			add(Missing, severity, fmt.Sprintf("%s:%d:%d", a.File, r.Line, r.Col), text)
 		}
 	}
 }
