@@ -14,7 +14,7 @@ import (
 // Sentence says in plain words what a text amounts to. What is missing yet is said as "…".
 func Sentence(d *yamltext.Doc) string {
 	var b strings.Builder
-	b.WriteString(triggerPhrase(d))
+	b.WriteString(TriggerPhrase(d))
 	if n := d.At("when"); n != nil && strings.TrimSpace(n.Value) != "" {
 		root := rule.Outline(n.Value)
 		b.WriteString(" and " + Phrase(&root, n.Value))
@@ -33,7 +33,8 @@ func value(d *yamltext.Doc, path string) string {
 	return "…"
 }
 
-func triggerPhrase(d *yamltext.Doc) string {
+// TriggerPhrase is what sets an automation off, as its sentence begins.
+func TriggerPhrase(d *yamltext.Doc) string {
 	n := d.At("on")
 	switch {
 	case n == nil || n.Kind == yamltext.Null:

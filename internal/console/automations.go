@@ -9,6 +9,7 @@ import (
 	"orderly.example/orderly/internal/access"
 	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/schema"
 	"orderly.example/orderly/internal/store"
 	"orderly.example/orderly/internal/yamltext"
 )
@@ -63,11 +64,20 @@ func readAutomation(t store.PolicyText) automationView {
 		return v
 	}
 	v.Name, v.Owner, v.Why, v.On, v.When, v.Mode, v.Share = a.Name, a.Owner, a.Why, a.On, a.When, string(a.Mode), a.Share
+	v.Trigger = eventWords(a.On)
+	if a.On == automation.OnSchedule || a.On == automation.OnAbsence {
+		if d, err := yamltext.Parse(t.Text); err == nil { // with the times, or what does not happen
+			v.Trigger = capital(strings.TrimPrefix(automation.TriggerPhrase(d), "when "))
+		}
+	}
 	for _, s := range a.Steps {
 		v.Do = append(v.Do, stepText(s))
 	}
 	return v
 }
+
+// eventWords is an event type, or another trigger, as a label.
+func eventWords(eventType string) string { return capital(schema.EventLabel(eventType)) }
 
 // firedLists are the lists of events that name an automation.
 var firedLists = []firedList{

@@ -348,7 +348,7 @@ func triggerGroups() []fieldGroup {
 	for _, t := range automation.Triggers() {
 		for i, n := range names {
 			if strings.HasPrefix(t, n.prefix) {
-				out[i].Fields = append(out[i].Fields, ui.Option{Value: t, Label: capital(schema.EventLabel(t))})
+				out[i].Fields = append(out[i].Fields, ui.Option{Value: t, Label: eventWords(t)})
 				break
 			}
 		}
@@ -505,7 +505,7 @@ func countryOptions() []ui.Option {
 func eventOptions() []ui.Option {
 	var out []ui.Option
 	for _, e := range schema.Events() {
-		out = append(out, ui.Option{Value: e, Label: capital(schema.EventLabel(e))})
+		out = append(out, ui.Option{Value: e, Label: eventWords(e)})
 	}
 	return out
 }

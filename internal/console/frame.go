@@ -76,7 +76,14 @@ func (c *Console) frame(w http.ResponseWriter, r *http.Request, title, current s
 		if detail == doc.Title {
 			detail = ""
 		}
-		p.Problems = append(p.Problems, ui.Problem{Title: doc.Title, Detail: detail, Href: "/incidents/" + t.ID})
+		said := ""
+		if event.IsDead(doc.Subject) {
+			said, detail = detail, "It is not tried again by itself."
+			if doc.Alarm != nil && len(doc.Alarm.Orders) > 0 {
+				detail = "It is about " + ui.Plural(int64(len(doc.Alarm.Orders)), "order", "orders") + " and is not tried again by itself."
+			}
+		}
+		p.Problems = append(p.Problems, ui.Problem{Title: doc.Title, Detail: detail, Said: said, Href: "/incidents/" + t.ID})
 	}
 	return p, nil
 }

@@ -152,7 +152,14 @@ func trialFacts(a *automation.Automation, g *automation.Guard) []fact {
 	if a.Watch.FalseAlarm == "off" {
 		return append(out, fact{Name: "Compared", Value: "not"})
 	}
-	return append(out, fact{Name: "Compared", Value: ui.Plural(int64(t.Looks), "time", "times") + "; chance of a false alarm " + a.Watch.FalseAlarm})
+	looks := ui.Plural(int64(t.Looks), "time", "times")
+	switch {
+	case t.In+t.Out == 0:
+		looks = "not yet, no order came by"
+	case t.Looks == 0:
+		looks = "not yet"
+	}
+	return append(out, fact{Name: "Compared", Value: looks + "; chance of a false alarm " + a.Watch.FalseAlarm})
 }
 
 // historyOf says what happened to an automation.

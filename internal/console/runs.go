@@ -266,7 +266,7 @@ func runWaits(r *automation.Run) string {
 	case w.Effect != "":
 		return "the answer to its call"
 	case w.Event != "":
-		return w.Event + ", " + schema.EventLabel(w.Event)
+		return schema.EventLabel(w.Event)
 	}
 	return "the time"
 }

@@ -287,6 +287,7 @@ type ledgerView struct {
 
 type automationView struct {
 	Name, Owner, Why, On, When, Mode string
+	Trigger                          string // On in words
 	Share                            int
 	Do                               []string
 	Considered, Fired, Unknown       int64 // fired and acted

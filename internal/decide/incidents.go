@@ -29,6 +29,9 @@ func (d *decider) effectFailed(p *event.EffectFailed) error {
 		d.note("it is a part of the incident %q", down.Title)
 	default:
 		i := incident{subject: deadSubject(p), title: "Sending to " + p.Destination + " failed for good", detail: p.Error}
+		if p.Destination == d.pol.Settings.Mail {
+			i.title = "A mail could not be sent"
+		}
 		i.alarm.Next = "Mend what the error says, look under Effects at what would leave, and try it again there."
 		if p.Order != "" {
 			i.alarm.Orders = []string{p.Order}

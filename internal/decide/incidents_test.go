@@ -139,6 +139,10 @@ func TestDeadLettersNameTheirOrders(t *testing.T) {
 	if told := toldTo(s); len(told) != 2 {
 		t.Errorf("told %q", told)
 	}
+	s.do(&event.EffectFailed{Effect: "eff_m", Purpose: "shipping-update", Destination: s.pol.Settings.Mail, Error: "550 no such user"})
+	if got := incidentOf(t, s, event.DeadSubject(s.pol.Settings.Mail, effect.CauseKey(s.pol.Settings.Mail, "550 no such user"))); got.Title != "A mail could not be sent" || !event.IsDead(got.Subject) {
+		t.Errorf("%s is told as %q", got.Subject, got.Title)
+	}
 }
 
 // TestDeadLettersOfOneCauseAreOneIncident: mails and webhooks that fail of the same at one destination are told of once,

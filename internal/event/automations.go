@@ -1,6 +1,7 @@
 package event
 
 import (
+	"strings"
 	"time"
 
 	"orderly.example/orderly/internal/fault"
@@ -50,7 +51,12 @@ func AutomationSubject(name string) string { return "automation:" + name }
 func DestinationSubject(name string) string { return "destination:" + name }
 
 // DeadSubject is the subject of the incident about what could not be sent for good, of one cause whatever was to be sent.
-func DeadSubject(destination, cause string) string { return "effect:" + destination + ":" + cause }
+func DeadSubject(destination, cause string) string { return deadSubject + destination + ":" + cause }
+
+const deadSubject = "effect:"
+
+// IsDead reports whether a subject is that of an incident about what could not be sent for good.
+func IsDead(subject string) bool { return strings.HasPrefix(subject, deadSubject) }
 
 func (p *AutomationStopped) EventSubject() string  { return AutomationSubject(p.Automation) }
 func (p *AutomationResumed) EventSubject() string  { return AutomationSubject(p.Automation) }

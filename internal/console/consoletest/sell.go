@@ -306,7 +306,7 @@ func (f *filler) troubles() {
 	if len(ids) > 0 {
 		id := event.Derive("tsk_", "incident", ids[0], "1")
 		f.tasks[id] = &task.Task{
-			ID: id, Kind: task.Incident, Queue: "ops", Subject: ids[0], Round: 1, State: task.Open, Title: "Fulfilment requests fail",
+			ID: id, Kind: task.Incident, Queue: "ops", Subject: event.DeadSubject("wms", "503"), Round: 1, State: task.Open, Title: "Fulfilment requests fail",
 			Reasons: []task.Reason{{Text: "the warehouse answered 503 Service Unavailable after 12 attempts"}}, Options: []string{"done"},
 			Owner: "ops@shop.example", Created: f.now.Add(-95 * time.Minute),
 		}
