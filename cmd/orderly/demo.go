@@ -36,7 +36,7 @@ func (p *program) demoCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "demo", Short: "Start a sample shop with live orders, to look around", Args: cobra.NoArgs,
 		Long: `Start a sample shop: products, four warehouses, the starter pack of automations,
-three days of past orders, and new ones at the pace of a day. Some are risky, some
+three days of past orders, decisions of two reviewers, and new orders at the pace of a day. Some are risky, some
 no warehouse can fill; some buyers pay late, cancel or send back. Mail and warehouse are samples inside this program: nothing
 leaves the machine. Everything lies in a temporary folder that is removed at the
 end, unless you name one with --data-dir.`,
@@ -278,12 +278,37 @@ func (d *demo) seed(ctx context.Context) error {
 		return err
 	}
 	zone := d.r.engine.Policy().Settings.TimeZone
-	evs := append(d.life.Opening(demoUnits), d.life.Past(now, zone, pastDays, pastOrders)...)
-	evs = append(evs, d.life.Scenes(now)...)
+	if err := d.submit(ctx, append(d.life.Opening(demoUnits), d.life.Past(now, zone, pastDays, pastOrders)...)); err != nil {
+		return err
+	}
+	if err := d.reviews(ctx, now); err != nil {
+		return err
+	}
+	evs := d.life.Scenes(now)
 	for range freshOrders {
 		evs = append(evs, d.order(now))
 	}
 	return d.submit(ctx, evs)
+}
+
+// reviews lets two reviewers work off the last hour. Orders are submitted
+// before what was decided about them: a decision names a task that must be there.
+func (d *demo) reviews(ctx context.Context, now time.Time) error {
+	var who []string
+	for _, name := range []string{"Ana", "Ben"} {
+		u, err := d.r.access.AddUser(ctx, access.NewUser{Email: strings.ToLower(name) + "@shop.example", Name: name + " (sample)", Password: demoPassword(), Role: access.Agent})
+		if err != nil {
+			return err
+		}
+		who = append(who, u.ID)
+	}
+	r := d.life.Reviewed(now, who...)
+	for _, evs := range [][]event.Event{r.Before, r.Held, r.Decided} {
+		if err := d.submit(ctx, evs); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (d *demo) applyPolicy(ctx context.Context, folders ...fs.FS) error {

@@ -26,6 +26,10 @@ func TestDemoLinkSignsIn(t *testing.T) {
 			t.Errorf("no order is %s (%d)", state, code)
 		}
 	}
+	// What the sample shop's reviewers decided is learnt from, with the orders that speak against it.
+	if code, body, _ := s.do("GET", "/suggestions", ""); code != 200 || strings.Count(body, " data-suggestion ") < 2 || !strings.Contains(body, "2 people") || !strings.Contains(body, `href="/orders/ord_`) {
+		t.Errorf("the suggestions (%d) are %s", code, body)
+	}
 	// Every page about automations has something to show: runs that wait and that ended, a share, differences, a witness.
 	for path, want := range map[string][]string{
 		"/automations":                      {`href="/suggestions"`, "Example: "},
@@ -53,6 +57,9 @@ func TestDemoLinkSignsIn(t *testing.T) {
 	}
 	if code := s.stop(); code != exitOK {
 		t.Errorf("exit %d: %s", code, s.errs)
+	}
+	if out := s.run("", "suggest"); !strings.Contains(out, "135 decisions of reviewers") || !strings.Contains(out, "- release: {}") || !strings.Contains(out, "customer.email_disposable") {
+		t.Errorf("suggest: %s", out)
 	}
 	if out := s.run("", "doctor"); !strings.Contains(out, "laws hold") {
 		t.Errorf("doctor: %s", out)

@@ -32,7 +32,7 @@ func newWarehouse() *warehouse { return &warehouse{} }
 // How long the sample warehouse packs, and the sample carrier drives.
 const (
 	packAtLeast = 15 * time.Second
-	packedSoon  = 40
+	packedSoon  = 120
 	packSpread  = 90 * time.Second
 	driveTime   = 4 * time.Minute
 )

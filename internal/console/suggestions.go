@@ -35,12 +35,12 @@ type suggestionsView struct {
 
 // moreDecisions says what is missing before anything is looked for.
 func moreDecisions(v suggestionsView) string {
-	done := "none yet"
+	done := "none"
 	if v.Report.Decisions > 0 {
 		done = ui.Number(int64(v.Report.Decisions))
 	}
-	return fmt.Sprintf("Reviewers have approved or rejected %s of the %d orders that it takes to look for patterns; %d are missing. Decide orders in the review queue: what is decided the same way again and again is suggested here as a rule.",
-		done, v.Report.Decisions+v.Report.Needed, v.Report.Needed)
+	return fmt.Sprintf("Orderly looks for patterns once people have approved or rejected %d held orders; so far: %s. What is decided the same way again and again in the review queue is then suggested here as a rule.",
+		v.Report.Decisions+v.Report.Needed, done)
 }
 
 func (c *Console) suggestions(w http.ResponseWriter, r *http.Request) error {
@@ -76,7 +76,7 @@ func (c *Console) acceptSuggestion(w http.ResponseWriter, r *http.Request) error
 		to += "/edit"
 	}
 	return c.back(w, r, to, ui.Flash{
-		Meaning: ui.Done, Text: "Kept as a draft that you own. It does nothing until somebody switches it on.",
+		Meaning: ui.Done, Text: "Kept as a draft that you own. It does nothing yet: try it with Backtest on the past orders, then switch it on, or remove it.",
 	})
 }
 
@@ -114,6 +114,29 @@ func stepWords(s *suggest.Suggestion) string {
 	return "Hold such orders"
 }
 
+// did is the suggestion's outcome in the past tense.
+func did(s *suggest.Suggestion) string { return outcomeWords(s.Outcome) }
+
+func outcomeWords(outcome string) string {
+	switch outcome {
+	case suggest.Approve:
+		return "approved"
+	case suggest.Reject:
+		return "rejected"
+	case suggest.Ask:
+		return "asked about"
+	}
+	return outcome
+}
+
+// coversWords say what share of the decisions a suggestion speaks about.
+func coversWords(s *suggest.Suggestion) string {
+	if s.Step == "release" {
+		return "Reviews it would have saved"
+	}
+	return "Of all decisions"
+}
+
 func perDay(s *suggest.Suggestion) string {
 	n := ui.Plural(int64(s.Reach), "order", "orders")
 	if s.PerDay >= 10 {
@@ -141,4 +164,12 @@ func verdictMeaning(v store.Verdict) ui.Meaning {
 		return ui.Done
 	}
 	return ui.Neutral
+}
+
+// verdictReason is the person's own; one that only repeats what was found is left out.
+func verdictReason(v store.Verdict) string {
+	if strings.HasSuffix(v.Reason, v.Sentence) {
+		return ""
+	}
+	return v.Reason
 }

@@ -4,6 +4,7 @@ import (
 	"html"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -82,6 +83,20 @@ func TestAcceptAndEdit(t *testing.T) {
 			t.Errorf("%d: the editor has no %q", code, want)
 		}
 	}
+	// When all have an answer, the page does not say that there were none.
+	for {
+		_, page := c.get("/suggestions")
+		form := regexp.MustCompile(`action="(/suggestions/[^"/]+/refuse)"[^>]*><input type="hidden" name="when" value="([^"]*)"`).FindStringSubmatch(page)
+		if form == nil {
+			if !strings.Contains(page, "Every suggestion has its answer") || strings.Contains(page, "No pattern holds") || strings.Contains(page, "accepted a suggestion: ") {
+				t.Error("the page does not say that all suggestions have their answer")
+			}
+			break
+		}
+		if code, _ := c.post(form[1], url.Values{"when": {html.UnescapeString(form[2])}, "reason": {"no"}}); code != http.StatusOK {
+			t.Fatalf("refused: %d", code)
+		}
+	}
 	if code, _ := c.post("/suggestions/"+key+"/accept", url.Values{"when": {when + " "}, "then": {"edit"}}); code != http.StatusConflict {
 		t.Errorf("a suggestion that nobody saw so: %d", code)
 	}
@@ -94,7 +109,7 @@ func TestSuggestionsTeachWhenThereAreNone(t *testing.T) {
 	b.open("/suggestions")
 	var text string
 	b.eval(`document.querySelector("#main").innerText`, &text)
-	for _, want := range []string{"Not enough decisions yet", "30 are missing"} {
+	for _, want := range []string{"Not enough decisions yet", "once people have approved or rejected 30 held orders; so far: none."} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not say %q:\n%s", want, text)
 		}

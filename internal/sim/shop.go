@@ -170,6 +170,28 @@ func (s *Shop) OrderOf(at time.Time, lines int) *event.OrderPlaced {
 	} else {
 		p = s.buyer()
 	}
+	s.fill(p, at, lines)
+	if r.IntN(100) < 8 {
+		s.makeRisky(p)
+	}
+	s.recent = append(s.recent, p)
+	if len(s.recent) > 200 {
+		s.recent = s.recent[1:]
+	}
+	return p
+}
+
+// PlainOf makes the next order of a buyer who was never here before, with nothing risky about it.
+func (s *Shop) PlainOf(at time.Time, lines int) *event.OrderPlaced {
+	s.n++
+	p := s.buyer()
+	s.fill(p, at, lines)
+	return p
+}
+
+// fill makes a number, a payment and lines for an order of which the buyer is known.
+func (s *Shop) fill(p *event.OrderPlaced, at time.Time, lines int) {
+	r := s.rng
 	p.Number = s.prefix + strconv.Itoa(10000+s.n)
 	p.PlacedAt = at.UTC().Truncate(time.Second)
 	p.Channel = "web"
@@ -185,14 +207,6 @@ func (s *Shop) OrderOf(at time.Time, lines int) *event.OrderPlaced {
 	p.Service = "standard"
 	p.Tags = []string{"sample"}
 	s.lines(p, lines)
-	if r.IntN(100) < 8 {
-		s.makeRisky(p)
-	}
-	s.recent = append(s.recent, p)
-	if len(s.recent) > 200 {
-		s.recent = s.recent[1:]
-	}
-	return p
 }
 
 func (s *Shop) buyer() *event.OrderPlaced {

@@ -56,15 +56,17 @@ func (l *Life) Past(now time.Time, zone *time.Location, days, n int) []event.Eve
 	due := 0.0
 	each(func(at time.Time, share float64) {
 		for due += share * float64(n) / total; due >= 1; due-- {
-			evs = append(evs, l.pastOrder(at, now)...)
+			evs = append(evs, l.lived(l.Shop.Order(at), at, now)...)
 		}
 	})
-	slices.SortStableFunc(evs, func(a, b event.Event) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(evs, byTime)
 	return evs
 }
 
-func (l *Life) pastOrder(at, now time.Time) []event.Event {
-	o := l.Shop.Order(at)
+func byTime(a, b event.Event) int { return a.At.Compare(b.At) }
+
+// lived is an order of the past and what has become of it since.
+func (l *Life) lived(o *event.OrderPlaced, at, now time.Time) []event.Event {
 	o.Payment = event.Payment{Status: event.PaymentPaid, Method: "card"}
 	evs := []event.Event{past(o.Number, at, o)}
 	add := func(kind string, after time.Duration, data event.Payload) bool {
@@ -100,8 +102,11 @@ func (l *Life) Opening(units int64) []event.Event {
 	return evs
 }
 
-// scarce is a product of which a few units are opened with, see sim.OpeningStock.
-const scarce = 7
+// scarce is a product of which a few units are opened with, as is every 29th after it, see sim.OpeningStock.
+const (
+	scarce      = 7
+	scarceEvery = 29
+)
 
 // NoMailbox is a buyer to whom no mail can be delivered: a dead letter and its incident.
 const NoMailbox = "no-mailbox@example.com"

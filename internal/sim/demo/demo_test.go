@@ -2,6 +2,7 @@ package demo
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -54,6 +55,8 @@ func TestSameSeedSameLife(t *testing.T) {
 		l := Life{Shop: sim.New(9, "D")}
 		evs = append(evs, l.Opening(10)...)
 		evs = append(evs, l.Past(now, time.UTC, 2, 80)...)
+		r := l.Reviewed(now, "usr_a", "usr_b")
+		evs = slices.Concat(evs, r.Before, r.Held, r.Decided)
 		return append(evs, l.Scenes(now)...)
 	}
 	if !reflect.DeepEqual(make(), make()) {
@@ -109,5 +112,40 @@ func TestBuyersPayWhatTheyOwe(t *testing.T) {
 	}
 	if paid == 0 || cancelled == 0 {
 		t.Errorf("%d paid late, %d cancelled", paid, cancelled)
+	}
+}
+
+// TestReviewersDecideWhatIsHeld: each decision is about an order of the last hour, by more than one
+// person, and the same ones whatever the shop has sold before, so that what can be learnt does not depend on the time of day.
+func TestReviewersDecideWhatIsHeld(t *testing.T) {
+	late := Life{Shop: sim.New(1, "D")}
+	late.Past(now, time.UTC, 1, 50)
+	early := Life{Shop: sim.New(1, "D")}
+	r := early.Reviewed(now, "usr_a", "usr_b")
+	if !reflect.DeepEqual(r, late.Reviewed(now, "usr_a", "usr_b")) {
+		t.Error("what was sold before changes what is held")
+	}
+	held := map[string]bool{}
+	for _, ev := range r.Held {
+		o := ev.Data.(*event.OrderPlaced)
+		if age := now.Sub(o.PlacedAt); ev.Mode == event.History || age < 0 || age > time.Hour {
+			t.Errorf("%s, mode %q, was placed %s ago", o.Number, ev.Mode, age)
+		}
+		held[reviewOf(o)] = true
+	}
+	by := map[string]int{}
+	for _, ev := range r.Decided {
+		if !held[ev.Data.(*event.TaskDecided).Task] {
+			t.Errorf("%s decides no order that is held", ev.Key)
+		}
+		by[ev.Actor]++
+	}
+	if by["usr_a"] < 50 || by["usr_b"] < 50 {
+		t.Errorf("decided by %v", by)
+	}
+	for _, ev := range r.Before {
+		if ev.Mode != event.History || ev.At.After(now) {
+			t.Errorf("%s at %s, mode %q", ev.Key, ev.At, ev.Mode)
+		}
 	}
 }
