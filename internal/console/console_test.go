@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -116,6 +117,23 @@ func TestReceivedInTheShopsTime(t *testing.T) {
 	}
 	if at := strings.Index(body, " UTC<"); at >= 0 {
 		t.Errorf("a time in UTC: %s", body[max(0, at-100):at+5])
+	}
+}
+
+// TestWhyCounts: the head of why and why not counts who fired and who did not, as they stand below.
+func TestWhyCounts(t *testing.T) {
+	c := newClient(t, 20).admin()
+	_, body := c.get("/orders/" + c.order("ready"))
+	m := regexp.MustCompile(`([0-9]+) fired(, [0-9]+ would have)?(?:, [0-9]+ could not tell)?, ([0-9]+) did not<`).FindStringSubmatch(body)
+	if m == nil {
+		t.Fatalf("nothing is counted: %q", regexp.MustCompile(`[0-9]+ fired[^<]*`).FindString(body))
+	}
+	fired, not := strings.Count(body, ">Fired<"), strings.Count(body, ">Did not fire<")
+	if fired == 0 || not == 0 || m[1] != strconv.Itoa(fired) || m[3] != strconv.Itoa(not) {
+		t.Errorf("it says %q, and %d and %d stand below", m[0], fired, not)
+	}
+	if !strings.Contains(body, "Asked when an order is placed, ") {
+		t.Error("it does not say in words when they were asked")
 	}
 }
 

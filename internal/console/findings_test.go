@@ -37,7 +37,7 @@ func TestFindings(t *testing.T) {
 	}
 	_, panel, _ := strings.Cut(body, `id="findings"`)
 	for _, want := range []string{
-		"Conflict", `href="/automations/hold-large"`, `href="/automations/release-vip"`, "“Hold large” holds the order and “Release vip” lets it go",
+		"Conflict", `<span class="sub">Error</span>`, `<span class="sub">Note</span>`, `href="/automations/hold-large/backtest"`, `href="/automations/hold-large"`, `href="/automations/release-vip"`, "“Hold large” holds the order and “Release vip” lets it go",
 		"tags of the order: &lt;vip&gt;", `title="order.tags = [&#34;&lt;vip&gt;&#34;], order.total = 400.01 EUR"`, "an order of 1 × ITEM-1 at 400.01 EUR", "Always true", "Example fails", "Expected: it does nothing. What happens: it acts.", "4 tests, 6 pairs compared", "The past was not asked, so nothing is said of what happened so far.",
 	} {
 		if !strings.Contains(panel, want) {

@@ -254,6 +254,32 @@ func whyText(e Explanation) string {
 	return strings.Join(parts, " · ")
 }
 
+// whyCounts says how many fired and how many did not.
+func whyCounts(es []Explanation) string {
+	var fired, would, unknown int64
+	for _, e := range es {
+		switch {
+		case e.Fired:
+			fired++
+		case e.Outcome == "true":
+			would++
+		case e.Outcome == "unknown":
+			unknown++
+		}
+	}
+	s := ui.Number(fired) + " fired"
+	if would > 0 {
+		s += ", " + ui.Number(would) + " would have"
+	}
+	if unknown > 0 {
+		s += ", " + ui.Number(unknown) + " could not tell"
+	}
+	if no := int64(len(es)) - fired - would - unknown; no > 0 {
+		s += ", " + ui.Number(no) + " did not"
+	}
+	return s
+}
+
 func withCurrency(a money.Amount, cur string) money.Amount {
 	if a.Currency == "" {
 		a.Currency = cur

@@ -50,7 +50,7 @@ func editFindingsView(v editFindings) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = ui.Badge(ui.Danger, "Example fails").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = findingBadge(proof.Error, "Example fails").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -72,7 +72,7 @@ func editFindingsView(v editFindings) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = ui.Badge(severityMeaning(g[0].Severity), g[0].Kind.Title()).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = findingBadge(g[0].Severity, g[0].Kind.Title()).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -154,13 +154,13 @@ func meeting(a, b *act) (severity Severity, kind Kind, text, group string) {
 			if !later && a.of.Absence == nil {
 				text += "; letting go comes last, so nobody looks at it"
 			}
-			return Error, Conflict, text, ""
+			return Error, Conflict, text, "let go by " + b.of.Name
 		case automation.Cancel:
 			text := fmt.Sprintf("%s holds the order for a person and %s cancels it", first, second)
 			if !later {
 				text += " at once"
 			}
-			return Error, Conflict, text, ""
+			return Error, Conflict, text, "cancelled by " + b.of.Name
 		}
 	case automation.Release:
 		if _, ok := other.(automation.Cancel); ok {

@@ -41,6 +41,11 @@ const (
 	Open      Kind = "undecided" // neither shown nor excluded
 )
 
+// Title is the word for a severity, as a label.
+func (s Severity) Title() string {
+	return map[Severity]string{Error: "Error", Warning: "Warning", Note: "Note"}[s]
+}
+
 // Kinds returns every kind, in the order of a report.
 func Kinds() []Kind {
 	return []Kind{Conflict, Repeat, Never, Always, Shadowed, Loop, Unwritten, Missing, Closed, Open}

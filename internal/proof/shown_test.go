@@ -50,6 +50,20 @@ func TestActingPairsAreNamed(t *testing.T) {
 	}
 }
 
+// TestOneThatUndoesManyIsOneGroup: who lets go or cancels what several hold is told once, with all of them.
+func TestOneThatUndoesManyIsOneGroup(t *testing.T) {
+	as := set(t, `a | order.placed | - | `+holdRisk, `b | order.placed | order.units > 5 | `+holdRisk, `free | order.placed | - | release`, `stop | order.placed | - | cancel: { reason: late }`)
+	var groups []string
+	for _, g := range Check(decide.Settings{}, World{}, as).Grouped() {
+		if g[0].Kind == Conflict {
+			groups = append(groups, fmt.Sprint(g[0].Severity, Names(g), len(g)))
+		}
+	}
+	if want := "error[a free b] 2, error[a stop b] 2, error[free stop] 1"; strings.Join(groups, ", ") != want {
+		t.Errorf("grouped as %q; want %q", groups, want)
+	}
+}
+
 // TestActingSendersAreNamed: a draft that sends the same does not stand before two that do it.
 func TestActingSendersAreNamed(t *testing.T) {
 	const send = `message: { template: order-confirmation, to: customer }`
