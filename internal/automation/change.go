@@ -294,7 +294,7 @@ func (e *editing) addStep(list string, at int, k Kind) (string, error) {
 	}
 	b := blanks{e: e, kind: k, on: eventOf(e.Doc), at: yamltext.Join(list, strconv.Itoa(at))}
 	item := b.step()
-	if l := e.At(list); l != nil && l.Kind == yamltext.List && len(l.Entries) > 0 {
+	if l := e.At(list); l != nil && l.Kind == yamltext.List {
 		out, err := e.Insert(list, min(max(at, 0), len(l.Entries)), item)
 		if err == yamltext.ErrText {
 			out, err = e.Insert(list, min(max(at, 0), len(l.Entries)), b.flat())
@@ -339,7 +339,7 @@ func (w blanks) step() string {
 			b.WriteByte('\n')
 		}
 		if a.Type == ArgSteps {
-			b.WriteString(a.Name + ":\n  - tag: \"\"")
+			b.WriteString(a.Name + ": []")
 			continue
 		}
 		b.WriteString(a.Name + ": " + w.blank(a))
@@ -396,7 +396,7 @@ func (w blanks) blank(a Arg) string {
 	case ArgFields:
 		return "{ }"
 	case ArgSteps:
-		return `[ { tag: "" } ]`
+		return "[]"
 	case ArgRecipient:
 		if w.kind == KindMessage && schema.IsOrderEvent(w.on) {
 			return ToCustomer
@@ -416,7 +416,7 @@ func (e *editing) removeStep(path string) (string, error) {
 		return e.Delete(path)
 	}
 	if list == "do" || strings.HasSuffix(list, "/then") || strings.HasSuffix(list, "/do") {
-		return "", unfit("at least one step is needed; add another one first")
+		return e.Replace(list, "[]")
 	}
 	return e.Delete(list)
 }
@@ -514,7 +514,7 @@ func (e *editing) newPart(c Change, src string) (string, error) {
 		return first, nil
 	case "group":
 		op := " || "
-		if p := root.At(c.Part); p != nil && p.Kind == rule.PartAny {
+		if AddsBoth(root, c.Part) {
 			op = " && "
 		}
 		return "(" + first + op + second + ")", nil
@@ -524,6 +524,12 @@ func (e *editing) newPart(c Change, src string) (string, error) {
 		return `velocity("order.placed", "customer.email", "24h") >= 3`, nil
 	}
 	return "", unfit("there is no part %q", c.Value)
+}
+
+// AddsBoth reports whether a group that is added at a part holds two tests that must both be true; else one is enough.
+func AddsBoth(root rule.Part, part string) bool {
+	p := root.At(part)
+	return p != nil && p.Kind == rule.PartAny
 }
 
 // tests are two tests that a condition at a path may begin with: on what was asked last, when something was.

@@ -110,6 +110,44 @@ func TestTypedAmounts(t *testing.T) {
 	}
 }
 
+// The only step of a list can go, and the next one stands in lines of its own.
+func TestOnlyStep(t *testing.T) {
+	text, err := Change{Do: "step-add", At: "do", Value: "if"}.Apply(strings.Replace(namedText, namedText[strings.Index(namedText, "do:"):], "do: [] # nothing yet\n", 1), "EUR")
+	for _, c := range []Change{{Do: "step-add", At: "do/0/then", Value: "cancel"}, {Do: "step-add", At: "do", Index: 1, Value: "stop"}} {
+		if err == nil {
+			text, err = c.Apply(text, "EUR")
+		}
+	}
+	if want := "do: # nothing yet\n  - if: \"order.total > money(\\\"100\\\", \\\"EUR\\\")\"\n    then:\n      - cancel: \"\"\n  - stop: {}\n"; err != nil || !strings.HasSuffix(text, want) {
+		t.Errorf("%v\n%s\nwant\n%s", err, text, want)
+	}
+	for _, at := range []string{"do/0/then/0", "do/1", "do/0"} {
+		if text, err = (Change{Do: "step-remove", At: at}).Apply(text, "EUR"); err != nil {
+			t.Fatalf("%s: %v", at, err)
+		}
+	}
+	if !strings.Contains(text, "do: []") || !strings.Contains(text, "# nothing yet") {
+		t.Errorf("left is\n%s", text)
+	}
+}
+
+// What is remarked behind or below the reason stays when the reason is written anew, also over several lines.
+func TestReasonKeepsRemarks(t *testing.T) {
+	for _, why := range []string{"why: Reviewers refuse them. # ask Kim\n", "why: \"\" # ask Kim\n", "why: # ask Kim\n  Reviewers refuse them.\n", "why: > # ask Kim\n  Reviewers\n  refuse them.\n", "why: Reviewers\n  refuse them. # ask Kim\n", "why: Reviewers refuse them.\n# ask Kim\n"} {
+		text := strings.Replace(builtText, "why: Reviewers refuse them.\n", why, 1)
+		for _, value := range []string{"They cost us money.", "They cost us money.\nAnd time.", "a: b # c", ""} {
+			out, err := Change{Do: "set", At: "why", Value: value}.Apply(text, "EUR")
+			if err != nil || strings.Count(out, "# ask Kim") != 1 {
+				t.Errorf("%q to %q: %v\n%s", why, value, err, out)
+				continue
+			}
+			if d, err := yamltext.Parse(out); err != nil || d.At("why").Value != value {
+				t.Errorf("%q to %q: %v\n%s", why, value, err, out)
+			}
+		}
+	}
+}
+
 func TestSentence(t *testing.T) {
 	d, err := yamltext.Parse(builtText)
 	if err != nil {

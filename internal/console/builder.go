@@ -27,6 +27,8 @@ type builder struct {
 	Template *automation.Template // that the text was made from and still has settings of; nil: none
 	Lists    lists
 	Examples []example
+	strict   bool     // what is missing is told as a problem
+	lacks    []string // what is still to fill in, else
 	event    string // event type whose fields conditions may read
 	at       map[string][]string
 }
@@ -67,8 +69,8 @@ func templateOf(d *yamltext.Doc) (*automation.Template, error) {
 var requiredKey = regexp.MustCompile(`^([a-z_]+) is required`)
 
 // builder reads a text for the builder, with its problems where they belong.
-func (c *Console) builder(r *http.Request, text string) (*builder, error) {
-	b := &builder{at: map[string][]string{}}
+func (c *Console) builder(r *http.Request, text string, strict bool) (*builder, error) {
+	b := &builder{strict: strict, at: map[string][]string{}}
 	var err error
 	if b.Lists, err = c.lists(r); err != nil {
 		return nil, err
@@ -108,7 +110,7 @@ func (c *Console) builder(r *http.Request, text string) (*builder, error) {
 func (b *builder) place(err error) {
 	fe := asFault(err)
 	if fe == nil {
-		b.Problems = append(b.Problems, problem{1, 1, capital(fault.Message(err))})
+		b.Problems = append(b.Problems, problem{Line: 1, Col: 1, Message: capital(fault.Message(err))})
 		return
 	}
 	for _, p := range fe.Problems {
@@ -122,8 +124,8 @@ func (b *builder) place(err error) {
 				q.Col = n
 			}
 		}
-		b.Problems = append(b.Problems, q)
 		if b.Doc == nil {
+			b.Problems = append(b.Problems, q)
 			continue
 		}
 		path, at := b.Doc.Find(q.Line, q.Col)
@@ -137,7 +139,14 @@ func (b *builder) place(err error) {
 			root := rule.Outline(n.Value)
 			path += "#" + partAt(&root, at)
 		}
-		b.at[path] = append(b.at[path], q.Message)
+		if q.Lacks = !b.strict && lacking.MatchString(p.Message); q.Lacks {
+			words := lackWords(path)
+			b.lacks = append(b.lacks, words)
+			q.Message = capital(words) + ": still to fill in"
+		} else {
+			b.at[path] = append(b.at[path], q.Message)
+		}
+		b.Problems = append(b.Problems, q)
 	}
 }
 

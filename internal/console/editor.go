@@ -33,17 +33,14 @@ type editorPage struct {
 	Diff    []yamltext.Line
 	Refused []string // problems of a save that are no problems of the text
 	Failing bool     // offer to save although tests fail
+	Strict  bool     // what is missing is told as a problem: it was to be saved
 	Back    string
 	CanTry  bool // on the past
 }
 
 // blankText is what a new automation begins with.
 func blankText(owner, on string) string {
-	do := "tag: \"\""
-	if !strings.HasPrefix(on, "order.") {
-		do = "task: { queue: \"\", title: \"\" }"
-	}
-	text := "automation: new-automation\nowner: " + yamltext.Quote(owner, false) + "\nwhy: \"\"\non: " + yamltext.Quote(on, false) + "\ndo:\n  - " + do + "\nmode: draft\n"
+	text := "automation: new-automation\nowner: " + yamltext.Quote(owner, false) + "\nwhy: \"\"\non: " + yamltext.Quote(on, false) + "\ndo: []\nmode: draft\n"
 	if out, err := (automation.Change{Do: "on", Value: on}).Apply(text, ""); err == nil { // with what belongs to the trigger
 		text = out
 	}
@@ -148,7 +145,7 @@ func (c *Console) editor(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (c *Console) showEditor(w http.ResponseWriter, r *http.Request, status int, v editorPage) (err error) {
-	if v.B, err = c.builder(r, v.Text); err != nil {
+	if v.B, err = c.builder(r, v.Text, v.Strict); err != nil {
 		return err
 	}
 	v.CanTry = c.Backtest != nil
@@ -169,6 +166,7 @@ type edited struct {
 	Sentence string    `json:"sentence"`
 	Examples string    `json:"examples"`          // that some fail, "" when none does
 	Message  string    `json:"message,omitempty"` // why the act was not done; the text is as it was
+	Todo     string    `json:"todo"` // what is still to fill in
 	Problems []problem `json:"problems"`
 }
 
@@ -177,6 +175,7 @@ type problem struct {
 	Line    int    `json:"line"`
 	Col     int    `json:"col"`
 	Message string `json:"message"`
+	Lacks   bool   `json:"lacks,omitempty"` // something is still to fill in, which is nobody's mistake
 }
 
 // checkEdit takes a text, or a text and an act of the builder, and answers the text, the builder, the
@@ -188,6 +187,7 @@ func (c *Console) checkEdit(w http.ResponseWriter, r *http.Request) error {
 	}
 	var in struct {
 		Text   string
+		Strict bool // what is missing is a problem
 		Change *automation.Change
 	}
 	if err := json.Unmarshal(raw, &in); err != nil {
@@ -219,7 +219,7 @@ func (c *Console) checkEdit(w http.ResponseWriter, r *http.Request) error {
 			out.Text = text
 		}
 	}
-	b, err := c.builder(r, out.Text)
+	b, err := c.builder(r, out.Text, in.Strict)
 	if err != nil {
 		return err
 	}
@@ -228,7 +228,7 @@ func (c *Console) checkEdit(w http.ResponseWriter, r *http.Request) error {
 	if err := builderView(b).Render(ui.With(r.Context(), ui.Env{Zone: shop.Zone, Now: c.Now()}), &html); err != nil {
 		return err
 	}
-	out.HTML, out.Sentence, out.Examples, out.Problems = html.String(), b.Sentence, b.examplesState(), b.Problems
+	out.HTML, out.Sentence, out.Examples, out.Todo, out.Problems = html.String(), b.Sentence, b.examplesState(), b.todo(), b.Problems
 	answerJSON(w, http.StatusOK, out)
 	return nil
 }
@@ -275,6 +275,7 @@ func (c *Console) saveEdit(w http.ResponseWriter, r *http.Request) error {
 
 // refusedEdit shows the editor again with what is wrong; the text stays.
 func (c *Console) refusedEdit(w http.ResponseWriter, r *http.Request, v editorPage, err error) error {
+	v.Strict = true
 	own, _ := automation.Parse("text.yaml", []byte(v.Text))
 	if own != nil || v.Reason == "" { // else the problems stand at their lines
 		v.Refused = problemList(err)

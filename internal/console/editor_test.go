@@ -103,9 +103,8 @@ func TestEditorBuildsNestedGroups(t *testing.T) {
 	b.click(`#only-if .group.any [data-value="group"]`) // all of, inside any of
 	b.click(`#only-if .group.any > .group-head [data-do="part-negate"]`)
 	b.choose(`#do-this .add-step`, "hold")
-	b.choose(`#b---do-1--queue`, "risk")
-	b.choose(`#b---do-1--reason`, "large and far")
-	b.click(`#b-do-0--x`)
+	b.choose(`#b---do-0--queue`, "risk")
+	b.choose(`#b---do-0--reason`, "large and far")
 	got := b.text()
 	for _, want := range []string{
 		`order.total > money("250", "EUR") &&`, `!(order.shipping.country in ["CH", "NO"] || customer.orders == 0 ||`,

@@ -90,10 +90,23 @@ func TestAskAndBranchWithoutCode(t *testing.T) {
 	b.signIn()
 	b.open("/editor?on=order.placed")
 	b.until(`document.querySelector("#b-on") && document.querySelector("#gutter span")`)
+	// It begins calm: what is to be filled in is said, and nothing is red.
+	var calm string
+	b.eval(`[document.querySelector("#todo").textContent, document.querySelectorAll(".bad").length, document.querySelectorAll("#problems li:not(.lacks)").length].join(" ")`, &calm)
+	if want := "Still to fill in: why it exists, what it does (add a step). 0 0"; calm != want {
+		t.Errorf("a new automation begins with %q, want %q", calm, want)
+	}
 	b.choose("#b-automation", "ask-first")
 	b.choose("#b-why", "A person says whether it goes.")
+	b.choose(`#do-this .add-step`, "tag")
+	b.click(`#b-do-0--x`) // also the only one
+	b.until(`!document.querySelector("#b-do-0--x") && document.querySelector("#text").value.includes("do: []")`)
 	b.choose(`#do-this .add-step`, "ask")
-	b.click(`#b-do-0--x`)
+	var adds string
+	b.eval(`[...document.querySelectorAll(".add-step")].map((s) => s.options[0].textContent + "/" + s.labels[0].textContent).join(" ")`, &adds)
+	if want := "Add a step: when it does not come in time…/Add a step: when it does not come in time Add a step after the answer…/Add a step after the answer"; adds != want {
+		t.Errorf("steps are added by %q", adds)
+	}
 	b.choose(`#b---do-0--queue`, "risk")
 	b.choose(`#b---do-0--title`, "Ship it?")
 	b.choose(`#b---do-0--options`, "ship, refuse")
@@ -106,7 +119,6 @@ func TestAskAndBranchWithoutCode(t *testing.T) {
 	}
 	b.choose(`#b-do-1-if----v`, "refuse")
 	b.choose(`#b-do-1-then--add`, "cancel")
-	b.click(`#b-do-1-then-0--x`)
 	b.choose(`#b---do-1-then-0--reason`, "refused")
 	b.choose(`#b-do-1-else--add`, "tag")
 	b.choose(`#b---do-1-else-0--tag`, "looked-at")

@@ -1,6 +1,8 @@
 package console_test
 
 import (
+	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -34,7 +36,7 @@ func TestWordsOfAShop(t *testing.T) {
 	}
 	for path, want := range map[string][]string{
 		"/automations":      {"An order is placed", "At the times 0 9 * * 1-5", "An order is ready to ship and not within 2d after that a parcel leaves"},
-		"/automations/seen": {"On An order is placed", "Compared not yet, no order came by;"},
+		"/automations/seen": {"When An order is placed", "Compared not yet, no order came by;"},
 		"/map":              {"An order is placed"},
 		"/":                 {"Fulfilment requests fail It is not tried again by itself."},
 	} {
@@ -50,5 +52,20 @@ func TestWordsOfAShop(t *testing.T) {
 	}
 	if _, body := c.get("/"); !strings.Contains(body, `title="the warehouse answered 503 Service Unavailable after 12 attempts"`) {
 		t.Error("the banner does not keep what the warehouse said")
+	}
+}
+
+// TestWhatIsMissingIsNoErrorYet: what is still to fill in is red only once it was to be saved.
+func TestWhatIsMissingIsNoErrorYet(t *testing.T) {
+	c := newClient(t, 0).admin()
+	_, calm := c.get("/editor?on=stock.low")
+	if !strings.Contains(calm, "Still to fill in: why it exists, what it does (add a step).") || strings.Contains(calm, `class="bad"`) || strings.Contains(calm, `aria-invalid`) {
+		t.Error("a new automation does not begin calm")
+	}
+	code, strict := c.post("/editor/save", url.Values{"reason": {"new"}, "text": {"automation: x\nowner: a@shop.example\nwhy: \"\"\non: order.placed\ndo:\n  - hold: { queue: \"\", reason: \"\" }\n  - if: order.units > 1\n    then: []\n"}})
+	for _, want := range []string{"It was not saved: what is missing or wrong is marked below.", " data-strict", `role="alert">Queue is required`, `role="alert">Then needs at least one step`} {
+		if code != http.StatusUnprocessableEntity || !strings.Contains(strict, want) {
+			t.Errorf("a save answers %d without %s", code, want)
+		}
 	}
 }

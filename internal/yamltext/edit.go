@@ -200,10 +200,14 @@ func (d *Doc) Replace(path, flow string) (string, error) {
 		return d.check(d.replace(e.colon, e.colon, " "+flow), want, span{})
 	}
 	if (n.Kind == Map || n.Kind == List) && !n.flow { // a block begins on the line below its key
-		if d.Text[e.colon:n.Start] == "" || strings.TrimSpace(d.Text[e.colon:n.Start]) != "" {
+		remark := strings.TrimSpace(d.Text[e.colon:n.Start])
+		if d.Text[e.colon:n.Start] == "" || remark != "" && !strings.HasPrefix(remark, "#") || strings.Contains(remark, "\n") {
 			return "", ErrText
 		}
-		return d.check(d.replace(e.colon, n.End, " "+flow), want, span{e.Start, e.end})
+		if remark != "" {
+			flow += " " + remark
+		}
+		return d.check(d.replace(e.colon, n.End, " "+flow), want, span{n.Start, e.end})
 	}
 	return d.check(d.replace(n.Start, n.End, flow), want, span{n.Start, n.End})
 }
@@ -274,6 +278,15 @@ func (d *Doc) Insert(path string, at int, item string) (string, error) {
 		return "", ErrText
 	}
 	c := &Doc{Root: d.Root.clone()}
+	if p, e := d.find(path); len(l.Entries) == 0 && e != nil && p.Kind == Map && !p.flow { // [] becomes a list in lines of its own
+		pad := "\n" + strings.Repeat(" ", p.col+2)
+		c.At(path).Entries = sample.Root.Entries
+		head, end := "", l.End
+		if rest, _, _ := strings.Cut(d.Text[l.End:], "\n"); strings.HasPrefix(strings.TrimSpace(rest), "#") { // the remark stays beside the key
+			head, end = " "+strings.TrimSpace(rest), l.End+len(rest)
+		}
+		return d.check(d.replace(e.colon, end, head+pad+"- "+strings.ReplaceAll(item, "\n", pad+"  ")), c.Root, span{})
+	}
 	cl := c.At(path)
 	cl.Entries = slices.Insert(cl.Entries, at, sample.Root.Entries[0])
 	if !l.flow {

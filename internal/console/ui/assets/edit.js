@@ -12,7 +12,7 @@
   const began = pane.value;
 
   function number() {
-    const n = pane.value.split("\n").length, bad = new Set(problems.map((p) => p.line));
+    const n = pane.value.split("\n").length, bad = new Set(problems.filter((p) => !p.lacks).map((p) => p.line));
     gutter.replaceChildren(...Array.from({ length: n }, (_, i) => {
       const s = document.createElement("span");
       s.textContent = String(i + 1);
@@ -27,6 +27,7 @@
     list.replaceChildren(...problems.map((p) => {
       const li = document.createElement("li"), b = document.createElement("button");
       b.type = "button"; b.textContent = "Line " + p.line; b.dataset.line = p.line; b.dataset.col = p.col;
+      if (p.lacks) li.className = "lacks";
       li.append(b, " " + p.message);
       return li;
     }));
@@ -81,6 +82,9 @@
       if (near) near.focus({ preventScroll: true });
     }
     $("#sentence").textContent = answer.sentence || "…";
+    const todo = $("#todo");
+    todo.hidden = !answer.todo;
+    todo.textContent = answer.todo || "";
     const state = $("#examples-state");
     state.hidden = !answer.examples;
     $("[data-state]", state).textContent = answer.examples || "";
@@ -117,7 +121,7 @@
       try {
         const r = await fetch("/editor/check", {
           method: "POST", headers: { "Content-Type": "application/json", Accept: "application/json" },
-          body: JSON.stringify({ text: before, change: job.act }),
+          body: JSON.stringify({ text: before, strict: root.dataset.strict !== undefined, change: job.act }),
         });
         answer = await r.json();
         if (!r.ok) throw new Error(answer.message || "The server did not take it.");
@@ -285,6 +289,6 @@
     if (busy || kept()) e.preventDefault(); else saved = true;
   });
   addEventListener("beforeunload", (e) => { if (!saved && pane.value !== began) e.preventDefault(); });
-  try { problems = $$("button", list).map((b) => ({ line: Number(b.dataset.line), col: Number(b.dataset.col), message: b.nextSibling.textContent.trim() })); } catch { /* none */ }
+  try { problems = $$("button", list).map((b) => ({ line: Number(b.dataset.line), col: Number(b.dataset.col), message: b.nextSibling.textContent.trim(), lacks: b.parentElement.className === "lacks" })); } catch { /* none */ }
   number();
 })();

@@ -80,7 +80,14 @@
       show(a);
       part.scrollIntoView({ block: "start" });
       $("#past-title").focus({ preventScroll: true });
-    }).catch((err) => { button.disabled = false; toast(err.message, "attention"); });
+    }).catch((err) => {
+      button.disabled = false;
+      toast(err.message, "attention");
+      if (root.dataset.strict === undefined) { // what is missing stands in the way now
+        root.dataset.strict = "";
+        pane.dispatchEvent(new Event("input", { bubbles: true }));
+      }
+    });
   });
   part.addEventListener("submit", (e) => { // stopping must not leave the editor
     e.preventDefault();
