@@ -29,7 +29,7 @@ type builder struct {
 	Examples []example
 	strict   bool     // what is missing is told as a problem
 	lacks    []string // what is still to fill in, else
-	event    string // event type whose fields conditions may read
+	event    string   // event type whose fields conditions may read
 	at       map[string][]string
 }
 

@@ -166,7 +166,7 @@ type edited struct {
 	Sentence string    `json:"sentence"`
 	Examples string    `json:"examples"`          // that some fail, "" when none does
 	Message  string    `json:"message,omitempty"` // why the act was not done; the text is as it was
-	Todo     string    `json:"todo"` // what is still to fill in
+	Todo     string    `json:"todo"`              // what is still to fill in
 	Problems []problem `json:"problems"`
 }
 
