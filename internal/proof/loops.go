@@ -75,26 +75,27 @@ func (c *checker) loop(group []int, path way) {
 	person, absent := false, false
 	for k, e := range path.edges {
 		from := c.all[path.nodes[k]]
+		name := named(from.Name)
 		f.Automations = append(f.Automations, from.Name)
 		f.At = append(f.At, from.at(e.line))
-		step := fmt.Sprintf("a step of %s may lead to %s", from.Name, e.event)
+		step := fmt.Sprintf("a step of %s may lead to %s", name, e.event)
 		switch {
 		case e.remote != "":
 			f.Severity = Warning
-			step = fmt.Sprintf("%s calls %s, and the system behind it may answer through %s with %s", from.Name, e.remote, e.in, e.event)
+			step = fmt.Sprintf("%s calls %s, and the system behind it may answer through %s with %s", name, e.remote, e.in, e.event)
 		case e.person:
-			step = fmt.Sprintf("%s opens a task, and what a person does with it may lead to %s", from.Name, e.event)
+			step = fmt.Sprintf("%s opens a task, and what a person does with it may lead to %s", name, e.event)
 		case e.event == "effect.failed":
 			f.Severity = Warning
-			step = fmt.Sprintf("when what %s sends fails for good, that is %s", from.Name, e.event)
+			step = fmt.Sprintf("when what %s sends fails for good, that is %s", name, e.event)
 		case e.event == "task.overdue":
-			step = fmt.Sprintf("when nobody works what %s opens in time, that is %s", from.Name, e.event)
+			step = fmt.Sprintf("when nobody works what %s opens in time, that is %s", name, e.event)
 		}
 		if e.absent != "" {
 			step += fmt.Sprintf(" and no %s follows in time", e.absent)
 		}
 		person, absent = person || e.person, absent || e.absent != ""
-		steps = append(steps, step+", which sets off "+c.all[e.to].Name)
+		steps = append(steps, step+", which sets off "+named(c.all[e.to].Name))
 	}
 	f.Message = strings.Join(steps, "; ")
 	switch {
@@ -106,13 +107,13 @@ func (c *checker) loop(group []int, path way) {
 	var others []string
 	for _, n := range group {
 		if !slices.Contains(path.nodes, n) {
-			others = append(others, c.all[n].Name)
+			others = append(others, named(c.all[n].Name))
+			f.Automations = append(f.Automations, c.all[n].Name)
 			f.At = append(f.At, c.all[n].at(1))
 		}
 	}
 	if len(others) > 0 {
 		f.Message += ". The circle also holds " + strings.Join(others, ", ")
-		f.Automations = append(f.Automations, others...)
 	}
 	c.add(f)
 }

@@ -64,6 +64,20 @@ func TestOneThatUndoesManyIsOneGroup(t *testing.T) {
 	}
 }
 
+// TestCircleNamesAutomations: a circle names its automations as a page writes them, also those that stand beside the shortest way round.
+func TestCircleNamesAutomations(t *testing.T) {
+	as := set(t, `a | order.ready | - | `+holdRisk, `b | task.overdue | task.kind == "review" | release`, `c | order.ready | - | `+holdRisk)
+	for _, f := range Check(decide.Settings{}, World{}, as).Findings {
+		if f.Kind == Loop {
+			if said := f.Say(strings.ToUpper); !strings.Contains(said, "which sets off B; ") || !strings.HasSuffix(said, "The circle also holds C") || len(f.Automations) != 3 {
+				t.Errorf("said %q of %v", said, f.Automations)
+			}
+			return
+		}
+	}
+	t.Error("no circle is told")
+}
+
 // TestActingSendersAreNamed: a draft that sends the same does not stand before two that do it.
 func TestActingSendersAreNamed(t *testing.T) {
 	const send = `message: { template: order-confirmation, to: customer }`
