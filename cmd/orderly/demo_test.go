@@ -33,7 +33,7 @@ func TestDemoLinkSignsIn(t *testing.T) {
 	// Every page about automations has something to show: runs that wait and that ended, a share, differences, a witness.
 	for path, want := range map[string][]string{
 		"/automations":                      {`href="/suggestions"`, "Example: "},
-		"/automations/await-transfer/runs":  {"Waiting", "order.paid, an order is paid", ">ended"},
+		"/automations/await-transfer/runs":  {"Waiting", "an order is paid", ">ended"},
 		"/automations/pack-with-care":       {"not in its share", "did: tag pack-with-care"},
 		"/automations/trust-shared-devices": {"it is in shadow; it would have done: release"},
 	} {

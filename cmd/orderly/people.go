@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -243,7 +244,12 @@ func (p *program) userCommand() *cobra.Command {
 					return err
 				}
 				p.printf("%s may sign in as %s.\n", u.Email, u.Role)
-				return nil
+				us, err := s.access.Users(cmd.Context())
+				if err == nil && !slices.ContainsFunc(us, func(u access.User) bool { return u.Role == access.Admin && !u.Disabled }) {
+					p.notef("The shop has no admin, so nobody can manage users and connections in the console, and no set-up link is printed any more.\n"+
+						"Make one: orderly user role %s admin\n", u.Email)
+				}
+				return err
 			})
 		},
 	}

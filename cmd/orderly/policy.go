@@ -43,7 +43,8 @@ func (p *program) applyCommand() *cobra.Command {
   automations/*.yaml     one automation a file
   templates/*.liquid     messages that replace the built-in ones
 Every version is kept; decisions name the one they were made under. What the
-folder does not hold any more is switched off. A running server decides by the new
+folder does not hold any more is switched off; only the settings stay when it has
+no shop.yaml. A running server decides by the new
 policy from the next event on. With a problem nothing is changed; a test beside an
 automation that fails is one. With four_eyes_activation in shop.yaml, a folder that
 lets an automation begin to act waits for a second person to confirm it in the

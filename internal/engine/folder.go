@@ -110,8 +110,12 @@ type Applied struct {
 }
 
 // Apply makes texts the whole policy, after checking all of them and running the tests beside
-// the automations. With dry set it only says what it would do.
+// the automations. Without settings among them those of the shop stay. With dry set it only says what it would do.
 func (e *Engine) Apply(ctx context.Context, texts []store.Text, author, note string, dry bool, opts ...ApplyOption) (Applied, error) {
+	texts, kept, err := e.withSettings(ctx, texts)
+	if err != nil {
+		return Applied{}, err
+	}
 	l, err := Compile(texts)
 	if err != nil {
 		return Applied{}, err
@@ -140,6 +144,9 @@ func (e *Engine) Apply(ctx context.Context, texts []store.Text, author, note str
 		if a.Warnings, err = warnings(tx, l); err != nil {
 			return err
 		}
+		if kept {
+			a.Warnings = append(a.Warnings, "the folder has no shop.yaml: the shop's settings stay as they are")
+		}
 		a.Revision = rev
 		switch {
 		case checks.confirmed && checks.upon != rev:
@@ -166,6 +173,21 @@ func (e *Engine) Apply(ctx context.Context, texts []store.Text, author, note str
 	}
 	e.watch.tell(Topic{Kind: "policy"})
 	return a, e.tellModes(ctx)
+}
+
+// withSettings adds the shop's settings to texts that have none. A folder of automations says nothing about the
+// shop: without this it would lose its name, its time zone and the connections that mails and requests leave by.
+func (e *Engine) withSettings(ctx context.Context, texts []store.Text) (_ []store.Text, kept bool, err error) {
+	if slices.ContainsFunc(texts, func(t store.Text) bool { return t.Kind == KindShop }) {
+		return texts, false, nil
+	}
+	var have []store.PolicyText
+	err = e.db.View(ctx, func(tx *store.Tx) (err error) { have, err = tx.PolicyTexts(KindShop); return err })
+	texts = slices.Clip(texts)
+	for _, t := range have {
+		texts, kept = append(texts, store.Text{Kind: t.Kind, Name: t.Name, Text: t.Text}), true
+	}
+	return texts, kept, err
 }
 
 func (a *Applied) compare(before, after []store.Text) {

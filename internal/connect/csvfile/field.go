@@ -246,6 +246,9 @@ func (f *fieldSpec) label() string {
 	if len(f.columns) == 0 {
 		return "value"
 	}
+	if f.first {
+		return strings.Join(f.columns, " or ")
+	}
 	return strings.Join(f.columns, "+")
 }
 
@@ -478,7 +481,7 @@ func (b *binder) bind(f *fieldSpec, inLine bool) *getter {
 			src = srcLine
 		}
 	}
-	var missing []string
+	var found, missing []string
 	for _, name := range f.columns {
 		key := strings.ToLower(strings.TrimSpace(name))
 		idx, ok := head.index[key]
@@ -489,7 +492,12 @@ func (b *binder) bind(f *fieldSpec, inLine bool) *getter {
 		if head.twice[key] {
 			b.problem(f, "the column %q stands more than once in the file; write %q for the second", name, name+"#2")
 		}
-		g.cols = append(g.cols, colRef{src, idx})
+		g.cols, found = append(g.cols, colRef{src, idx}), append(found, name)
+	}
+	if len(found) > 0 && len(missing) > 0 { // messages name the columns that the file has
+		spec := *f
+		spec.columns = found
+		g.fieldSpec = &spec
 	}
 	if len(missing) > 0 && !b.m.lenient && !(f.first && len(g.cols) > 0) {
 		b.problem(f, "the file has no column %q%s; it has: %s", missing[0], didYouMean(missing[0], head.names), short200(strings.Join(head.names, ", ")))
