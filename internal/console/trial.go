@@ -145,7 +145,7 @@ func (c *Console) tryEdit(w http.ResponseWriter, r *http.Request) error {
 	}
 	a, err := automation.Parse("text.yaml", []byte(in.Text))
 	if err != nil {
-		return fault.New(fault.Invalid, "console.trial", "the text has problems; they come first")
+		return fault.New(fault.Invalid, "console.trial", "what is missing or wrong in the text comes first")
 	}
 	u, _ := access.UserFrom(r.Context())
 	if err := c.Backtest.Try(r.Context(), a, u.Name); err != nil {

@@ -36,7 +36,7 @@ func editFindingsView(v editFindings) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		if v.Problem {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<p class=\"small muted\">The problems of the text come first; then it is compared with the others.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<p class=\"small muted\">It is compared with the others once nothing in the text is missing or wrong.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -29,7 +29,7 @@ func TestEditorTriesBeforeSaving(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.open("/editor?on=order.placed")
-	s.until(`document.querySelector("#findings .finds, #findings p").innerText.includes("problems of the text come first")`)
+	s.until(`document.querySelector("#findings .finds, #findings p").innerText.includes("once nothing in the text is missing or wrong")`)
 	s.acts(`(() => { const t = document.querySelector("#text"); t.value = "automation: hold-some\nowner: risk@shop.example\nwhy: We look at them.\non: order.placed\nwhen: order.units > 0 && HERE\ndo:\n  - hold: { queue: risk, reason: look }\ntests:\n  - { name: small, event: { total: 1 EUR }, expect: fires }\n"; t.dispatchEvent(new Event("input", { bubbles: true })); })()`)
 	// Offers, by the keyboard: what stands there, with type, unit and meaning.
 	s.types("HERE", "order.tot")
