@@ -44,6 +44,21 @@ func TestRetryInTheBrowser(t *testing.T) {
 	s.eval(`document.querySelector('form[action$="/retry"] button').click()`, nil)
 	s.shows("the first call may have arrived")
 	s.picture("run-retry")
+	// From an earlier step: that one is done again as well.
+	preview := func() (steps string) {
+		t.Helper()
+		s.eval(`document.querySelector("#retry-preview .finds").innerText`, &steps)
+		return steps
+	}
+	if steps := preview(); strings.Contains(steps, "line 6") {
+		t.Errorf("the call alone fails, and the preview says %q", steps)
+	}
+	s.open(page)
+	s.eval(`document.querySelector("[name=from]").value = "`+failed.Steps[0].At+`"; document.querySelector('form[action$="/retry"] button').click()`, nil)
+	s.shows("the first call may have arrived")
+	if steps := preview(); !strings.Contains(steps, "line 6") {
+		t.Errorf("from the first step the preview says %q", steps)
+	}
 	var over bool
 	s.eval(`document.querySelector("#retry-preview button.primary").click(); document.querySelector("#retry-preview [name=twice]").checked`, &over)
 	if len(s.runs("call-erp")) != 1 || over {
@@ -67,7 +82,7 @@ func TestRetryInTheBrowser(t *testing.T) {
 		t.Errorf("%d runs after a second click", n)
 	}
 	for _, run := range s.runs("call-erp") {
-		if run.ID == next && (run.State != automation.RunWaiting || run.Before != failed.ID) {
+		if run.ID == next && (run.State != automation.RunWaiting || run.Before != failed.ID || len(run.Steps) != 2 || run.Steps[0].Kind != "set") {
 			t.Errorf("%+v", run)
 		}
 	}
