@@ -155,7 +155,7 @@ func (p *program) automationRollback() *cobra.Command {
 				case a.Proposed:
 					p.printf("%s", waitsForSecond)
 				case !a.Changed:
-					p.printf("Nothing changed: version %d of %s has the text that is in force.\n", n, args[0])
+					p.printf("Nothing changed: version %d of %s says what is in force.\n", n, args[0])
 				default:
 					p.printf("Version %d of %s is in force again, as version %d.\n", n, args[0], a.Version)
 				}

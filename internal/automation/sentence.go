@@ -240,9 +240,9 @@ func StepPhrase(d *yamltext.Doc, path string) string {
 		return Phrase(&root, n.Value)
 	}
 	steps := func(name string) string { return stepsPhrase(d, s.ArgPath(name)) }
-	orElse := func(text string) string {
+	orElse := func(text, otherwise string) string {
 		if has("else") {
-			return text + "; otherwise " + steps("else")
+			return text + "; " + otherwise + ", " + steps("else")
 		}
 		return text
 	}
@@ -273,10 +273,9 @@ func StepPhrase(d *yamltext.Doc, path string) string {
 		}
 		return "have the money given back (" + arg("reason") + ")"
 	case KindEscalate:
-		return "hand it on to " + arg("to")
+		return "hand the task on to " + arg("to")
 	case KindIf:
-		text := "if " + cond("if") + ": " + steps("then")
-		return orElse(text)
+		return orElse("if "+cond("if")+": "+steps("then"), "otherwise")
 	case KindForEach:
 		if has("when") {
 			return "for each line where " + cond("when") + ": " + steps("do")
@@ -291,11 +290,19 @@ func StepPhrase(d *yamltext.Doc, path string) string {
 		if has("when") {
 			text += " and " + cond("when")
 		}
-		return orElse(text)
+		return orElse(text, "when that does not come")
 	case KindAsk:
-		return orElse("ask " + arg("queue") + ": " + arg("title"))
+		text := "ask " + arg("queue") + " “" + arg("title") + "”"
+		if has("sla") {
+			text += " and wait " + arg("sla") + " for the answer"
+		}
+		return orElse(text, "without one")
 	case KindCall:
-		return orElse("ask " + arg("connection") + " and wait for its answer")
+		wait := "10m" // see Call.For
+		if has("for") {
+			wait = arg("for")
+		}
+		return orElse("ask "+arg("connection")+" and wait "+wait+" for its answer", "without one")
 	case KindStop:
 		return "stop"
 	}

@@ -57,7 +57,7 @@ func (c *Console) automations(w http.ResponseWriter, r *http.Request) error {
 
 // readAutomation reads a stored text. One that no longer parses is shown with its problem.
 func readAutomation(t store.PolicyText) automationView {
-	v := automationView{Name: t.Name, Text: t.Text, Hash: t.Hash, Author: t.Author, Created: t.Created}
+	v := automationView{Name: t.Name, Text: t.Text, Hash: t.Hash}
 	a, err := automation.Parse(t.Name+".yaml", []byte(t.Text))
 	if err != nil {
 		v.Problem = "This version of the program cannot read the text: " + problemText(err)
@@ -69,9 +69,6 @@ func readAutomation(t store.PolicyText) automationView {
 		if d, err := yamltext.Parse(t.Text); err == nil { // with the times, or what does not happen
 			v.Trigger = capital(strings.TrimPrefix(automation.TriggerPhrase(d), "when "))
 		}
-	}
-	for _, s := range a.Steps {
-		v.Do = append(v.Do, stepText(s))
 	}
 	return v
 }
@@ -161,11 +158,13 @@ func (c *Console) automation(w http.ResponseWriter, r *http.Request) error {
 		if err := c.countAutomation(tx, &v.A, c.Now()); err != nil {
 			return err
 		}
-		versions, err := tx.VersionsByText(kindAutomation, v.File)
+		newest, err := tx.Versions(kindAutomation, v.File, 0, 1)
 		if err != nil {
 			return err
 		}
-		v.A.N = versions[v.A.Hash]
+		if len(newest) > 0 {
+			v.Version = newest[0]
+		}
 		if v.Modes, err = c.modesOf(tx, r, v.A, names); err != nil {
 			return err
 		}
@@ -210,8 +209,8 @@ func (c *Console) automation(w http.ResponseWriter, r *http.Request) error {
 	if err := c.aboutOwner(r, &v); err != nil {
 		return err
 	}
-	if d, err := yamltext.Parse(v.A.Text); err == nil && v.A.Problem == "" {
-		v.Sentence = automation.Sentence(d)
+	if v.A.Problem == "" {
+		v.Sentence = sentenceOf(v.A.Text)
 	}
 	v.CanApply = c.mayApply(r, v.A.Owner)
 	v.CanBacktest = c.Backtest != nil

@@ -25,6 +25,9 @@ type versionsPage struct {
 	Next     int64 // before which the next page begins; 0 = this is the last
 	At       store.Version
 	Against  store.Version
+	Tabs     []tabView // what At changed, and what going back to it would change
+	Before   string    // the sentence of Against
+	After    string    // the sentence of At
 	Diff     []yamltext.Line
 	Current  string // hash of the text in force; "" = removed
 	Mode     string // of the text in force
@@ -64,21 +67,38 @@ func (c *Console) versions(w http.ResponseWriter, r *http.Request) (err error) {
 		if len(v.Rows) == 0 {
 			return fault.New(fault.NotFound, "console.versions", "no version of an automation %q is kept", name)
 		}
-		v.At = v.Rows[0]
+		newest, err := tx.Versions(kindAutomation, name, 0, 1)
+		if err != nil {
+			return err
+		}
+		v.At, v.Against, v.Tabs = newest[0], store.Version{}, nil
 		if at > 0 {
 			if v.At, err = one(tx, at); err != nil {
 				return err
+			}
+		}
+		earlier, err := tx.Versions(kindAutomation, name, v.At.Rev, 1)
+		if err != nil {
+			return err
+		}
+		if v.At.N < newest[0].N && against == 0 && len(earlier) == 0 {
+			against = newest[0].N
+		}
+		if v.At.N < newest[0].N && len(earlier) > 0 {
+			back := versionsHref(name, "at", strconv.FormatInt(v.At.N, 10), "against", strconv.FormatInt(newest[0].N, 10))
+			v.Tabs = []tabView{
+				{Label: "What it changed", Href: versionsHref(name, "at", strconv.FormatInt(v.At.N, 10)), Current: against == 0},
+				{Label: "What going back to it changes", Href: back, Current: against == newest[0].N},
 			}
 		}
 		if against > 0 {
 			v.Against, err = one(tx, against)
 			return err
 		}
-		earlier, err := tx.Versions(kindAutomation, name, v.At.Rev, 1)
 		if len(earlier) > 0 {
 			v.Against = earlier[0]
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return err
@@ -87,6 +107,7 @@ func (c *Console) versions(w http.ResponseWriter, r *http.Request) (err error) {
 		v.Rows = v.Rows[:versionsPerPage]
 		v.Next = v.Rows[versionsPerPage-1].Rev
 	}
+	v.Before, v.After = sentenceOf(v.Against.Text), sentenceOf(v.At.Text)
 	v.Diff = yamltext.Near(yamltext.Diff(v.Against.Text, v.At.Text), 3)
 	v.CanApply = c.mayApply(r, owner)
 	if v.People, err = c.peopleNames(r); err != nil {
@@ -96,6 +117,15 @@ func (c *Console) versions(w http.ResponseWriter, r *http.Request) (err error) {
 		return err
 	}
 	return c.show(w, r, http.StatusOK, versionsPageView(v))
+}
+
+// sentenceOf says in plain words what a text amounts to; "" when this version of the program cannot read it.
+func sentenceOf(text string) string {
+	d, err := yamltext.Parse(text)
+	if err != nil || text == "" {
+		return ""
+	}
+	return automation.Sentence(d)
 }
 
 // peopleNames are the names of users by mail address.
@@ -121,7 +151,7 @@ func (c *Console) rollback(w http.ResponseWriter, r *http.Request) error {
 	}
 	f := ui.Flash{Meaning: ui.Done, Text: "Version " + ui.Number(n) + " is in force again, as version " + ui.Number(saved.Version) + "."}
 	if !saved.Changed {
-		f = ui.Flash{Meaning: ui.Neutral, Text: "Nothing was changed: version " + ui.Number(n) + " has the text that is in force."}
+		f = ui.Flash{Meaning: ui.Neutral, Text: "Nothing was changed: version " + ui.Number(n) + " says what is in force."}
 	}
 	if saved.Proposed {
 		f = waitsForSecond
@@ -205,6 +235,14 @@ func versionsHref(name string, pairs ...string) string {
 		s += "?" + q
 	}
 	return s
+}
+
+// keepsMode says that going back leaves the mode alone.
+func keepsMode(v versionsPage) string {
+	if v.Current == "" || v.At.Hash == "" || v.Mode == "" {
+		return ""
+	}
+	return "It stays " + v.Mode + ", whatever it was then."
 }
 
 // inForce says of the newest version what it does: a draft is in force only as a text.

@@ -289,14 +289,12 @@ type automationView struct {
 	Name, Owner, Why, On, When, Mode string
 	Trigger                          string // On in words
 	Share                            int
-	Do                               []string
 	Considered, Fired, Unknown       int64 // fired and acted
 	Would                            int64 // fired, but its mode or a stop did not let it act
 	SparkC, SparkF                   []int64
 	Text                             string
 	N                                int64 // number of the version; only on its page
-	Hash, Author                     string
-	Created                          time.Time
+	Hash                             string
 	Problem                          string
 	Stopped                          bool
 }
@@ -314,6 +312,7 @@ type automationPage struct {
 	CanApply    bool
 	CanBacktest bool
 	File        string // name in the policy
+	Version     store.Version // in force
 	Sentence    string
 	Orphan      bool   // the account of its owner is closed
 	Incident    string // the open incident about that

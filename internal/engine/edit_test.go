@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"orderly.example/orderly/internal/automation"
 	"orderly.example/orderly/internal/engine"
 	"orderly.example/orderly/internal/fault"
 	"orderly.example/orderly/internal/store"
@@ -96,6 +97,14 @@ func TestEditsAreVersions(t *testing.T) {
 		}
 		if s := strings.Join(got, ", "); s != "4 back to the first, 3 a better name, 2 another tag, 1 a first try" || vs[1].Hash != "" {
 			t.Errorf("versions: %s", s)
+		}
+		// Going back leaves the mode alone.
+		if err := r.eng.SetMode(ctx, engine.ModeChange{Name: "tag-all", Mode: automation.Canary, Share: 30, By: "kim@shop.example", Reason: "carefully"}); err != nil {
+			t.Fatal(err)
+		}
+		must(r.eng.Rollback(ctx, "tag-all", 2, "kim@shop.example", "read it"))
+		if a := r.eng.Policy().Automations.Get("tag-all"); a.Mode != automation.Canary || a.Share != 30 || !strings.Contains(a.Text, "tag: read") {
+			t.Errorf("rolled back to %s %d %%:\n%s", a.Mode, a.Share, a.Text)
 		}
 		dir := t.TempDir()
 		if _, err := r.eng.WriteFolder(ctx, dir); err != nil {

@@ -75,8 +75,8 @@ func TestSecondPersonActivates(t *testing.T) {
 		if kept, err := r.eng.ProposeMode(ctx, atTerminal); !kept || err != nil {
 			t.Error(kept, err)
 		}
-		if _, err := r.eng.Rollback(ctx, "tag-all", 2, engine.Terminal, "as it was"); fault.KindOf(err) != fault.Denied {
-			t.Errorf("a rollback of nobody: %v", err)
+		if a, err := r.eng.Rollback(ctx, "tag-all", 2, engine.Terminal, "as it was"); err != nil || a.Changed || mode() != automation.Draft {
+			t.Errorf("a rollback switches it on: %+v, %v", a, err)
 		}
 		shop := store.Text{Kind: engine.KindShop, Name: "shop", Text: "shop: Sample\nfour_eyes_activation: true\n"}
 		acting := store.Text{Kind: engine.KindAutomation, Name: "tag-all", Text: tagAll + "mode: active\n"}

@@ -210,8 +210,7 @@ type LedgerPage struct {
 
 // PolicyText is one text of the current policy.
 type PolicyText struct {
-	Kind, Name, Hash, Text, Author string
-	Created                        time.Time
+	Kind, Name, Hash, Text string
 }
 
 // AutomationCount is what an automation did in one UTC hour.

@@ -366,11 +366,9 @@ func (tx *Tx) PolicyTexts(kind string) ([]PolicyText, error) {
 			continue
 		}
 		t := PolicyText{Kind: m.Kind, Name: m.Name, Hash: m.Hash}
-		var created int64
-		if _, err := readRow(tx, "SELECT text, created, author FROM policy_text WHERE hash = $1", []any{m.Hash}, &t.Text, &created, &t.Author); err != nil {
+		if _, err := readRow(tx, "SELECT text FROM policy_text WHERE hash = $1", []any{m.Hash}, &t.Text); err != nil {
 			return nil, err
 		}
-		t.Created = readTime(created)
 		out = append(out, t)
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Kind+"\x00"+out[i].Name < out[j].Kind+"\x00"+out[j].Name })
