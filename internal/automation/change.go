@@ -112,6 +112,17 @@ func (e *editing) set(path, value string) (string, error) {
 			return "", err
 		}
 	}
+	if value != "" {
+		var err error
+		switch path {
+		case "schedule/cron":
+			if value, err = timesOf(value); err != nil {
+				return "", err
+			}
+		case "schedule/zone":
+			value = zoneOf(value)
+		}
+	}
 	must := group == "" && slices.Contains([]string{"automation", "owner", "why"}, key)
 	switch {
 	case value == "" && !must && e.At(path) == nil:
@@ -130,6 +141,9 @@ func (e *editing) set(path, value string) (string, error) {
 	}
 	return e.Put(group, key, yamltext.Quote(value, true))
 }
+
+// OrderEvents are the event types of an order: what an absence can be about.
+func OrderEvents() []string { return orderTriggers() }
 
 // Triggers are what may set an automation off, in the words of the text: event types, schedule, and absence.
 func Triggers() []string {

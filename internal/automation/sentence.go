@@ -43,6 +43,9 @@ func TriggerPhrase(d *yamltext.Doc) string {
 		return "when " + schema.EventLabel(value(d, "on/after")) + " and not within " + value(d, "on/within") + " after that " + schema.EventLabel(value(d, "on/absence_of"))
 	case n.Value == "schedule":
 		s := "at the times " + value(d, "schedule/cron")
+		if words := TimesWords(value(d, "schedule/cron")); words != "" {
+			s = words
+		}
 		if z := d.At("schedule/zone"); z != nil {
 			s += " in " + z.Value
 		}

@@ -209,8 +209,11 @@ func (c *Console) automation(w http.ResponseWriter, r *http.Request) error {
 	if err := c.aboutOwner(r, &v); err != nil {
 		return err
 	}
-	if v.A.Problem == "" {
+	if a, err := automation.Parse(v.File+".yaml", []byte(v.A.Text)); err == nil {
 		v.Sentence = sentenceOf(v.A.Text)
+		if a.Schedule != nil && a.Mode != automation.Draft {
+			v.Due = nextTimes(a.Schedule, c.Now(), c.Shop().Zone, 1)
+		}
 	}
 	v.CanApply = c.mayApply(r, v.A.Owner)
 	v.CanBacktest = c.Backtest != nil

@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	"orderly.example/orderly/examples"
 	"orderly.example/orderly/internal/automation"
@@ -27,9 +28,14 @@ type builder struct {
 	Template *automation.Template // that the text was made from and still has settings of; nil: none
 	Lists    lists
 	Examples []example
+<<<<<<< HEAD
 	strict   bool     // what is missing is told as a problem
 	lacks    []string // what is still to fill in, else
 	event    string   // event type whose fields conditions may read
+=======
+	Next     []time.Time // when a schedule is due, the next few
+	event    string      // event type whose fields conditions may read
+>>>>>>> b7bc8f3 (automation, console: the times of a schedule in plain words; the events of an absence from a list)
 	at       map[string][]string
 }
 
@@ -99,11 +105,36 @@ func (c *Console) builder(r *http.Request, text string, strict bool) (*builder, 
 	if err != nil {
 		b.place(err)
 	}
+	if a != nil && a.Schedule != nil {
+		b.Next = nextTimes(a.Schedule, c.Now(), c.Shop().Zone, 3)
+	}
 	if b.Doc != nil {
 		b.Examples, err = c.examples(r, b, a)
 		return b, err
 	}
 	return b, nil
+}
+
+// nextTimes are the next n times of a schedule.
+func nextTimes(s *automation.Schedule, now time.Time, shop *time.Location, n int) (out []time.Time) {
+	for at := s.Next(now, shop); !at.IsZero() && len(out) < n; at = s.Next(at, shop) {
+		out = append(out, at)
+	}
+	return out
+}
+
+// timesOptions are the usual times of a schedule.
+func timesOptions() (out []ui.Option) {
+	for _, fields := range []string{"0 8 * * *", "0 9 * * 1-5", "0 8 * * 1", "0 6 1 * *", "0 * * * *"} {
+		out = append(out, ui.Option{Value: automation.TimesWords(fields)})
+	}
+	return out
+}
+
+// timesValue is how the times of a schedule stand in their input.
+func (b *builder) timesValue() string {
+	fields := b.value("schedule/cron")
+	return firstOf(automation.TimesWords(fields), fields)
 }
 
 // place puts each problem at its line and beside its control.
@@ -345,8 +376,8 @@ func loopValue(p *rule.Part) string {
 	return p.Op
 }
 
-// triggerGroups are the triggers for the list, by what they are about.
-func triggerGroups() []fieldGroup {
+// eventGroups are triggers for a list, by what they are about.
+func eventGroups(types []string) []fieldGroup {
 	names := []struct{ prefix, label string }{
 		{"order.", "Orders"}, {"shipment.", "Parcels"}, {"return.", "Returns"}, {"stock.", "Stock"}, {"task.", "Tasks"}, {"effect.", "Messages"}, {"", "Time and others"},
 	}
@@ -354,7 +385,7 @@ func triggerGroups() []fieldGroup {
 	for i, n := range names {
 		out[i].Label = n.label
 	}
-	for _, t := range automation.Triggers() {
+	for _, t := range types {
 		for i, n := range names {
 			if strings.HasPrefix(t, n.prefix) {
 				out[i].Fields = append(out[i].Fields, ui.Option{Value: t, Label: eventWords(t)})

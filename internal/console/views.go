@@ -311,8 +311,9 @@ type automationPage struct {
 	Page        ui.PageView
 	CanApply    bool
 	CanBacktest bool
-	File        string // name in the policy
+	File        string        // name in the policy
 	Version     store.Version // in force
+	Due         []time.Time   // when its schedule is due next
 	Sentence    string
 	Orphan      bool   // the account of its owner is closed
 	Incident    string // the open incident about that

@@ -225,7 +225,15 @@
     if (due.has(el) && !unsent.has(el) && !refused.has(el)) el.value = due.get(el);
     due.delete(el);
   });
-  box.addEventListener("focusin", (e) => { if (e.target.dataset && e.target.dataset.format === "sku") skus(e.target); });
+  box.addEventListener("focusin", (e) => {
+    if (e.target.dataset && e.target.dataset.format === "sku") skus(e.target);
+    if (e.target.getAttribute("list") === "list-zones") zones();
+  });
+  function zones() {
+    const to = $("#list-zones");
+    if (!to || to.firstChild || !Intl.supportedValuesOf) return;
+    to.replaceChildren(...Intl.supportedValuesOf("timeZone").map((z) => { const x = document.createElement("option"); x.value = z; return x; }));
+  }
   let asked = "";
   function skus(el) {
     const q = el.value.split(",").pop().trim();
