@@ -28,14 +28,10 @@ type builder struct {
 	Template *automation.Template // that the text was made from and still has settings of; nil: none
 	Lists    lists
 	Examples []example
-<<<<<<< HEAD
-	strict   bool     // what is missing is told as a problem
-	lacks    []string // what is still to fill in, else
-	event    string   // event type whose fields conditions may read
-=======
-	Next     []time.Time // when a schedule is due, the next few
+	strict   bool        // what is missing is told as a problem
+	lacks    []string    // what is still to fill in, else
 	event    string      // event type whose fields conditions may read
->>>>>>> b7bc8f3 (automation, console: the times of a schedule in plain words; the events of an absence from a list)
+	Next     []time.Time // when a schedule is due, the next few
 	at       map[string][]string
 }
 

@@ -55,11 +55,7 @@ func TestEditorTriesBeforeSaving(t *testing.T) {
 	s.acts(`(() => { const t = document.querySelector("#text"); t.value = t.value.replace('order.units * order.line_count > 90', 'order.units > 0').replace(/tests:[^]*/, ""); t.dispatchEvent(new Event("input", { bubbles: true })); })()`)
 	// The past: figures of the unsaved text, and a word when it has changed since.
 	s.eval(`document.querySelector("#try").click()`, nil)
-<<<<<<< HEAD
 	s.until(`[...document.querySelectorAll("#past-body .tile")].some((e) => e.innerText.includes("Would have fired") && /\b6\b/.test(e.innerText)) && document.querySelector("#past-body").innerText.includes("Orders that would end otherwise") && document.activeElement.id === "past-title"`)
-=======
-	s.until(`[...document.querySelectorAll("#past-body .tile")].some((e) => /\b6\b/.test(e.innerText)) && document.querySelector("#past-body").innerText.includes("A sample to look at") && document.activeElement.id === "past-title"`)
->>>>>>> b7bc8f3 (automation, console: the times of a schedule in plain words; the events of an absence from a list)
 	s.picture("editor-past")
 	s.eval(`document.documentElement.dataset.theme = "dark"`, nil)
 	s.picture("editor-dark")
