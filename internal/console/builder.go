@@ -101,10 +101,10 @@ func (c *Console) builder(r *http.Request, text string, strict bool) (*builder, 
 	if err != nil {
 		b.place(err)
 	}
-	if a != nil && a.Schedule != nil {
-		b.Next = nextTimes(a.Schedule, c.Now(), c.Shop().Zone, 3)
-	}
 	if b.Doc != nil {
+		if times, err := automation.NewSchedule(b.value("schedule/cron"), b.value("schedule/zone")); err == nil && b.event == automation.OnSchedule {
+			b.Next = nextTimes(times, c.Now(), c.Shop().Zone, 3)
+		}
 		b.Examples, err = c.examples(r, b, a)
 		return b, err
 	}
