@@ -249,6 +249,7 @@ var quietRoutes = map[string]string{
 	"POST /editor/complete":                  "looks at a text and keeps nothing",
 	"POST /editor/findings":                  "looks at a text and keeps nothing",
 	"POST /editor/backtest":                  "reads the past and changes nothing",
+	"POST /editor/mail/preview":              "looks at a text and keeps nothing",
 	"POST /automations/{name}/backtest":      "reads the past and changes nothing",
 	"POST /automations/{name}/backtest/stop": "ends what only reads",
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -301,7 +302,7 @@ func (c consoleEngine) RetryRun(ctx context.Context, run, from string, twice boo
 
 // Edit implements console.PolicyEditor.
 func (c consoleEngine) Edit(ctx context.Context, e console.PolicyEdit, author, reason string) (console.PolicySaved, error) {
-	a, err := c.e.Edit(ctx, engine.Edit{Kind: engine.KindAutomation, Name: e.Name, Was: e.Was, Text: e.Text, Failing: e.Failing}, author, reason)
+	a, err := c.e.Edit(ctx, engine.Edit{Kind: cmp.Or(e.Kind, engine.KindAutomation), Name: e.Name, Was: e.Was, Text: e.Text, Failing: e.Failing}, author, reason)
 	return console.PolicySaved{Version: a.Version, Changed: a.Changed, Proposed: a.Proposed, Warnings: a.Warnings}, err
 }
 
@@ -347,7 +348,7 @@ func (c consoleEngine) Lookup(country, code string) (lat, lon float64, ok bool) 
 func (p *program) console(r *running, web *access.Web) *console.Console {
 	eng := consoleEngine{r.engine}
 	return console.New(console.Deps{
-		Read: r.db, Lists: r.lists(), Write: r.db, Keys: r.keys, Submit: eng, Sessions: web, People: r.access, Why: eng, Replay: eng, Suggest: eng, Live: eng, Modes: eng, Check: r.engine, Map: r.engine, Policy: eng, Postal: eng,
+		Read: r.db, Lists: r.lists(), Write: r.db, Keys: r.keys, Submit: eng, Sessions: web, People: r.access, Why: eng, Replay: eng, Suggest: eng, Live: eng, Modes: eng, Check: r.engine, Map: r.engine, Policy: eng, Mails: r.engine, Postal: eng,
 		Connect:  consoleConnections{r.shop, r.ports},
 		Privacy:  r.privacy(),
 		Backtest: r.backtest, Watch: r.watch,

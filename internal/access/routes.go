@@ -91,6 +91,13 @@ var routes = map[string]Need{
 	"GET /suggestions":                           {Act: See},
 	"GET /changes":                               {Act: See},
 	"GET /effects":                               {Act: See},
+	"GET /mails":                                 {Act: See},
+	"GET /mails/{name}":                          {Act: See},
+	"GET /mails/{name}/preview":                  {Act: See},
+	"GET /editor/mail":                           {Act: ApplyAutomation},
+	"POST /editor/mail":                          {Act: ApplyAutomation, Audit: "mail.save", Keep: []string{"name"}},
+	"POST /editor/mail/preview":                  {Act: ApplyAutomation}, // looks at a text; keeps nothing
+	"POST /mails/{name}/remove":                  {Act: ApplyAutomation, Audit: "mail.remove"},
 	"GET /map":                                   {Act: See},
 	"GET /map.svg":                               {Act: See},
 	"GET /automations/{name}/runs":               {Act: See},

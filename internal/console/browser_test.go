@@ -243,7 +243,7 @@ func call[P any](b *browser, command cdp.Command[P, cdp.Empty], params P) {
 // pagePaths are all pages, with an order of each kind of story.
 func (b *browser) pagePaths() map[string]string {
 	return map[string]string{
-		"today": "/", "orders": "/orders", "order-held": b.first("/orders?state=held", "#orders-list td a.lead"),
+		"today": "/", "mails": "/mails", "mail": "/mails/order-held", "mail-new": "/editor/mail?from=order-held", "orders": "/orders", "order-held": b.first("/orders?state=held", "#orders-list td a.lead"),
 		"order-shipped": b.first("/orders?state=shipped", "#orders-list td a.lead"), "order-unfillable": b.first("/orders?state=unfillable", "#orders-list td a.lead"),
 		"review": "/review", "incident": "/review?kind=incident", "incidents": "/incidents", "silence": b.first("/incidents", "[data-rows] td a.lead"), "expectations": "/expectations", "expectation": "/expectations/event:order.placed", "stock": "/stock", "ledger": b.first("/stock", "#stock-list td a.lead"), "automations": "/automations",
 		"automation": b.first("/automations", "#automations td a.lead"), "editor": "/editor?on=order.placed", "suggestions": "/suggestions", "effects": "/effects", "cause": b.first("/effects", "#effects-list td a.lead"), "quarantine": "/effects?tab=quarantine", "settings": "/settings", "people": "/settings/people", "profile": "/profile", "audit": "/audit",

@@ -13,6 +13,7 @@ import (
 	"orderly.example/orderly/internal/decide"
 	"orderly.example/orderly/internal/event"
 	"orderly.example/orderly/internal/fault"
+	"orderly.example/orderly/internal/notify"
 	"orderly.example/orderly/internal/proof"
 	"orderly.example/orderly/internal/rule"
 	"orderly.example/orderly/internal/store"
@@ -21,7 +22,7 @@ import (
 // CSP is the content security policy that the pages are made for: no inline
 // script, no inline style, nothing from elsewhere.
 const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
-	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	"frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // Reader is the read side of the store.
 type Reader interface {
@@ -211,9 +212,10 @@ type Connections interface {
 	TestConnection(ctx context.Context, name, to string) (answer string, err error)
 }
 
-// PolicyEdit is one automation's text as it shall be. Was is the hash of the text it began from, "" for a
+// PolicyEdit is one text of the policy as it shall be. Was is the hash of the text it began from, "" for a
 // new one; the empty Text removes it.
 type PolicyEdit struct {
+	Kind            string // "" = an automation
 	Name, Was, Text string
 	Failing         bool // also when tests beside it fail
 }
@@ -235,7 +237,13 @@ type Proposed struct {
 	Folder                   bool   // the policy of a whole folder, applied at a terminal; Text and Now have what changes
 }
 
-// PolicyEditor changes automations, each time as a new version. A conflict with what somebody else saved is a fault.Conflict.
+// MailWriter writes a mail of a template's text, as it would leave.
+type MailWriter interface {
+	// WriteMail takes an order of the shop, or an example when order is ""; personal is whether the customer may be shown.
+	WriteMail(ctx context.Context, name, text, order string, personal bool) (notify.Rendered, error)
+}
+
+// PolicyEditor changes automations and mails, each time as a new version. A conflict with what somebody else saved is a fault.Conflict.
 type PolicyEditor interface {
 	Edit(ctx context.Context, e PolicyEdit, author, reason string) (PolicySaved, error)
 	Rollback(ctx context.Context, name string, version int64, author, reason string) (PolicySaved, error)
@@ -291,6 +299,7 @@ type Deps struct {
 	Check    Checker
 	Map      Mapper // nil: no system map
 	Policy   PolicyEditor
+	Mails    MailWriter
 	Privacy  PrivacyOffice
 	Postal   Postal
 	Watch    Watch // nil: incidents only
@@ -426,6 +435,13 @@ func (c *Console) routes() {
 		{"POST /editor/backtest", c.tryEdit},
 		{"GET /editor/backtest", c.triedEdit},
 		{"POST /editor/save", c.saveEdit},
+		{"GET /mails", c.mails},
+		{"GET /mails/{name}", c.mail},
+		{"GET /mails/{name}/preview", c.mailPreview},
+		{"POST /mails/{name}/remove", c.removeMail},
+		{"GET /editor/mail", c.newMail},
+		{"POST /editor/mail", c.saveMail},
+		{"POST /editor/mail/preview", c.mailPreview},
 		{"GET /effects", c.effects},
 		{"POST /effects/replay", c.replay},
 		{"GET /map", c.systemMap},

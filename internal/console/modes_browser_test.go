@@ -99,7 +99,7 @@ func openLive(t *testing.T, automationText string) *liveShop {
 	eng.AskPast(tries)
 	t.Cleanup(tries.Close)
 	srv := httptest.NewServer(web.Handler(console.New(console.Deps{
-		Read: db, Write: db, Keys: keys, Submit: live, Sessions: web, People: svc, Modes: live, Live: live, Check: eng, Map: eng, Replay: consoletest.Replays{Engine: eng, DB: db}, Suggest: consoletest.Suggester{DB: db}, Policy: consoletest.Policies{Engine: eng}, Backtest: tries, Now: now,
+		Read: db, Write: db, Keys: keys, Submit: live, Sessions: web, People: svc, Modes: live, Live: live, Check: eng, Map: eng, Replay: consoletest.Replays{Engine: eng, DB: db}, Suggest: consoletest.Suggester{DB: db}, Policy: consoletest.Policies{Engine: eng}, Mails: eng, Backtest: tries, Now: now,
 		Shop: func() console.Shop {
 			return console.Shop{Name: "Sample Shop", Zone: consoletest.Zone(), Currency: "EUR"}
 		},

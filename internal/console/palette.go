@@ -29,6 +29,7 @@ var palettePages = []found{
 	{Label: "Stock", Note: "g s", Href: "/stock"},
 	{Label: "Low stock", Href: "/stock?low=1"},
 	{Label: "Automations", Note: "g a", Href: "/automations"},
+	{Label: "Mails", Href: "/mails"},
 	{Label: "Effects", Note: "g e", Href: "/effects"},
 	{Label: "Map of systems", Note: "g m", Href: "/map"},
 	{Label: "Settings", Note: "g p", Href: "/settings"},

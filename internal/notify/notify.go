@@ -16,6 +16,7 @@ const (
 	ShippingUpdate    = "shipping-update"    // to the customer: a parcel has left
 	DelayNotice       = "delay-notice"       // to the customer: it takes longer
 	OrderCancelled    = "order-cancelled"    // to the customer: the order will not be shipped
+	OrderHeld         = "order-held"         // to the customer: a person looks at the order first
 	ReviewQuestion    = "review-question"    // to the customer: a person asks something before the order goes on
 	LowStock          = "low-stock"          // to staff: a product fell below its line
 	DailyReport       = "daily-report"       // to staff: the day in figures
@@ -48,6 +49,7 @@ func Kinds() []Kind {
 		{ShippingUpdate, Customer, []string{"shipment.shipped"}, "A parcel has left: carrier, tracking and what is in it."},
 		{DelayNotice, Customer, []string{"order.unfillable"}, "Something takes longer than promised, and why."},
 		{OrderCancelled, Customer, []string{"order.cancelled"}, "The order was cancelled; what happens to the money."},
+		{OrderHeld, Customer, []string{"order.placed"}, "A person looks at the order before it is packed; nothing is to be done."},
 		{ReviewQuestion, Customer, []string{"task.decided"}, "A question a person of the shop has before the order goes on."},
 		{LowStock, Staff, []string{"stock.low"}, "A product has fallen below its line at all locations together."},
 		{DailyReport, Staff, []string{"day.ended"}, "The figures of the day that has ended."},

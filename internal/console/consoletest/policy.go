@@ -1,6 +1,7 @@
 package consoletest
 
 import (
+	"cmp"
 	"context"
 
 	"orderly.example/orderly/internal/console"
@@ -12,7 +13,7 @@ type Policies struct{ Engine *engine.Engine }
 
 // Edit implements console.PolicyEditor.
 func (p Policies) Edit(ctx context.Context, e console.PolicyEdit, author, reason string) (console.PolicySaved, error) {
-	a, err := p.Engine.Edit(ctx, engine.Edit{Kind: engine.KindAutomation, Name: e.Name, Was: e.Was, Text: e.Text, Failing: e.Failing}, author, reason)
+	a, err := p.Engine.Edit(ctx, engine.Edit{Kind: cmp.Or(e.Kind, engine.KindAutomation), Name: e.Name, Was: e.Was, Text: e.Text, Failing: e.Failing}, author, reason)
 	return console.PolicySaved{Version: a.Version, Changed: a.Changed, Proposed: a.Proposed, Warnings: a.Warnings}, err
 }
 

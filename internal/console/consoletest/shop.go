@@ -319,7 +319,7 @@ func Open(ctx context.Context, dir string, n int) (*Shop, error) {
 	tries := &backtest.Runner{DB: db, Keys: keys, Policies: policies, Now: Now, Log: slog.New(slog.DiscardHandler)}
 	policies.AskPast(tries)
 	c := console.New(console.Deps{
-		Read: db, Write: db, Keys: keys, Submit: eng, Sessions: web, People: svc, Why: Explainer{db}, Replay: Replays{policies, db}, Suggest: Suggester{db}, Live: eng, Check: Checks{db, policies}, Map: policies, Policy: Policies{policies}, Postal: Postal{}, Backtest: tries,
+		Read: db, Write: db, Keys: keys, Submit: eng, Sessions: web, People: svc, Why: Explainer{db}, Replay: Replays{policies, db}, Suggest: Suggester{db}, Live: eng, Check: Checks{db, policies}, Map: policies, Policy: Policies{policies}, Mails: policies, Postal: Postal{}, Backtest: tries,
 		Watch:   watch.New(watch.Options{DB: db, Policy: policies.Policy, Now: Now, Disk: func() (int64, int64, bool) { return 38 << 30, 64 << 30, true }}),
 		Privacy: &privacy.Office{DB: db, Keys: keys, Audit: svc},
 		Shop: func() console.Shop {

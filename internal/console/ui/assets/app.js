@@ -80,7 +80,7 @@
   document.addEventListener("click", (e) => { if (e.target.tagName === "DIALOG") e.target.close(); }); // the backdrop
   // A form is sent once; its one-time key makes a second click harmless on the server, too.
   document.addEventListener("submit", (e) => {
-    if (e.defaultPrevented || e.target.method !== "post") return;
+    if (e.defaultPrevented || e.target.method !== "post" || e.submitter && e.submitter.formTarget) return; // a look leaves the page as it is
     setTimeout(() => $$("button", e.target).forEach((b) => { b.disabled = true; }), 0);
   });
   addEventListener("pageshow", (e) => { if (e.persisted) $$("form button[disabled]").forEach((b) => { b.disabled = false; }); });
