@@ -380,20 +380,23 @@ func (d *demo) live(ctx context.Context) {
 	}
 }
 
-// restock receives a delivery of one product that is low.
+// restock receives deliveries of the products that have run low, but for a few that are left to be seen.
 func (d *demo) restock(ctx context.Context, now time.Time) []event.Event {
 	var page store.StockPage
 	err := d.r.db.View(ctx, func(tx *store.Tx) (err error) {
-		page, err = tx.StockPage(store.StockFilter{LowOnly: true, Limit: 20})
+		page, err = tx.StockPage(store.StockFilter{LowOnly: true, Limit: 60})
 		return err
 	})
-	if err != nil || len(page.Rows) < 4 { // leave some to be seen
+	if err != nil {
 		return nil
 	}
-	sku := page.Rows[int(now.UnixNano()/1000)%len(page.Rows)].SKU
 	locs := d.life.Shop.Locations()
-	return []event.Event{{
-		Source: "demo", Key: "delivery-" + sku + "-" + strconv.FormatInt(now.UnixMilli(), 36),
-		Data: &event.StockReceived{SKU: sku, Location: locs[int(now.Unix())%len(locs)].ID, Qty: 30, Note: "sample delivery"},
-	}}
+	var evs []event.Event
+	for i, row := range page.Rows[min(4, len(page.Rows)):] {
+		evs = append(evs, event.Event{
+			Source: "demo", Key: "delivery-" + row.SKU + "-" + strconv.FormatInt(now.UnixMilli(), 36),
+			Data: &event.StockReceived{SKU: row.SKU, Location: locs[(int(now.Unix())+i)%len(locs)].ID, Qty: demoUnits, Note: "sample delivery"},
+		})
+	}
+	return evs
 }

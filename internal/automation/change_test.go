@@ -78,6 +78,27 @@ func TestChanges(t *testing.T) {
 	}
 }
 
+// A country is typed as its code or its name, and one that does not exist is refused.
+func TestTypedCountries(t *testing.T) {
+	typed := func(v string) Change {
+		return Change{Do: "part-test", At: "when", Part: "0", Test: TestForm{Subject: "order.shipping.country", Op: "==", Values: []string{v}}}
+	}
+	text, err := typed("").Apply(builtText, "EUR")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []string{"fr", "France", " FR "} {
+		if got, err := typed(v).Apply(text, "EUR"); err != nil || !strings.Contains(got, `order.shipping.country == "FR"`) {
+			t.Errorf("%s: %v\n%s", v, err, got)
+		}
+	}
+	for _, v := range []string{"XX", "Atlantis", "F"} {
+		if got, err := typed(v).Apply(text, "EUR"); fault.KindOf(err) != fault.Invalid || !strings.Contains(fault.Message(err), v) {
+			t.Errorf("%s: %v\n%s", v, err, got)
+		}
+	}
+}
+
 // An amount as it is written elsewhere is told with how it is written here, and so is one that can be read in two ways.
 func TestTypedAmounts(t *testing.T) {
 	test := func(v string) Change {

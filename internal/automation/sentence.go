@@ -245,7 +245,7 @@ func StepPhrase(d *yamltext.Doc, path string) string {
 	steps := func(name string) string { return stepsPhrase(d, s.ArgPath(name)) }
 	orElse := func(text, otherwise string) string {
 		if has("else") {
-			return text + "; " + otherwise + ", " + steps("else")
+			return text + "; " + otherwise + " " + steps("else")
 		}
 		return text
 	}
@@ -293,19 +293,19 @@ func StepPhrase(d *yamltext.Doc, path string) string {
 		if has("when") {
 			text += " and " + cond("when")
 		}
-		return orElse(text, "when that does not come")
+		return orElse(text, "when that does not come,")
 	case KindAsk:
 		text := "ask " + arg("queue") + " “" + arg("title") + "”"
 		if has("sla") {
 			text += " and wait " + arg("sla") + " for the answer"
 		}
-		return orElse(text, "without one")
+		return orElse(text, "without one,")
 	case KindCall:
 		wait := "10m" // see Call.For
 		if has("for") {
 			wait = arg("for")
 		}
-		return orElse("ask "+arg("connection")+" and wait "+wait+" for its answer", "without one")
+		return orElse("ask "+arg("connection")+" and wait "+wait+" for its answer", "without one,")
 	case KindStop:
 		return "stop"
 	}

@@ -194,7 +194,7 @@ var specs = map[Kind]Spec{
 		Reads: []string{"event.at"}, Writes: []string{"run"}, Key: "run:{automation}:{event}", Compensation: "none is needed", MoneyEffect: noMoney,
 	},
 	KindAsk: {
-		Doc: "asks a person and waits for the answer",
+		Doc: "asks a person and waits for the answer; the order goes on meanwhile, unless a hold stands before it",
 		Args: []Arg{
 			argQueue,
 			{Name: "title", Type: ArgText, Must: true, Doc: "the question"},

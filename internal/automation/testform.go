@@ -185,8 +185,8 @@ func (e *editing) typedMoney(v string) (string, error) {
 // country is the code of a country that was typed as its code or by its name.
 func country(v string) (string, error) {
 	v = strings.TrimSpace(v)
-	if len(v) <= 2 {
-		return strings.ToUpper(v), nil
+	if v == "" {
+		return "", nil
 	}
 	if code, ok := geo.CountryCode(v); ok {
 		return code, nil

@@ -98,7 +98,25 @@ func TestAskAndBranchWithoutCode(t *testing.T) {
 	}
 	b.choose("#b-automation", "ask-first")
 	b.choose("#b-why", "A person says whether it goes.")
-	b.choose(`#do-this .add-step`, "tag")
+	// The keyboard walks through what can be added, and Enter adds it.
+	b.eval(`document.querySelector("#do-this .add-step").focus()`, nil)
+	b.slowly("ta", 20*time.Millisecond)
+	b.rest(200 * time.Millisecond)
+	var walked string
+	b.eval(`document.querySelector("#do-this .add-step").value + " " + document.querySelectorAll("#do-this .step-box").length`, &walked)
+	if walked != "tag 0" && walked != "task 0" {
+		t.Errorf("after two letters the list holds %q", walked)
+	}
+	b.do(chromedp.KeyEvent("\r"))
+	b.until(`document.querySelectorAll("#do-this .step-box").length === 1`)
+	// Who passes through the text with Tab changes nothing.
+	var before, after string
+	b.eval(`document.querySelector("#text").focus(); document.querySelector("#text").value`, &before)
+	b.do(chromedp.KeyEvent("\t"))
+	b.eval(`(document.activeElement.id === "text" ? "still there " : "") + document.querySelector("#text").value`, &after)
+	if after != before {
+		t.Errorf("Tab made of the text\n%s", after)
+	}
 	b.click(`#b-do-0--x`) // also the only one
 	b.until(`!document.querySelector("#b-do-0--x") && document.querySelector("#text").value.includes("do: []")`)
 	b.choose(`#do-this .add-step`, "ask")

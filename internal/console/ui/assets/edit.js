@@ -205,8 +205,17 @@
     for (const el of [...unsent]) if (el.isConnected) act(el);
     unsent.clear();
   }
+  // A list that adds what is chosen: the keyboard walks through it, and Enter adds.
+  const adds = (el) => el.tagName === "SELECT" && /^(step-add|example-give)$/.test(el.dataset.do || "");
+  box.addEventListener("keydown", (e) => {
+    const el = e.target;
+    if (!adds(el)) return;
+    if (e.key === "Enter" && el.value) { e.preventDefault(); delete el.dataset.walked; act(el); }
+    else if (!e.altKey && (e.key.startsWith("Arrow") || /^(Home|End|Page)/.test(e.key) || e.key.length === 1 && e.key !== " ")) el.dataset.walked = "1";
+  });
+  box.addEventListener("pointerdown", (e) => { const el = e.target.closest("select"); if (el) delete el.dataset.walked; });
   box.addEventListener("change", (e) => {
-    if (quiet) return;
+    if (quiet || e.target.dataset.walked) return;
     clearTimeout(typing);
     for (const el of [...unsent]) if (el !== e.target && el.isConnected) act(el);
     act(e.target);
@@ -252,15 +261,17 @@
     clearTimeout(timer);
     timer = setTimeout(() => { dirty = false; send(null, pane); }, 350);
   });
-  pane.addEventListener("keydown", (e) => { // Tab indents by two; Escape gives Tab back
-    if (e.key === "Tab" && !e.shiftKey && !pane.dataset.leave) {
+  // Who writes in the text indents by Tab, and Escape gives Tab back; who only passes through with Tab goes on.
+  pane.addEventListener("beforeinput", () => { pane.dataset.typed = "1"; });
+  pane.addEventListener("keydown", (e) => {
+    if (e.key === "Tab" && !e.shiftKey && pane.dataset.typed && !pane.dataset.leave) {
       e.preventDefault();
       pane.setRangeText("  ", pane.selectionStart, pane.selectionEnd, "end");
       pane.dispatchEvent(new Event("input"));
     }
     if (e.key === "Escape") pane.dataset.leave = "1"; else if (e.key !== "Tab" && e.key !== "Shift") delete pane.dataset.leave;
   });
-  pane.addEventListener("blur", () => { delete pane.dataset.leave; });
+  pane.addEventListener("blur", () => { delete pane.dataset.leave; delete pane.dataset.typed; });
   undoButton.addEventListener("click", () => {
     if (!past.length) return;
     write(past.pop());
