@@ -310,7 +310,7 @@ func TestShots(t *testing.T) {
 		b.size(1440, 1000, false)
 	}
 	if only == "" || strings.Contains(only, "dark") {
-		for _, name := range []string{"today", "order-held", "review", "orders"} {
+		for _, name := range []string{"today", "order-held", "review", "orders", "mail"} {
 			b.open(paths[name])
 			b.eval(`document.documentElement.dataset.theme = "dark"`, nil)
 			b.eval(`Promise.all(document.getAnimations().map(a => a.finished)).then(() => 1)`, nil)

@@ -2,6 +2,8 @@ package console
 
 import (
 	"cmp"
+	"html"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -66,7 +68,6 @@ type mailPage struct {
 	Problems []problem
 	Refused  string // why it was not saved
 	Theirs   *store.Version
-	Sent     notify.Rendered
 	Orders   []ui.Option // to look at it with
 	Order    string
 	Versions []store.Version
@@ -218,13 +219,16 @@ func (c *Console) showMail(w http.ResponseWriter, r *http.Request, status int, v
 	if err != nil {
 		return err
 	}
-	if v.Order == "" && len(v.Orders) > 1 && !v.M.Staff {
+	if v.Order == "" {
 		v.Order = v.Orders[0].Value
+		if v.M.Staff { // few of them are about an order
+			v.Order = noOrder
+		}
 	}
-	v.Sent, err = c.Mails.WriteMail(r.Context(), firstOf(v.Name, "new-mail"), v.Text, strings.TrimPrefix(v.Order, noOrder), c.seesPersonal(r))
+	_, err = c.Mails.WriteMail(r.Context(), firstOf(v.Name, "new-mail"), v.Text, strings.TrimPrefix(v.Order, noOrder), c.seesPersonal(r))
 	switch fault.KindOf(err) {
 	case fault.Invalid: // the name is told at its own field
-		v.Sent, v.Problems = notify.Rendered{}, mailProblems(err)
+		v.Problems = mailProblems(err)
 	default:
 		if err != nil {
 			return err
@@ -294,10 +298,21 @@ func (c *Console) mailPreview(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("X-Frame-Options", "SAMEORIGIN")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	if sent.HTML != "" && get("part") != "text" {
-		_, err = w.Write([]byte(sent.HTML))
+		_, err = io.WriteString(w, withSubject(sent))
 		return err
 	}
 	return mailTextView(sent, problems).Render(r.Context(), w)
+}
+
+// withSubject is the HTML of a mail with its subject above, as a mail program has it.
+func withSubject(m notify.Rendered) string {
+	at := strings.Index(m.HTML, "<body")
+	end := strings.IndexByte(m.HTML[max(at, 0):], '>')
+	if at < 0 || end < 0 {
+		return m.HTML
+	}
+	end += at + 1
+	return m.HTML[:end] + `<p class="o-text" style="margin:0;padding:12px 16px 0;font-size:14px;color:#27313b">Subject: <b>` + html.EscapeString(m.Subject) + "</b></p>" + m.HTML[end:]
 }
 
 // mailText is the text of a form, with the line ends of a file.
@@ -400,15 +415,8 @@ func (c *Console) removeMail(w http.ResponseWriter, r *http.Request) error {
 	return c.back(w, r, "/mails", ui.Flash{Meaning: ui.Done, Text: title(m.Name) + " is removed."})
 }
 
-// mailHref is where a mail that a step names is read, or written when there is none of the name.
-func mailHref(name string, known []ui.Option) (href, label string) {
-	switch {
-	case slices.ContainsFunc(known, func(o ui.Option) bool { return o.Value == name }):
-		return "/mails/" + pathEscape(name), "Read it"
-	case name == "":
-		return "/mails", "Read them all"
-	}
-	return "/editor/mail?name=" + url.QueryEscape(name), "Write a new one"
+func isOption(os []ui.Option, value string) bool {
+	return slices.ContainsFunc(os, func(o ui.Option) bool { return o.Value == value })
 }
 
 // previewHref is the first look at a mail in force.
@@ -470,13 +478,12 @@ func takeBackTitle(m mailRow) string {
 	return "Remove this mail"
 }
 
-// previewSrc is the first look; a text that is not saved yet has none before it is asked for.
+// unsaved reports whether the text in the form is not the one in force: the page asks for a look at it by itself.
+func (v mailPage) unsaved() bool { return v.M.Name == "" || v.Refused != "" || v.Theirs != nil }
+
 func previewSrc(v mailPage) string {
-	if v.M.Name == "" {
-		if v.From == "" {
-			return "about:blank"
-		}
-		return "/mails/" + pathEscape(v.From) + "/preview"
+	if v.unsaved() {
+		return "about:blank"
 	}
 	return previewHref(v, "")
 }

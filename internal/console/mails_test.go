@@ -85,7 +85,7 @@ func TestMailsRefuse(t *testing.T) {
 		t.Errorf("a save over somebody else's answers %d", code)
 	}
 	_, page := c.get("/mails/order-held/preview")
-	if !strings.Contains(page, "A look at your order") {
+	if !strings.Contains(page, "Subject: <b>A look at your order") {
 		t.Errorf("the mail looks like %.300s", page)
 	}
 	text := "automation: tell\nowner: ops@shop.example\nwhy: A sample.\non: order.placed\ndo:\n  - message: { template: order-held, to: customer }\n"

@@ -106,6 +106,7 @@
     if (s === 401) { location.href = "/signin?back=" + encodeURIComponent(location.pathname + location.search); return; }
     toast("This part could not be refreshed (" + s + "). Nothing was changed; reload to try again.", "danger");
   });
+  $$("[data-look]").forEach((el) => el.click()); // what is not saved yet is shown in its frame
   $$("[data-toast]").forEach((el) => setTimeout(() => el.remove(), $("form", el) ? 30000 : 9000));
   ages();
   setInterval(ages, 15000);
