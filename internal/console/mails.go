@@ -360,7 +360,7 @@ func (c *Console) saveMail(w http.ResponseWriter, r *http.Request) error {
 	case fault.Conflict:
 		return c.mailConflict(w, r, v)
 	case fault.Invalid:
-		v.Refused = "Nothing was saved."
+		v.Refused = "Nothing was saved. What is wrong stands below the text, with its line."
 		if v.Reason == "" {
 			v.Refused = problemText(err)
 		}
