@@ -453,17 +453,6 @@ func lineOf(text string, n int) string {
 	return s
 }
 
-// mailKind says whose text it is.
-func mailKind(m mailRow) string {
-	switch {
-	case m.Own && m.Builtin:
-		return "Your text"
-	case m.Own:
-		return "Your own"
-	}
-	return "Built in"
-}
-
 // mailConflictText says whose change came in between.
 func mailConflictText(v mailPage) string {
 	return "Somebody saved this mail while you wrote: version " + ui.Number(v.Theirs.N) + " by " + theirs(v.Theirs) + ". Your text is below and nothing of it is lost. Take over from theirs what should stay; your next save goes on top of it."

@@ -100,6 +100,22 @@ func TestMailsRefuse(t *testing.T) {
 		t.Errorf("removing a built-in mail answers %d", code)
 	}
 
+	// One that somebody removed meanwhile is written again with the next save.
+	gift := url.Values{"name": {"held-gift"}, "text": {good}, "reason": {"gifts"}, "new": {"1"}}
+	c.post("/editor/mail", gift)
+	gift.Del("new")
+	gift.Set("was", mailTexts(t, c.shop.DB)["held-gift"].Hash)
+	c.post("/mails/held-gift/remove", url.Values{"was": gift["was"], "reason": {"not needed"}})
+	code, body := c.post("/editor/mail", gift)
+	if code != http.StatusConflict || !strings.Contains(body, "not needed") || !strings.Contains(body, `name="new" value="1"`) {
+		t.Errorf("a save over a removal answers %d", code)
+	}
+	gift.Set("new", "1")
+	gift.Set("was", "")
+	if code, _ := c.post("/editor/mail", gift); code != http.StatusOK || mailTexts(t, c.shop.DB)["held-gift"].Text != good {
+		t.Errorf("the save after it answers %d", code)
+	}
+
 	// Whoever may not change automations reads it, and only reads.
 	const mail, password = "viewer@shop.example", "sample lamp quiet river too"
 	if _, err := c.shop.Access.AddUser(t.Context(), access.NewUser{Email: mail, Name: "Vic Sample", Password: password, Role: access.Viewer}); err != nil {
