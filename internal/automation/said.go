@@ -61,6 +61,9 @@ var element = regexp.MustCompile(`^\d+ \(.*?\): `)
 // Clause is a part of an explained condition in the words of the editor, without what came of it. Of a part that
 // has others below it, it only says how they hang together.
 func Clause(n rule.Node) string {
+	if n.Text == rule.Always {
+		return "every time: it has no condition"
+	}
 	head := element.FindString(n.Text)
 	src := n.Text[len(head):]
 	if head != "" {
@@ -106,7 +109,11 @@ func Said(n rule.Node) string {
 	verdict := map[string]string{rule.True.String(): "Yes", rule.False.String(): "No"}[n.Outcome]
 	s := Clause(n)
 	first, n0 := utf8.DecodeRuneInString(s)
-	s = string(unicode.ToUpper(first)) + s[n0:] + "? "
+	s = string(unicode.ToUpper(first)) + s[n0:]
+	if n.Text == rule.Always {
+		return s
+	}
+	s += "? "
 	if verdict == "" {
 		return s + "Not known"
 	}

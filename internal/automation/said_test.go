@@ -15,8 +15,9 @@ func TestSaid(t *testing.T) {
 		"velocity(order.placed,order.ip,1h0m0s)": int64(5), "order.payment_method": "", "order.lines": []rule.Line{{SKU: "MUG", Qty: 1}},
 	}
 	for src, want := range map[string]string{
-		`order.total > money("4000", "EUR")`:                           "The order total is above 4\u202f000 EUR? No: 3\u202f250.00 EUR",
-		`order.addresses_differ`:                                       "Bill and parcel go to two addresses? No",
+		"":                                   "Every time: it has no condition",
+		`order.total > money("4000", "EUR")`: "The order total is above 4\u202f000 EUR? No: 3\u202f250.00 EUR",
+		`order.addresses_differ`:             "Bill and parcel go to two addresses? No",
 		`velocity("order.placed", "order.ip", "1h") >= 9`:              "The number of earlier orders from the same IP address within 1h is at least 9? No: 5",
 		`customer.orders == 0`:                                         "The number of the customer's earlier orders is 0? Yes: 0",
 		`"vip" in order.tags`:                                          "The tags of the order include vip? No: none",

@@ -215,6 +215,12 @@ func (c *Console) automation(w http.ResponseWriter, r *http.Request) error {
 			v.Due = nextTimes(a.Schedule, c.Now(), c.Shop().Zone, 1)
 		}
 	}
+	report, err := c.Check.Findings(r.Context())
+	if err != nil {
+		return err
+	}
+	v.Findings = report.About(v.A.Name)
+	v.Modes.Findings = len(v.Findings)
 	v.CanApply = c.mayApply(r, v.A.Owner)
 	v.CanBacktest = c.Backtest != nil
 	v.Lines = strings.Split(strings.TrimRight(v.A.Text, "\n"), "\n")

@@ -12,6 +12,9 @@ import (
 	"orderly.example/orderly/internal/proof"
 )
 
+// findingsShown is how many findings an automation's page tells.
+const findingsShown = 3
+
 func automationHref(name string) string { return "/automations/" + pathEscape(name) }
 
 // severityMeaning is the colour of a severity.

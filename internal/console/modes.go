@@ -30,6 +30,7 @@ const wouldDays = 7
 // modesView is how far one automation may go, and what it would have done further.
 type modesView struct {
 	Name, Mode string
+	Findings   int // errors and warnings about it
 	Stop       *automation.Stopped
 	StoppedBy  string
 	Limits     []fact

@@ -315,8 +315,9 @@ type automationPage struct {
 	Version     store.Version // in force
 	Due         []time.Time   // when its schedule is due next
 	Sentence    string
-	Orphan      bool   // the account of its owner is closed
-	Incident    string // the open incident about that
+	Findings    []proof.Finding // errors and warnings about it
+	Orphan      bool            // the account of its owner is closed
+	Incident    string          // the open incident about that
 	A           automationView
 	Lines       []string
 	Recent      []firedRow

@@ -107,6 +107,17 @@ type Report struct {
 	Unasked string `json:"unasked,omitempty"` // why what is not decided has no answer of the past
 }
 
+// About returns the errors and warnings about an automation.
+func (r *Report) About(name string) []Finding {
+	var out []Finding
+	for _, f := range r.Findings {
+		if f.Severity != Note && slices.Contains(f.Automations, name) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
 // Count returns how many findings have a severity.
 func (r *Report) Count(s Severity) int {
 	n := 0

@@ -29,6 +29,9 @@ const (
 // "line:column" of src and says what to write instead.
 func Compile(src, eventType string) (*Condition, error) { return CompileIn(src, eventType, nil) }
 
+// Always is what the tree of a condition that is left out says.
+const Always = "always"
+
 // CompileIn is Compile where the values of scope have names too.
 func CompileIn(src, eventType string, scope Scope) (*Condition, error) {
 	const opName = "rule.Compile"
@@ -38,7 +41,7 @@ func CompileIn(src, eventType string, scope Scope) (*Condition, error) {
 	c := &Condition{src: src, event: eventType}
 	if strings.TrimSpace(src) == "" {
 		c.root = constNode(True)
-		c.tree = &branch{text: "always", node: c.root}
+		c.tree = &branch{text: Always, node: c.root}
 		return c, nil
 	}
 	if len(src) > maxSource {
