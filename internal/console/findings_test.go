@@ -47,4 +47,10 @@ func TestFindings(t *testing.T) {
 	if m := regexp.MustCompile(`href="#findings">([^<]*)<`).FindStringSubmatch(body); m == nil || m[1] != "3 findings" {
 		t.Errorf("the head counts %v", m)
 	}
+	for path, want := range map[string]bool{"/automations/release-vip": true, "/automations/look-twice": false} {
+		_, body := c.get(path)
+		if got := strings.Contains(body, "1 finding is about it") && strings.Contains(body, "“Hold large” holds the order and “Release vip” lets it go"); got != want {
+			t.Errorf("%s tells its finding: %v", path, got)
+		}
+	}
 }
