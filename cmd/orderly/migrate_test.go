@@ -60,7 +60,7 @@ func TestShopMovesToPostgreSQLAndBack(t *testing.T) {
 	for _, m := range fig.Tables {
 		rows[m.Name] = m.Rows
 	}
-	if !fig.Doctor.OK || rows["event"] < 1000 || rows["orders"] < 1000 || rows["effect"] == 0 || rows["users"] != 1 || rows["connection"] != 3 {
+	if !fig.Doctor.OK || rows["event"] < 1000 || rows["orders"] < 1000 || rows["effect"] == 0 || rows["users"] != 3 || rows["connection"] != 3 {
 		t.Errorf("moved %+v, doctor %v", rows, fig.Doctor.OK)
 	}
 	if after := says(pg); after != before {

@@ -78,6 +78,19 @@ func TestChanges(t *testing.T) {
 	}
 }
 
+// Words of a list stand between commas, or apart where there is none.
+func TestTypedOptions(t *testing.T) {
+	for typed, want := range map[string]string{
+		"ship, refuse": "[ship, refuse]", "ship refuse": "[ship, refuse]", "done, not needed": "[done, not-needed]", "call back,\nsend  mail,": "[call-back, send-mail]", "ship": "[ship]",
+	} {
+		text := "automation: x\nowner: a@shop.example\nwhy: y\non: order.placed\ndo:\n  - ask: { queue: risk, title: t, options: [a], as: answer }\n"
+		got, err := Change{Do: "arg", At: "do/0", Arg: "options", Value: typed}.Apply(text, "EUR")
+		if err != nil || !strings.Contains(got, "options: "+want) {
+			t.Errorf("%q: %v\n%s", typed, err, got)
+		}
+	}
+}
+
 // A country is typed as its code or its name, and one that does not exist is refused.
 func TestTypedCountries(t *testing.T) {
 	typed := func(v string) Change {

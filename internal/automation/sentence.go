@@ -40,7 +40,7 @@ func TriggerPhrase(d *yamltext.Doc) string {
 	case n == nil || n.Kind == yamltext.Null:
 		return "when …"
 	case n.Kind == yamltext.Map:
-		return "when " + schema.EventLabel(value(d, "on/after")) + " and not within " + value(d, "on/within") + " after that " + schema.EventLabel(value(d, "on/absence_of"))
+		return "when " + schema.EventLabel(value(d, "on/after")) + " and it does not happen within " + value(d, "on/within") + " that " + schema.EventLabel(value(d, "on/absence_of"))
 	case n.Value == "schedule":
 		s := "at the times " + value(d, "schedule/cron")
 		if words := TimesWords(value(d, "schedule/cron")); words != "" {
@@ -215,7 +215,12 @@ func stepsPhrase(d *yamltext.Doc, path string) string {
 	}
 	var out []string
 	for i := range l.Entries {
-		out = append(out, StepPhrase(d, yamltext.Join(path, strconv.Itoa(i))))
+		at := yamltext.Join(path, strconv.Itoa(i))
+		text := StepPhrase(d, at)
+		if s, _ := StepOf(d, at); (s.Kind == KindIf || s.Kind == KindForEach) && i+1 < len(l.Entries) {
+			text = "(" + text + ")" // what follows is done in any case
+		}
+		out = append(out, text)
 	}
 	return strings.Join(out, ", then ")
 }
@@ -243,9 +248,9 @@ func StepPhrase(d *yamltext.Doc, path string) string {
 		return Phrase(&root, n.Value)
 	}
 	steps := func(name string) string { return stepsPhrase(d, s.ArgPath(name)) }
-	orElse := func(text, otherwise string) string {
+	late := func(text, when string) string { // what is done instead; what follows is done in any case
 		if has("else") {
-			return text + "; " + otherwise + " " + steps("else")
+			return text + " (" + when + ": " + steps("else") + ")"
 		}
 		return text
 	}
@@ -278,7 +283,11 @@ func StepPhrase(d *yamltext.Doc, path string) string {
 	case KindEscalate:
 		return "hand the task on to " + arg("to")
 	case KindIf:
-		return orElse("if "+cond("if")+": "+steps("then"), "otherwise")
+		text := "if " + cond("if") + ": " + steps("then")
+		if has("else") {
+			text += "; otherwise " + steps("else")
+		}
+		return text
 	case KindForEach:
 		if has("when") {
 			return "for each line where " + cond("when") + ": " + steps("do")
@@ -293,19 +302,19 @@ func StepPhrase(d *yamltext.Doc, path string) string {
 		if has("when") {
 			text += " and " + cond("when")
 		}
-		return orElse(text, "when that does not come,")
+		return late(text, "when that does not come")
 	case KindAsk:
 		text := "ask " + arg("queue") + " “" + arg("title") + "”"
 		if has("sla") {
 			text += " and wait " + arg("sla") + " for the answer"
 		}
-		return orElse(text, "without one,")
+		return late(text, "without one")
 	case KindCall:
 		wait := "10m" // see Call.For
 		if has("for") {
 			wait = arg("for")
 		}
-		return orElse("ask "+arg("connection")+" and wait "+wait+" for its answer", "without one,")
+		return late("ask "+arg("connection")+" and wait "+wait+" for its answer", "without one")
 	case KindStop:
 		return "stop"
 	}

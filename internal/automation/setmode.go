@@ -68,3 +68,19 @@ func WithMode(name string, text []byte, mode Mode, share int) ([]byte, error) {
 	}
 	return edited, nil
 }
+
+// InModeOf is the text of an automation in the mode of another text of it; as it is, when either cannot be read.
+func InModeOf(name, text, other string) string {
+	a, err := Parse(name, []byte(other))
+	if err != nil {
+		return text
+	}
+	b, err := Parse(name, []byte(text))
+	if err != nil || a.Mode == b.Mode && a.Share == b.Share {
+		return text
+	}
+	if out, err := WithMode(name, []byte(text), a.Mode, a.Share); err == nil {
+		return string(out)
+	}
+	return text
+}

@@ -518,7 +518,7 @@ func (r *tally) notes() []string {
 			r.checked, r.wrong, strings.Join(names, ", ")))
 	}
 	if r.drift > 0 {
-		out = append(out, fmt.Sprintf("%d recorded decisions could not be followed to the same state: master data was changed since", r.drift))
+		out = append(out, count(r.drift, "recorded decision")+" could not be followed to the same state: master data was changed since")
 	}
 	if len(r.bad) == 0 && slices.ContainsFunc(r.list, func(x *one) bool { return x.On == placed }) {
 		out = append(out, "nothing is scored, as the history does not know how orders ended: no payment was disputed (payment.disputed)")

@@ -396,8 +396,6 @@ func (b *builder) suggestions(t automation.ArgType) string {
 		return "list-locations"
 	case automation.ArgRecipient:
 		return "list-recipients"
-	case automation.ArgEvent:
-		return "list-events"
 	}
 	return ""
 }
@@ -516,7 +514,7 @@ func countryOptions() []ui.Option {
 	return out
 }
 
-func eventOptions() []ui.Option {
+func eventList() []ui.Option {
 	var out []ui.Option
 	for _, e := range schema.Events() {
 		out = append(out, ui.Option{Value: e, Label: eventWords(e)})

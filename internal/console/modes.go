@@ -278,3 +278,19 @@ func wouldText(v *modesView) string {
 	}
 	return strings.Join(parts, "; ")
 }
+
+// modeOptions are the modes that an automation may get; it is activated by a question of its own.
+func modeOptions(v *modesView) []ui.Option {
+	out := []ui.Option{
+		{Value: "draft", Label: "Draft: kept, not considered"},
+		{Value: "shadow", Label: "Shadow: decides live, does nothing, reports daily"},
+		{Value: "canary", Label: "Canary: acts on a share of the orders, watched"},
+	}
+	if v.Stop == nil {
+		out = append(out, ui.Option{Value: "paused", Label: "Paused: stopped, whatever its text says, until somebody lets it go on"})
+	}
+	if v.Mode == string(automation.Active) {
+		out = slices.Insert(out, 0, ui.Option{Label: "Choose…"})
+	}
+	return out
+}

@@ -38,14 +38,19 @@ func lackWords(path string) string {
 	}
 	parts := strings.Split(path, "/")
 	text := "the " + strings.ReplaceAll(parts[len(parts)-1], "_", " ")
-	step := ""
+	step := "" // from the inner step to the outer
 	for i := 0; i+1 < len(parts); i++ {
 		n, err := strconv.Atoi(parts[i+1])
 		switch parts[i] {
 		case "do", "then", "else":
-			if err == nil {
-				step += " of step " + strconv.Itoa(n+1)
+			if err != nil {
+				continue
 			}
+			under := ""
+			if step != "" {
+				under = " under “" + title(parts[i]) + "”"
+			}
+			step = " of step " + strconv.Itoa(n+1) + under + step
 		case "tests":
 			return text + " of example " + strconv.Itoa(n+1)
 		}

@@ -108,7 +108,11 @@ func (c *Console) versions(w http.ResponseWriter, r *http.Request) (err error) {
 		v.Next = v.Rows[versionsPerPage-1].Rev
 	}
 	v.Before, v.After = sentenceOf(v.Against.Text), sentenceOf(v.At.Text)
-	v.Diff = yamltext.Near(yamltext.Diff(v.Against.Text, v.At.Text), 3)
+	text := v.At.Text
+	if v.Against.N > v.At.N { // going back keeps the mode
+		text = automation.InModeOf(name+".yaml", text, v.Against.Text)
+	}
+	v.Diff = yamltext.Near(yamltext.Diff(v.Against.Text, text), 3)
 	v.CanApply = c.mayApply(r, owner)
 	if v.People, err = c.peopleNames(r); err != nil {
 		return err

@@ -35,7 +35,7 @@ func TestWordsOfAShop(t *testing.T) {
 		return strings.Join(strings.Fields(tags.ReplaceAllString(body, " ")), " ")
 	}
 	for path, want := range map[string][]string{
-		"/automations":      {"An order is placed", "On working days at 09:00", "An order is ready to ship and not within 2d after that a parcel leaves"},
+		"/automations":      {"An order is placed", "On working days at 09:00", "An order is ready to ship and it does not happen within 2d that a parcel leaves"},
 		"/automations/seen": {"When An order is placed", "Compared not yet, no order came by;"},
 		"/map":              {"An order is placed"},
 		"/":                 {"Fulfilment requests fail It is not tried again by itself."},

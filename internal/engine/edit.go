@@ -225,7 +225,7 @@ func (e *Engine) Rollback(ctx context.Context, name string, n int64, author, rea
 		for _, t := range now {
 			if t.Name == name {
 				c.Was = t.Hash
-				c.Text = inModeOf(t, v.Text)
+				c.Text = automation.InModeOf(name+".yaml", v.Text, t.Text)
 			}
 		}
 		return err
@@ -235,21 +235,4 @@ func (e *Engine) Rollback(ctx context.Context, name string, n int64, author, rea
 	}
 	c.Failing, c.back = true, true
 	return e.Edit(ctx, c, author, reason)
-}
-
-// inModeOf is a text in the mode of the one that is in its place; as it is, when either cannot be read.
-func inModeOf(now store.PolicyText, text string) string {
-	file := now.Name + ".yaml"
-	a, err := automation.Parse(file, []byte(now.Text))
-	if err != nil {
-		return text
-	}
-	b, err := automation.Parse(file, []byte(text))
-	if err != nil || a.Mode == b.Mode && a.Share == b.Share {
-		return text
-	}
-	if out, err := automation.WithMode(file, []byte(text), a.Mode, a.Share); err == nil {
-		return string(out)
-	}
-	return text
 }
