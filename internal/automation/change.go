@@ -142,12 +142,6 @@ func (e *editing) set(path, value string) (string, error) {
 	return e.Put(group, key, yamltext.Quote(value, true))
 }
 
-// OrderEvents are the event types of an order: what an absence can be about.
-func OrderEvents() []string { return orderTriggers() }
-
-// AwaitedEvents are the event types that a run may wait for.
-func AwaitedEvents() []string { return awaitable() }
-
 // Triggers are what may set an automation off, in the words of the text: event types, schedule, and absence.
 func Triggers() []string {
 	return append(triggers(), "absence")
@@ -290,20 +284,6 @@ func (e *editing) arg(path, name, value string) (string, error) {
 		return e.Replace(yamltext.Join(path, string(s.Kind)), "{ "+name+": "+flow+" }")
 	}
 	return e.Replace(path, "{ "+string(s.Kind)+": { "+name+": "+flow+" } }")
-}
-
-// optionWords are the words of a list as it is typed: between commas, or apart. One of several words is joined by dashes.
-func optionWords(value string) []string {
-	if !strings.ContainsAny(value, ",;\n") {
-		return strings.Fields(value)
-	}
-	var out []string
-	for w := range strings.FieldsFuncSeq(value, func(r rune) bool { return r == ',' || r == ';' || r == '\n' }) {
-		if w = strings.Join(strings.Fields(w), "-"); w != "" {
-			out = append(out, w)
-		}
-	}
-	return out
 }
 
 // before are the arguments that stand before one, as the documentation lists them.

@@ -137,6 +137,9 @@ func (d *doc) waitFor(a *Automation, m *mapping, p *place) Action {
 	return x
 }
 
+// AwaitedEvents are the event types that a run may wait for.
+func AwaitedEvents() []string { return awaitable() }
+
 // awaitable are the event types that a run may wait for.
 func awaitable() []string {
 	return slices.DeleteFunc(schema.Events(), func(t string) bool { return t == OnSchedule || t == OnAbsence || t == "day.ended" })

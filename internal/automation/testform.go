@@ -182,6 +182,20 @@ func (e *editing) typedMoney(v string) (string, error) {
 	return number + " " + a.Currency, nil
 }
 
+// optionWords are the words of a list as it is typed: between commas, or apart. One of several words is joined by dashes.
+func optionWords(value string) []string {
+	if !strings.ContainsAny(value, ",;\n") {
+		return strings.Fields(value)
+	}
+	var out []string
+	for w := range strings.FieldsFuncSeq(value, func(r rune) bool { return r == ',' || r == ';' || r == '\n' }) {
+		if w = strings.Join(strings.Fields(w), "-"); w != "" {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
 // country is the code of a country that was typed as its code or by its name.
 func country(v string) (string, error) {
 	v = strings.TrimSpace(v)

@@ -218,6 +218,9 @@ func (d *doc) absence(a *Automation, m *mapping) bool {
 	return true
 }
 
+// OrderEvents are the event types of an order: what an absence can be about.
+func OrderEvents() []string { return orderTriggers() }
+
 // orderTriggers are the event types of an order that something may follow on.
 func orderTriggers() []string {
 	var out []string
