@@ -11,7 +11,7 @@ GOTESTSUM := $(GO) run gotest.tools/gotestsum@v1.13.0
 TEMPL = $(GO) run github.com/a-h/templ/cmd/templ@$(shell $(GO) list -m -f '{{.Version}}' github.com/a-h/templ)
 
 # The race detector makes the SQLite engine about ten times slower, hence the generous limit per package.
-TESTFLAGS ?= -race -timeout 20m
+TESTFLAGS ?= -race -timeout 30m
 FUZZTIME ?= 5s
 BENCHTIME ?= 1s
 
