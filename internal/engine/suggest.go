@@ -77,7 +77,11 @@ func (e *Engine) setAside(ctx context.Context, s *Suggestions) error {
 	report.Suggestions = []*suggest.Suggestion{}
 	for _, x := range s.all {
 		v, ok := said[x.Key]
-		if ok && (v.Accepted && e.Policy().Automations.Get(v.Automation) != nil || !suggest.Changed(suggest.Tally{Cases: v.Cases, Agreed: v.Agreed}, x.All)) {
+		aside := ok && !suggest.Changed(suggest.Tally{Cases: v.Cases, Agreed: v.Agreed}, x.All)
+		if ok && v.Accepted { // it comes again when somebody has removed what it became
+			aside = e.Policy().Automations.Get(v.Automation) != nil
+		}
+		if aside {
 			s.SetAside = append(s.SetAside, v)
 			continue
 		}

@@ -153,6 +153,14 @@ func testAccept(t *testing.T, url string) {
 	if err != nil || len(s.SetAside) == 0 || slices.ContainsFunc(s.Suggestions, func(y *suggest.Suggestion) bool { return y.Key == x.Key }) {
 		t.Errorf("it is suggested still: %+v %v", s, err)
 	}
+	// Who removes the draft is shown the pattern again.
+	if _, err := r.eng.Edit(t.Context(), engine.Edit{Kind: engine.KindAutomation, Name: name, Was: store.HashText(a.Text)}, "ana@shop.example", "not yet"); err != nil {
+		t.Fatal(err)
+	}
+	s, err = r.eng.CurrentSuggestions(t.Context())
+	if err != nil || !slices.ContainsFunc(s.Suggestions, func(y *suggest.Suggestion) bool { return y.Key == x.Key }) {
+		t.Errorf("its draft is gone and it is not suggested again: %+v %v", s, err)
+	}
 }
 
 func TestRefusedSuggestionIsNotMadeAgain(t *testing.T) {
