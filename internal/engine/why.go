@@ -48,6 +48,7 @@ func (e *Engine) Why(ctx context.Context, orderID, name string) ([]Explanation, 
 			return fault.New(fault.NotFound, "engine.Why", "there is no order %s", orderID)
 		}
 		sets := map[int64]*automation.Set{}
+		numbers := map[string]map[string]int64{} // of the versions of each automation, by text
 		for _, ev := range events {
 			set, ok := sets[ev.Policy]
 			if !ok {
@@ -64,7 +65,7 @@ func (e *Engine) Why(ctx context.Context, orderID, name string) ([]Explanation, 
 					continue
 				}
 			}
-			xs, err := e.explain(tx, ev, set, name)
+			xs, err := e.explain(tx, ev, set, name, numbers)
 			if err != nil {
 				return err
 			}
@@ -94,7 +95,7 @@ func (e *Engine) PolicyThen(tx *store.Tx, rev int64) (*decide.Policy, error) {
 	return p, nil
 }
 
-func (e *Engine) explain(tx *store.Tx, ev store.EventRow, set *automation.Set, name string) ([]Explanation, error) {
+func (e *Engine) explain(tx *store.Tx, ev store.EventRow, set *automation.Set, name string, numbers map[string]map[string]int64) ([]Explanation, error) {
 	if len(set.On(ev.Type)) == 0 || ev.State != store.EventDecided {
 		return nil, nil
 	}
@@ -124,12 +125,13 @@ func (e *Engine) explain(tx *store.Tx, ev store.EventRow, set *automation.Set, n
 		if name != "" && a.Name != name {
 			continue
 		}
-		numbers, err := tx.VersionsByText(KindAutomation, a.Name)
-		if err != nil {
-			return nil, err
+		if numbers[a.Name] == nil {
+			if numbers[a.Name], err = tx.VersionsByText(KindAutomation, a.Name); err != nil {
+				return nil, err
+			}
 		}
 		x := Explanation{
-			Automation: a.Name, Version: numbers[a.Hash], Hash: a.Hash[:10], Owner: a.Owner, Why: a.Why, EventID: ev.ID, EventType: ev.Type, At: ev.At,
+			Automation: a.Name, Version: numbers[a.Name][a.Hash], Hash: a.Hash[:10], Owner: a.Owner, Why: a.Why, EventID: ev.ID, EventType: ev.Type, At: ev.At,
 			Mode: a.Mode, Outcome: "not fired", Condition: a.Condition.Source(), Tree: a.Condition.Explain(facts),
 		}
 		for _, c := range trace.Automations {

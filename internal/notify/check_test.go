@@ -139,6 +139,7 @@ func TestTheLanguage(t *testing.T) {
 		`{{ "x" | append: order.number | prepend: "#" }}`:   "#x1001",
 		`{{ "abcabc" | replace: "b", "--" | remove: "c" }}`: "a--a--",
 		`{{ "hello world" | truncate: 6 | upcase }}`:        "HELLO…",
+
 		`{{ "ärger" | capitalize }} {{ "" | capitalize }} {{ " x " | strip | downcase }}`:                                    "Ärger  x",
 		`{{ order.address | join: " / " }}`:                                                                                  "Pat Sample / 2 Example Road / 20000 Exampleton / DE",
 		`{{ order.address }}`:                                                                                                "Pat Sample, 2 Example Road, 20000 Exampleton, DE",
