@@ -16,7 +16,7 @@ import (
 
 const versionsHelp = `Every change of an automation is kept as a version, counted from 1 for each automation,
 whether it came from the console's editor or from "orderly apply". A rollback makes an
-earlier text the current one again, as a new version.`
+earlier text the current one again, as a new version, in the mode it has now.`
 
 // versionCommands are the commands about the versions of an automation.
 func (p *program) versionCommands() []*cobra.Command {
