@@ -66,7 +66,7 @@ func (c *checker) due() error {
 	if err := c.count(waits, "SELECT count(*) FROM effect WHERE state IN ('pending', 'claimed')"); err != nil {
 		return err
 	}
-	return c.offences(waits, "far too late is effect", `SELECT id FROM effect WHERE state IN ('pending', 'claimed') AND due > $1 ORDER BY due, id LIMIT 1`,
+	return c.offences(waits, "far too late is effect", `SELECT id AS name, due AS place FROM effect WHERE state IN ('pending', 'claimed') AND due > $1`,
 		c.tx.Now().AddDate(0, 1, 0))
 }
 

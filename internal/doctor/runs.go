@@ -77,12 +77,12 @@ func (c *checker) runs() error {
 	if err := c.count(text, "SELECT count(*) FROM run"); err != nil {
 		return err
 	}
-	if err := c.offences(text, "the text is missing of run", `SELECT r.id FROM run r LEFT JOIN policy_text t ON t.hash = r.version
-		WHERE t.hash IS NULL ORDER BY r.id LIMIT 1`); err != nil {
+	if err := c.offences(text, "the text is missing of run", `SELECT r.id AS name, r.id AS place FROM run r LEFT JOIN policy_text t ON t.hash = r.version
+		WHERE t.hash IS NULL`); err != nil {
 		return err
 	}
-	if err := c.offences(text, "no event is known for run", `SELECT r.id FROM run r LEFT JOIN event e ON e.id = r.event_id
-		WHERE e.id IS NULL ORDER BY r.id LIMIT 1`); err != nil {
+	if err := c.offences(text, "no event is known for run", `SELECT r.id AS name, r.id AS place FROM run r LEFT JOIN event e ON e.id = r.event_id
+		WHERE e.id IS NULL`); err != nil {
 		return err
 	}
 	again := c.law("run-retries", "a run that was tried again failed, and the run in its place is on the same text")

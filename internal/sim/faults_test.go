@@ -18,8 +18,8 @@ import (
 
 // The crash suite. Nodes of one shop work under load, with duplicates and
 // deliveries out of order, while everything below and around them fails. A seed draws a schedule of
-// faults for some seconds; then every law must hold and every answer must be there, once. The shop goes
-// on from seed to seed, and at the end everything must have left, no mail twice but for the window that
+// faults for some seconds; then every law must hold and every answer must be there, once. A shop goes
+// on for twenty seeds, and at the end everything must have left, no mail twice but for the window that
 // nobody can close: between a mail server's acceptance and our record of it.
 //
 // Without ORDERLY_FAULT_SEEDS it is twenty, or as many as fit into four minutes.
@@ -29,20 +29,23 @@ func TestFaults(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds and kills programs; left out under -short")
 	}
-	seeds, first := number(t, "ORDERLY_FAULT_SEEDS", 20), uint64(number(t, "ORDERLY_FAULT_SEED", 1))
+	seeds, first := number(t, "ORDERLY_FAULT_SEEDS", shopSeeds), uint64(number(t, "ORDERLY_FAULT_SEED", 1))
 	t.Parallel() // much of it is waiting for claims to run out
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		s := pgtest.Private(t)
-		if err := s.Exec(t.Context(), "CREATE DATABASE shop"); err != nil {
-			t.Fatal(err)
-		}
-		faults(t, s, s.URL("shop"), first, seeds)
-	})
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		faults(t, nil, "", first, max(1, seeds/5))
-	})
+	for done := 0; done < seeds; done += shopSeeds {
+		first, seeds := first+uint64(done), min(shopSeeds, seeds-done)
+		t.Run(fmt.Sprintf("postgres from seed %d", first), func(t *testing.T) {
+			t.Parallel()
+			s := pgtest.Private(t)
+			if err := s.Exec(t.Context(), "CREATE DATABASE shop"); err != nil {
+				t.Fatal(err)
+			}
+			faults(t, s, s.URL("shop"), first, seeds)
+		})
+		t.Run(fmt.Sprintf("sqlite from seed %d", first), func(t *testing.T) {
+			t.Parallel()
+			faults(t, nil, "", first, max(1, seeds/5))
+		})
+	}
 }
 
 // TestFailover: two nodes on a primary with a synchronous standby. The primary is killed and the standby takes
@@ -95,6 +98,9 @@ type trouble struct {
 func (f trouble) String() string {
 	return fmt.Sprintf("%v %s %d %v", f.at.Round(time.Millisecond), f.what, f.node, f.long.Round(time.Millisecond))
 }
+
+// shopSeeds is how many seeds one shop goes through: after each, all that ever happened in it is examined.
+const shopSeeds = 20
 
 // span is how long the faults of one seed take.
 const span = 4 * time.Second

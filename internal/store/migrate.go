@@ -87,7 +87,13 @@ func migrate(ctx context.Context, dialect goose.Dialect, engine string, db *sql.
 	if known := sources[len(sources)-1].Version; have > known {
 		return fault.New(fault.Invalid, "store.migrate", "the database is of version %d, this program knows %d; use the newer program", have, known)
 	}
-	if _, err := p.Up(ctx); err != nil {
+	// A node of the version before may hold a table that a migration changes, and wait for one that it has changed. The
+	// database then gives one of the two up. A migration is one transaction, so what is done stays done.
+	err = again(ctx, "store.migrate", func() error {
+		_, err := p.Up(ctx)
+		return err
+	})
+	if err != nil {
 		return fault.Wrap(err, fault.Internal, "store.migrate", "the database could not be brought up to date: %v", err)
 	}
 	return nil
@@ -139,7 +145,11 @@ func migratePG(ctx context.Context, db *pgDB, log *slog.Logger) error {
 	if err != nil {
 		return fault.Wrap(err, fault.Internal, "store.migrate", "the job tables could not be prepared")
 	}
-	if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+	err = again(ctx, "store.migrate", func() error {
+		_, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil)
+		return err
+	})
+	if err != nil {
 		return fault.Wrap(err, fault.Internal, "store.migrate", "the job tables could not be brought up to date: %v", err)
 	}
 	return nil

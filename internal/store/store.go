@@ -100,7 +100,7 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 	return db.pg.run(ctx, db, false, fn)
 }
 
-// Tries of Update: after them a race that is lost again and again is reported.
+// Tries of a transaction: after them a race that is lost again and again is reported.
 const (
 	maxTries  = 12
 	firstWait = 2 * time.Millisecond
@@ -120,23 +120,28 @@ func (db *DB) UpdateBulk(ctx context.Context, fn func(*Tx) error) error {
 }
 
 func (db *DB) update(ctx context.Context, bulky bool, fn func(*Tx) error) error {
+	return again(ctx, "store.Update", func() error {
+		if db.lite != nil {
+			return db.lite.update(ctx, db, bulky, fn)
+		}
+		return db.pg.run(ctx, db, true, fn)
+	})
+}
+
+// again runs a transaction, and runs it again when it lost a race, a bounded number of times.
+func again(ctx context.Context, op string, transact func() error) error {
 	wait := firstWait
 	for try := 1; ; try++ {
-		var err error
-		if db.lite != nil {
-			err = db.lite.update(ctx, db, bulky, fn)
-		} else {
-			err = db.pg.run(ctx, db, true, fn)
-		}
+		err := transact()
 		if err == nil || !retryable(err) {
 			return err
 		}
 		if try == maxTries {
-			return fault.Wrap(err, fault.Unavailable, "store.Update", "the database is too busy; nothing was changed; try again")
+			return fault.Wrap(err, fault.Unavailable, op, "the database is too busy; nothing was changed; try again")
 		}
 		select {
 		case <-ctx.Done():
-			return fault.Wrap(ctx.Err(), fault.Unavailable, "store.Update", "the database was busy until the time ran out; nothing was changed")
+			return fault.Wrap(ctx.Err(), fault.Unavailable, op, "the database was busy until the time ran out; nothing was changed")
 		case <-time.After(wait/2 + rand.N(wait)): // jitter: two nodes that collided must not collide again
 		}
 		wait = min(2*wait, maxWait)
