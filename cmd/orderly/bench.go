@@ -85,12 +85,13 @@ synced to disk. Each server is a process of its own; the load comes from this on
 and shares the machine. With --db every part has a new database on that server,
 dropped afterwards: its user must be allowed to make some. In turn:
 
-  sustained   as many as come back; decided and durable, effects recorded
-  raw         the rows of one real commit group, written again without deciding
+  sustained   as many as come back; decided and durable, effects recorded; then
+              answer times at fixed rates, from when each delivery was due
+  raw         the rows of one real commit group, written again without deciding,
+              as many on their way as the program has; then at the same rates
   pgbench     on PostgreSQL, its own benchmark (TPC-B), when pgbench is installed
-  drained     sustained, and until every effect has been taken by a stub
-  rates       answer times at fixed rates, from when each delivery was due,
-              with effects delivered
+  drained     sustained, and until every effect has been taken by a stub; then
+              the same rates, with effects delivered
 
 Other work on the machine changes every figure: compare figures of one run.`,
 		Example: examples("orderly bench orders", "orderly bench orders --duration 20s --json",
@@ -141,7 +142,7 @@ func (p *program) benchOrders(ctx context.Context, b benchOrders) (rep bench.Rep
 	}
 	defer os.RemoveAll(dir)
 	rep = bench.Report{
-		P50: map[string]float64{}, P99: map[string]float64{}, Achieved: map[string]float64{}, Conns: b.conns, CPUs: runtime.NumCPU(),
+		P50: map[string]float64{}, P99: map[string]float64{}, Achieved: map[string]float64{}, Rates: map[string]bench.AtRate{}, Conns: b.conns, CPUs: runtime.NumCPU(),
 		StoredBytes: b.stored, Seconds: b.each.Seconds(), Seed: b.seed, Engine: "sqlite", Nodes: b.nodes,
 	}
 	if b.db != "" {
@@ -233,9 +234,37 @@ func (p *program) benchSustained(ctx context.Context, b benchOrders, in *benchSt
 			BytesPerOrder: float64(dbAfter.size-db.size) / n, WALPerOrder: float64(dbAfter.wal-db.wal) / n,
 		}
 	}
+	err = p.atRates(ctx, b, load, func(rate string, r bench.Result) error {
+		rep.P50[rate], rep.P99[rate], rep.Achieved[rate] = bench.Millis(r.P50), bench.Millis(r.P99), r.PerSecond()
+		rep.Rates[rate] = bench.AtRate{Recorded: r.Times()}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	after, err = s.usage()
 	rep.RSS = max(rep.RSS, after.MaxRSS)
+	return err
+}
+
+// atRates delivers at each of the fixed rates in turn.
+func (p *program) atRates(ctx context.Context, b benchOrders, load bench.Load, then func(rate string, r bench.Result) error) error {
+	for i, rate := range b.rates {
+		name := rateName(rate)
+		p.notef("at %s orders/s, %s …\n", name, b.each)
+		load.First, load.Rate = int64(3e6+1e7*float64(i)), rate
+		r, err := load.Run(ctx)
+		if err == nil {
+			err = then(name, r)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
+
+func rateName(rate float64) string { return strconv.FormatFloat(rate, 'f', -1, 64) }
 
 // dbUsage is what a database has used.
 type dbUsage struct {
@@ -274,20 +303,36 @@ func (p *program) benchRaw(ctx context.Context, b benchOrders, in *benchStore, r
 		return err
 	}
 	err = bench.Prepare(ctx, db, eng, b.seed)
-	var g *bench.Group
+	var g, one *bench.Group
 	if err == nil {
-		g, err = bench.CaptureGroup(ctx, db, eng, bodies, size)
+		g, err = bench.CaptureGroup(ctx, db, eng, bodies, 0, size)
+	}
+	if err == nil {
+		one, err = bench.CaptureGroup(ctx, db, eng, bodies, int64(2*size), 1)
 	}
 	if err = errors.Join(err, eng.Close(context.WithoutCancel(ctx))); err != nil {
 		return err
 	}
 	rep.RowsPerOrder, rep.TextPerOrder = float64(g.Rows)/float64(size), float64(g.Bytes)/float64(size)
-	if _, _, err := g.Replay(ctx, db, b.warm); err != nil {
+	flows := b.nodes * engine.Committers(db)
+	if _, _, err := g.Replay(ctx, db, flows, b.warm); err != nil {
 		return err
 	}
-	times, elapsed, err := g.Replay(ctx, db, b.each)
+	times, elapsed, err := g.Replay(ctx, db, flows, b.each)
+	if err != nil {
+		return err
+	}
 	rep.RawOrdersPerS = float64(times*size) / elapsed.Seconds()
-	return err
+	for _, rate := range b.rates {
+		name := rateName(rate)
+		p.notef("raw at %s orders/s, %s …\n", name, b.each)
+		at := rep.Rates[name]
+		if at.Raw, err = one.Paced(ctx, db, flows, rate, b.each); err != nil {
+			return err
+		}
+		rep.Rates[name] = at
+	}
+	return nil
 }
 
 // benchPostgres lets pgbench measure the same server, over as many sessions as a node has.
@@ -338,18 +383,14 @@ func (p *program) benchDrained(ctx context.Context, b benchOrders, in *benchStor
 		return err
 	}
 	rep.DrainedPerS = float64(r.Orders) / time.Since(begun).Seconds()
-	for i, rate := range b.rates {
-		p.notef("at %g orders/s, %s …\n", rate, b.each)
-		load.First, load.Rate = int64(3e6+1e7*float64(i)), rate
-		r, err := load.Run(ctx)
-		if err != nil {
-			return err
-		}
-		name := strconv.FormatFloat(rate, 'f', -1, 64)
-		rep.P50[name], rep.P99[name], rep.Achieved[name] = bench.Millis(r.P50), bench.Millis(r.P99), r.PerSecond()
-		if err := s.drained(ctx); err != nil {
-			return err
-		}
+	err = p.atRates(ctx, b, load, func(rate string, r bench.Result) error {
+		at := rep.Rates[rate]
+		at.Delivered, at.Achieved = r.Times(), r.PerSecond()
+		rep.Rates[rate] = at
+		return s.drained(ctx)
+	})
+	if err != nil {
+		return err
 	}
 	u, err := s.usage()
 	rep.RSS = max(rep.RSS, u.MaxRSS)

@@ -110,11 +110,11 @@ type submission struct {
 // maxGroup bounds the events of one commit; a larger submission is a group of its own.
 const maxGroup = 400
 
-// committers is how many groups are on their way at a time. On SQLite two: while one waits for the disk, the next is
+// Committers is how many groups are on their way at a time. On SQLite two: while one waits for the disk, the next is
 // gathered and decided. On PostgreSQL a group holds its locks until it is durable, and orders of a busy shop share products,
 // so the groups of several nodes wait for each other, and more of them wait longer; a node that is alone gains
 // nothing by two: docs/scale.md has the figures.
-func committers(db *store.DB) int {
+func Committers(db *store.DB) int {
 	if db.Engine() == "postgres" {
 		return 1
 	}
@@ -136,7 +136,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if err := e.Reload(ctx); err != nil {
 		return nil, err
 	}
-	for range committers(e.db) {
+	for range Committers(e.db) {
 		e.wg.Go(e.commitLoop)
 	}
 	return e, nil

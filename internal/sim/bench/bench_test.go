@@ -157,7 +157,11 @@ func TestReplayWritesTheRowsOfTheGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	const size = 20
-	g, err := CaptureGroup(ctx, db, eng, bodies(t), size)
+	g, err := CaptureGroup(ctx, db, eng, bodies(t), 0, size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := CaptureGroup(ctx, db, eng, bodies(t), 2*size, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,20 +171,34 @@ func TestReplayWritesTheRowsOfTheGroup(t *testing.T) {
 	if g.Rows < 12*size || g.Bytes < 4000*size {
 		t.Errorf("a group of %d orders wrote %d rows with %d bytes of text", size, g.Rows, g.Bytes)
 	}
-	before := count(t, db)
-	times, _, err := g.Replay(ctx, db, 50*time.Millisecond)
-	if err != nil {
-		t.Fatal(err)
-	}
-	after := count(t, db)
-	for _, tb := range g.tables {
-		if tb.conflict != "" {
-			continue // these rows change in their place
+	grows := func(g *Group, replay func() int) {
+		t.Helper()
+		before := count(t, db)
+		times := replay()
+		after := count(t, db)
+		for _, tb := range g.tables {
+			if tb.conflict != "" {
+				continue // these rows change in their place
+			}
+			if got, want := after[tb.name]-before[tb.name], times*len(tb.rows); got != want {
+				t.Errorf("%s has %d more rows after %d replays of %d", tb.name, got, times, len(tb.rows))
+			}
 		}
-		if got, want := after[tb.name]-before[tb.name], times*len(tb.rows); got != want {
-			t.Errorf("%s has %d more rows after %d replays of %d", tb.name, got, times, len(tb.rows))
-		}
 	}
+	grows(g, func() int {
+		times, _, err := g.Replay(ctx, db, 2, 50*time.Millisecond)
+		if err != nil || times == 0 {
+			t.Fatal(times, err)
+		}
+		return times
+	})
+	grows(one, func() int {
+		took, err := one.Paced(ctx, db, 2, 400, 250*time.Millisecond)
+		if err != nil || took.P50 <= 0 || took.P99 < took.P50 || took.Max < took.P99 {
+			t.Fatal(took, err)
+		}
+		return 100
+	})
 }
 
 func count(t *testing.T, db *store.DB) map[string]int {

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -56,7 +56,7 @@ type groupTable struct {
 	cols     []string
 	own      []bool
 	rows     [][]any
-	texts    map[int]string // statements by number of rows
+	texts    *sync.Map // statements by number of rows
 }
 
 // Capture runs commit, which must decide one group of size orders on an otherwise idle store, and returns the rows it wrote.
@@ -102,7 +102,7 @@ func dump(ctx context.Context, db *store.DB) ([]groupTable, error) {
 			if err != nil {
 				return err
 			}
-			t := groupTable{name: w.table, conflict: w.conflict, cols: cols, texts: map[int]string{}}
+			t := groupTable{name: w.table, conflict: w.conflict, cols: cols, texts: &sync.Map{}}
 			for _, c := range cols {
 				t.own = append(t.own, slices.Contains(w.own, c))
 			}
@@ -140,43 +140,6 @@ func columns(tx *store.Tx, table string) ([]string, error) {
 	return cols, err
 }
 
-// Replay writes the group again and again for d, each time with names of its own, one
-// transaction each, and returns how many times. Nothing is read and nothing decided: this is what the database gives.
-func (g *Group) Replay(ctx context.Context, db *store.DB, d time.Duration) (times int, elapsed time.Duration, err error) {
-	// The rows are made beside the writer, as a group's decisions could be at best.
-	fresh := make(chan []groupTable, 2)
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	defer func() { close(stop); <-stopped }()
-	go func() {
-		defer close(stopped)
-		for {
-			next := g.renamed()
-			select {
-			case fresh <- next:
-			case <-stop:
-				return
-			}
-		}
-	}()
-	start := time.Now()
-	for time.Since(start) < d {
-		tables := <-fresh
-		err := db.Update(ctx, func(tx *store.Tx) error {
-			for _, t := range tables {
-				if err := t.write(tx); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return times, time.Since(start), err
-		}
-		times++
-	}
-	return times, time.Since(start), nil
-}
-
 // perStatement is how many rows one statement writes; the store does the same.
 const perStatement = 50
 
@@ -186,19 +149,23 @@ func (t groupTable) write(tx *store.Tx) error {
 		for _, r := range rows {
 			flat = append(flat, r...)
 		}
-		text, ok := t.texts[len(rows)]
-		if !ok {
-			text = t.insert(len(rows), tx.Engine() == "postgres")
-			t.texts[len(rows)] = text
-		}
-		if _, err := tx.Exec(text, flat...); err != nil {
+		if _, err := tx.Exec(t.text(len(rows), tx.Engine() == "postgres"), flat...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// insert is the statement for n rows.
+// text is the statement for n rows.
+func (t groupTable) text(n int, numbered bool) string {
+	if text, ok := t.texts.Load(n); ok {
+		return text.(string)
+	}
+	text := t.insert(n, numbered)
+	t.texts.Store(n, text)
+	return text
+}
+
 func (t groupTable) insert(n int, numbered bool) string {
 	var b strings.Builder
 	b.WriteString("INSERT INTO " + t.name + " (" + strings.Join(t.cols, ", ") + ") VALUES ")

@@ -18,9 +18,10 @@ type Report struct {
 	Ratio         float64            `json:"ratio"`
 	DrainedPerS   float64            `json:"drained_orders_per_s"` // until every effect was taken by a stub
 	GroupSize     float64            `json:"group_size"`           // events outside a commit group held on average
-	P50           map[string]float64 `json:"p50_ms"`               // by rate a second
+	P50           map[string]float64 `json:"p50_ms"`               // by rate a second; decided and durable, effects recorded
 	P99           map[string]float64 `json:"p99_ms"`
 	Achieved      map[string]float64 `json:"achieved_per_s"`        // by rate: what came back
+	Rates         map[string]AtRate  `json:"at_rate"`               // the same beside what else was measured at that rate
 	CPUMicros     float64            `json:"cpu_us_per_order"`      // of the servers
 	CPUMicrosLoad float64            `json:"cpu_us_per_order_load"` // of the load generator
 	Database      *DatabaseReport    `json:"database,omitempty"`    // on PostgreSQL
@@ -47,6 +48,14 @@ type DatabaseReport struct {
 	PgBench       string  `json:"pgbench,omitempty"` // why there is no rate
 }
 
+// AtRate is what was measured at one rate.
+type AtRate struct {
+	Recorded  Times   `json:"recorded"`                 // answer times while effects are recorded only
+	Raw       Times   `json:"raw"`                      // the same rows, written by the database at that rate without deciding
+	Delivered Times   `json:"delivered"`                // answer times while every effect is delivered too
+	Achieved  float64 `json:"delivered_achieved_per_s"` // what came back while every effect was delivered
+}
+
 // Times are answer times in milliseconds.
 type Times struct {
 	P50 float64 `json:"p50_ms"`
@@ -67,7 +76,10 @@ func (r Report) String() string {
 	row("share of the raw limit", "%.0f %%", 100*r.Ratio)
 	row("with every effect delivered", "%.0f orders/s", r.DrainedPerS)
 	for _, rate := range sortedRates(r.P50) {
+		at := r.Rates[rate]
 		row("answer time at "+rate+" orders/s", "p50 %.2f ms, p99 %.2f ms (%.0f/s came back)", r.P50[rate], r.P99[rate], r.Achieved[rate])
+		row("  of the database alone", "p50 %.2f ms, p99 %.2f ms, the same rows", at.Raw.P50, at.Raw.P99)
+		row("  with every effect delivered", "p50 %.2f ms, p99 %.2f ms (%.0f/s came back)", at.Delivered.P50, at.Delivered.P99, at.Achieved)
 	}
 	row("CPU of the servers", "%.0f µs an order (the load generator's: %.0f µs)", r.CPUMicros, r.CPUMicrosLoad)
 	if d := r.Database; d != nil {

@@ -32,6 +32,11 @@ type Result struct {
 // PerSecond is the rate of decided orders.
 func (r Result) PerSecond() float64 { return float64(r.Orders) / r.Elapsed.Seconds() }
 
+// Times are the answer times in milliseconds.
+func (r Result) Times() Times {
+	return Times{P50: Millis(r.P50), P99: Millis(r.P99), Max: Millis(r.Max)}
+}
+
 var decided = []byte(`"status":"decided"`)
 
 // Run delivers until the duration is over. Any answer but "decided" ends it with an error.

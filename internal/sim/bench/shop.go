@@ -103,8 +103,9 @@ func (b *Bodies) Event(n int64) (event.Event, error) {
 	return event.Event{Source: Hook, Key: string(b.AppendID(nil, n)), Data: data}, nil
 }
 
-// CaptureGroup lets eng decide one group of size orders, after a first one, and returns what it wrote.
-func CaptureGroup(ctx context.Context, db *store.DB, eng *engine.Engine, b *Bodies, size int) (*Group, error) {
+// CaptureGroup lets eng decide one group of size orders, the first of which has a number not used before, after another such
+// group, and returns what it wrote.
+func CaptureGroup(ctx context.Context, db *store.DB, eng *engine.Engine, b *Bodies, first int64, size int) (*Group, error) {
 	submit := func(from int64) error {
 		evs := make([]event.Event, size)
 		for i := range evs {
@@ -124,10 +125,14 @@ func CaptureGroup(ctx context.Context, db *store.DB, eng *engine.Engine, b *Bodi
 		}
 		return nil
 	}
-	if err := submit(0); err != nil {
+	if err := submit(first); err != nil {
 		return nil, err
 	}
-	return Capture(ctx, db, size, func() error { return submit(int64(size)) })
+	g, err := Capture(ctx, db, size, func() error { return submit(first + int64(size)) })
+	if err == nil {
+		g.seq += first << 40 // groups of one store have numbers of their own
+	}
+	return g, err
 }
 
 // Stub takes every effect and says that it left: an outside that costs nothing.
