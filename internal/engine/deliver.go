@@ -83,22 +83,25 @@ func (e *Engine) deliver(ctx context.Context, ids []string) error {
 	}
 	over := time.Now().Add(turn)
 	var round []*attempt
+	later := false
 	for {
 		var next []string
 		if ctx.Err() == nil && !e.closing() && time.Now().Before(over) {
 			next = ids[:min(size, len(ids))]
 		}
 		begin := time.Now() // before the claim, so that no wait for the database makes it last longer than it does
-		if round, err = e.round(ctx, round, next); err != nil {
+		var missed bool
+		if round, missed, err = e.round(ctx, round, next); err != nil {
 			return err
 		}
+		later = later || missed
 		if len(next) == 0 {
 			break
 		}
 		ids = ids[len(next):]
 		e.attemptAll(ctx, begin.Add(attemptTimeout), round, docs)
 	}
-	if len(ids) > 0 {
+	if later || len(ids) > 0 {
 		return store.ErrLater
 	}
 	return nil
@@ -169,32 +172,31 @@ func (e *Engine) call(ctx context.Context, a *attempt, docs *documents) {
 
 // round records what became of the attempts of the last round, and claims the next. With something
 // to record it is not given up when the caller stops or the database is away for a while:
-// what was sent must be known to be sent.
-func (e *Engine) round(ctx context.Context, last []*attempt, next []string) ([]*attempt, error) {
+// what was sent must be known to be sent. missed says that some of next must be asked for again.
+func (e *Engine) round(ctx context.Context, last []*attempt, next []string) (claimed []*attempt, missed bool, err error) {
 	if len(last) == 0 && len(next) == 0 {
-		return nil, nil
+		return nil, false, nil
 	}
 	r := &record{last: last, next: next}
-	err := e.records.write(ctx, e, r)
+	err = e.records.write(ctx, e, r)
 	for wait := 50 * time.Millisecond; err != nil && len(last) > 0 && e.pause(wait); wait = min(2*wait, time.Second) {
 		e.log.Error("what was sent could not be recorded; it is tried again", "effects", len(last), "err", err)
 		r = &record{last: last} // no claim now: its time would begin before it is made
 		if err = e.records.write(ctx, e, r); err == nil {
 			e.tell(last, r.did.dead)
-			return nil, store.ErrLater
+			return nil, false, store.ErrLater
 		}
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if len(last) > 0 {
 		e.tell(last, r.did.dead)
 	}
-	out := make([]*attempt, len(r.claimed))
-	for i, f := range r.claimed {
-		out[i] = &attempt{effect: f}
+	for _, f := range r.claimed {
+		claimed = append(claimed, &attempt{effect: f})
 	}
-	return out, nil
+	return claimed, r.missed, nil
 }
 
 // outcome is what the attempts of a round came to.

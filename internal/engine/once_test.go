@@ -210,6 +210,38 @@ func TestACutConnectionDoesNotForgetWhatWasSent(t *testing.T) {
 	out.once(t)
 }
 
+// A node that stood still in the middle of a group keeps the effects of its orders locked until the server ends its session.
+// What is sent for other orders is claimed and recorded meanwhile.
+func TestAnEffectThatIsHeldHoldsUpNoOther(t *testing.T) {
+	ctx, out, url := t.Context(), newOutside(t), pgtest.URL(t)
+	r := mailShop(t, url)
+	answer := make(chan struct{})
+	out.mail.Fail(fake.MailFault{Hold: answer})
+	r.decided(placed("1", "MUG", 2))
+	r.node(engine.Options{Ports: out, Schedule: quick})
+	waitMails(t, out, 1)
+	c, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(ctx)
+	stopped, err := c.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stopped.Exec(ctx, "SELECT id FROM effect FOR UPDATE"); err != nil {
+		t.Fatal(err)
+	}
+	close(answer)
+	r.decided(placed("2", "MUG", 2))
+	r.mailsDone(1)
+	if err := stopped.Rollback(ctx); err != nil {
+		t.Fatal(err)
+	}
+	r.mailsDone(2)
+	out.once(t)
+}
+
 // A node whose clock is an hour ahead takes nothing from the hands of another, and what it decides leaves at once.
 func TestAClockThatIsAheadTakesNoClaim(t *testing.T) {
 	out := newOutside(t)

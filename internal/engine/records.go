@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ type record struct {
 
 	did     outcome
 	claimed []effect.Effect
+	missed  bool // some of next another transaction has
 	err     error
 	done    chan struct{}
 }
@@ -79,29 +81,48 @@ func (e *Engine) writeRecords(ctx context.Context, rs []*record) {
 		return
 	}
 	for _, r := range rs {
-		r.err = err
+		if err != nil {
+			r.err = err
+		}
 		close(r.done)
 	}
 }
 
-// keep is the transaction: every effect is locked, what became of the attempts is recorded, the next are claimed.
-func (e *Engine) keep(tx *store.Tx, rs []*record) error {
-	var ids, next []string
-	asks := map[string]*record{}
-	for _, r := range rs {
-		r.claimed = nil // the transaction may run again
+// errHeld is what a record comes to while another transaction has an effect of it: a group that decides about its order.
+var errHeld = fault.New(fault.Unavailable, "engine.keep", "an event about the same order is being decided")
+
+// keep is the transaction: what became of the attempts is recorded, the next are claimed. A record of which another transaction
+// has an effect is left for later, and holds no other up.
+func (e *Engine) keep(tx *store.Tx, all []*record) error {
+	var ids []string
+	for _, r := range all {
 		for _, a := range r.last {
 			ids = append(ids, a.effect.ID)
 		}
+		ids = append(ids, r.next...)
+	}
+	free, err := store.FreeEffects(tx, uniq(ids))
+	if err != nil {
+		return err
+	}
+	var rs []*record
+	var next []string
+	asks := map[string]*record{}
+	for _, r := range all {
+		r.claimed, r.missed, r.err = nil, false, nil // the transaction may run again
+		if slices.ContainsFunc(r.last, func(a *attempt) bool { return !free[a.effect.ID] }) {
+			r.err = errHeld
+			continue
+		}
+		rs = append(rs, r)
 		for _, id := range r.next {
-			if asks[id] == nil { // two jobs may name the same effect
+			if !free[id] {
+				r.missed = true
+			} else if asks[id] == nil { // two jobs may name the same effect
 				asks[id] = r
 				next = append(next, id)
 			}
 		}
-	}
-	if err := store.LockEffects(tx, uniq(append(ids, next...))); err != nil {
-		return err
 	}
 	now, err := tx.Clock()
 	if err != nil {

@@ -35,41 +35,49 @@ func (tx *Tx) Clock() (time.Time, error) {
 	return now, err
 }
 
-// LockEffects takes the rows of effects, in the one order in which all take
-// them, so that two nodes never wait for each other in a circle.
-func LockEffects(tx *Tx, ids []string) error {
-	if tx.lite != nil || len(ids) == 0 {
-		return nil
-	}
-	var free []string
+// FreeEffects locks those of the effects that no other transaction has, and returns them. It waits for nobody: a group that a
+// stopped node has begun keeps the effects of its orders until the server ends its session, and what left for other orders is
+// to be recorded meanwhile.
+func FreeEffects(tx *Tx, ids []string) (map[string]bool, error) {
+	free := make(map[string]bool, len(ids))
+	var ask []string
 	for _, id := range ids {
-		if !tx.effects[id] {
-			if tx.effects == nil {
-				tx.effects = map[string]bool{}
-			}
-			tx.effects[id] = true
-			free = append(free, id)
+		if tx.lite != nil || tx.effects[id] {
+			free[id] = true
+		} else {
+			ask = append(ask, id)
 		}
 	}
-	if len(free) == 0 {
-		return nil
+	if len(ask) == 0 {
+		return free, nil
 	}
-	return tx.later("SELECT id FROM effect WHERE id = ANY($1) ORDER BY id FOR UPDATE", free)
+	if tx.effects == nil {
+		tx.effects = map[string]bool{}
+	}
+	return free, tx.Each(func(scan func(...any) error) error {
+		var id string
+		err := scan(&id)
+		free[id], tx.effects[id] = true, true
+		return err
+	}, "SELECT id FROM effect WHERE id = ANY($1) ORDER BY id FOR UPDATE SKIP LOCKED", ask)
 }
 
 // ClaimEffects begins attempts: the effects of ids that are due, or whose claim
 // ran out, are claimed under a new fence and returned, the oldest first. A claim holds for lease:
 // until then the effect is due again, so that one index finds what waits and what was left behind.
-// What nobody has attempted yet is due at once: its time is that of the node which decided.
+// What nobody has attempted yet is due at once: its time is that of the node which decided. What another transaction has
+// locked is left alone, see FreeEffects.
 func ClaimEffects(tx *Tx, ids []string, now time.Time, lease time.Duration) ([]effect.Effect, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	if err := LockEffects(tx, ids); err != nil {
+	free, err := FreeEffects(tx, ids)
+	if err != nil {
 		return nil, err
 	}
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !free[id] })
 	var out []effect.Effect
-	err := tx.Each(func(scan func(...any) error) error {
+	err = tx.Each(func(scan func(...any) error) error {
 		f, err := scanEffect(scan)
 		out = append(out, f)
 		return err

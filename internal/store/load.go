@@ -338,7 +338,7 @@ func EffectsOfOrders(tx *Tx, ids []string) (map[string][]effect.Effect, error) {
 		f, err := scanEffect(scan)
 		out[f.OrderID] = append(out[f.OrderID], f)
 		return err
-	}, "SELECT "+effectColumns+" FROM effect WHERE order_id <> '' AND order_id "+op+" ORDER BY id"+tx.forUpdate(), arg) // locked in the order of LockEffects
+	}, "SELECT "+effectColumns+" FROM effect WHERE order_id <> '' AND order_id "+op+" ORDER BY id"+tx.forUpdate(), arg)
 	tx.after(func() {
 		for _, es := range out {
 			slices.SortStableFunc(es, func(a, b effect.Effect) int { return a.Created.Compare(b.Created) })
