@@ -236,7 +236,6 @@ func (p *program) benchSustained(ctx context.Context, b benchOrders, in *benchSt
 	}
 	err = p.atRates(ctx, b, load, func(rate string, r bench.Result) error {
 		rep.P50[rate], rep.P99[rate], rep.Achieved[rate] = bench.Millis(r.P50), bench.Millis(r.P99), r.PerSecond()
-		rep.Rates[rate] = bench.AtRate{Recorded: r.Times()}
 		return nil
 	})
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 
 // offences notes the first of the offenders a query finds, which gives them as name and place.
 // It looks for all of them first: PostgreSQL takes one row out of a join for cheap whatever has to be read for it, and where
-// there is no offender it then walks one table whole for each row of another (16 minutes of 175,000 events without an end).
+// there is no offender it then walks one table whole for each row of another.
 func (c *checker) offences(l law, what, query string, args ...any) error {
 	var name string
 	err := c.tx.QueryRow("WITH offender AS MATERIALIZED ("+query+") SELECT name FROM offender ORDER BY place LIMIT 1", args...).Scan(&name)

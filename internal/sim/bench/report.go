@@ -21,7 +21,7 @@ type Report struct {
 	P50           map[string]float64 `json:"p50_ms"`               // by rate a second; decided and durable, effects recorded
 	P99           map[string]float64 `json:"p99_ms"`
 	Achieved      map[string]float64 `json:"achieved_per_s"`        // by rate: what came back
-	Rates         map[string]AtRate  `json:"at_rate"`               // the same beside what else was measured at that rate
+	Rates         map[string]AtRate  `json:"at_rate"`               // what else was measured at each of them
 	CPUMicros     float64            `json:"cpu_us_per_order"`      // of the servers
 	CPUMicrosLoad float64            `json:"cpu_us_per_order_load"` // of the load generator
 	Database      *DatabaseReport    `json:"database,omitempty"`    // on PostgreSQL
@@ -48,9 +48,8 @@ type DatabaseReport struct {
 	PgBench       string  `json:"pgbench,omitempty"` // why there is no rate
 }
 
-// AtRate is what was measured at one rate.
+// AtRate is what stands beside the answer times at one rate.
 type AtRate struct {
-	Recorded  Times   `json:"recorded"`                 // answer times while effects are recorded only
 	Raw       Times   `json:"raw"`                      // the same rows, written by the database at that rate without deciding
 	Delivered Times   `json:"delivered"`                // answer times while every effect is delivered too
 	Achieved  float64 `json:"delivered_achieved_per_s"` // what came back while every effect was delivered
