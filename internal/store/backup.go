@@ -29,7 +29,7 @@ func (db *DB) Backup(ctx context.Context, path string) error {
 		return fault.Wrap(err, fault.Invalid, "store.Backup", "%s cannot be replaced", partial)
 	}
 	defer os.Remove(partial)
-	c, err := dial(ctx, db.lite.path)
+	c, err := dial(ctx, db.lite.path, "")
 	if err != nil {
 		return fault.Wrap(err, fault.Unavailable, "store.Backup", "the database cannot be opened")
 	}
@@ -60,7 +60,7 @@ func CheckFile(ctx context.Context, path string) error {
 	bad := func(err error) error {
 		return fault.Wrap(err, fault.Invalid, "store.CheckFile", "%s is not a sound Orderly database: %v", path, err)
 	}
-	c, err := dial(ctx, path, "query_only(1)")
+	c, err := dial(ctx, path, "", "query_only(1)")
 	if err != nil {
 		return bad(err)
 	}
@@ -88,8 +88,8 @@ func CheckFile(ctx context.Context, path string) error {
 }
 
 // dial opens one connection outside the pool.
-func dial(ctx context.Context, path string, pragmas ...string) (*liteConn, error) {
-	cn, err := sqlite.NewConnector(liteDSN(path, pragmas...))
+func dial(ctx context.Context, path, vfs string, pragmas ...string) (*liteConn, error) {
+	cn, err := sqlite.NewConnector(liteDSN(path, vfs, pragmas...))
 	if err != nil {
 		return nil, err
 	}

@@ -80,10 +80,13 @@ func openLite(ctx context.Context, path string, readers int) (*liteDB, error) {
 	if readers <= 0 {
 		readers = 4
 	}
+	if err := registerLogVFS(); err != nil {
+		return nil, err
+	}
 	db := &liteDB{path: abs, readers: make(chan *liteConn, readers), quit: make(chan struct{})}
 	// NORMAL: a commit is written to the log, and the syncer makes it durable before
 	// anybody hears of it. The log is synced before it is carried over, as with FULL.
-	w, err := db.connect(ctx,
+	w, err := db.connect(ctx, logVFS,
 		"journal_mode(wal)", "synchronous(normal)", fmt.Sprintf("wal_autocheckpoint(%d)", mostPages),
 		fmt.Sprintf("journal_size_limit(%d)", 4096*keptPages), fmt.Sprintf("cache_size(-%d)", writerCacheKiB))
 	if err != nil {
@@ -102,13 +105,13 @@ func openLite(ctx context.Context, path string, readers int) (*liteDB, error) {
 	}
 	db.pen.conn = w
 	for range readers {
-		r, err := db.connect(ctx, "query_only(1)", fmt.Sprintf("cache_size(-%d)", readerCacheKiB))
+		r, err := db.connect(ctx, "", "query_only(1)", fmt.Sprintf("cache_size(-%d)", readerCacheKiB))
 		if err != nil {
 			return nil, db.failed(path, err)
 		}
 		db.readers <- r
 	}
-	c, err := db.connect(ctx, "wal_autocheckpoint(0)", "cache_size(-1024)")
+	c, err := db.connect(ctx, "", "wal_autocheckpoint(0)", "cache_size(-1024)")
 	if err != nil {
 		return nil, db.failed(path, err)
 	}
@@ -130,13 +133,16 @@ func (db *liteDB) failed(path string, err error) error {
 	return fault.Wrap(err, fault.Unavailable, "store.Open", "the database %s cannot be opened: %v", path, err)
 }
 
-func liteDSN(path string, pragmas ...string) string {
+func liteDSN(path, vfs string, pragmas ...string) string {
 	q := url.Values{"_pragma": append([]string{"busy_timeout(5000)", "foreign_keys(0)", "temp_store(memory)"}, pragmas...)}
+	if vfs != "" {
+		q.Set("vfs", vfs)
+	}
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
 }
 
-func (db *liteDB) connect(ctx context.Context, pragmas ...string) (*liteConn, error) {
-	c, err := dial(ctx, db.path, pragmas...)
+func (db *liteDB) connect(ctx context.Context, vfs string, pragmas ...string) (*liteConn, error) {
+	c, err := dial(ctx, db.path, vfs, pragmas...)
 	if err == nil {
 		db.conns = append(db.conns, c)
 	}

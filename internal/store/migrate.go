@@ -110,7 +110,7 @@ func openOneByOne(ctx context.Context, path string, readers int) (*liteDB, error
 }
 
 func migrateLite(ctx context.Context, path string) error {
-	cn, err := sqlite.NewConnector(liteDSN(path))
+	cn, err := sqlite.NewConnector(liteDSN(path, ""))
 	if err != nil {
 		return err
 	}

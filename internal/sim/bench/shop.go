@@ -130,7 +130,8 @@ func CaptureGroup(ctx context.Context, db *store.DB, eng *engine.Engine, b *Bodi
 	}
 	g, err := Capture(ctx, db, size, func() error { return submit(first + int64(size)) })
 	if err == nil {
-		g.seq += first << 40 // groups of one store have numbers of their own
+		g.seq += first << 40 // groups of one store have numbers and names of their own
+		g.times = int(first << 20)
 	}
 	return g, err
 }
