@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// keeper carries the write-ahead log of a SQLite file into the file, beside the writer. SQLite brings the file to the disk
-// only when the last page of the log is carried, and while writes never stop that is always the writer's to do: it
-// would stand still for all that was carried since the last time. So the keeper carries a little at a time and brings
-// it to the disk at once, and when the log is long it takes the pen and carries what came meanwhile, which is little.
+// keeper carries the write-ahead log of a SQLite file into the file, beside the writer. A page that many commits changed is
+// carried once, so the log is left alone until it is long, or nobody writes. Then the keeper carries what there is and brings it to the disk
+// a little at a time, and what came meanwhile, until that is little; and it takes the pen and carries the rest, so that
+// the log can begin anew.
 type keeper struct {
 	conn *liteConn
 	file *shared
@@ -19,71 +19,63 @@ type keeper struct {
 	long int          // logPages; a test has less
 }
 
-// The log in pages of 4 KiB. A log of fewer than syncPages costs little to end; one of logPages is ended, so that it can begin
-// anew; at mostPages the writer ends it, should the keeper not come to it.
+// The log in pages of 4 KiB. A log of logPages is ended, so that it can begin anew; at mostPages the writer
+// ends it, should the keeper not come to it.
 const (
-	syncPages   = 1_000
-	logPages    = 12_000
-	mostPages   = 8 * logPages
-	keptPages   = 3 * logPages // of a log that was longer: cut shorter, each would have to be made longer again
-	littlePages = 150          // written while a log is ended: the writer waits for no more
-	carryEvery  = 50 * time.Millisecond
+	logPages    = 48_000
+	mostPages   = 3 * logPages
+	keptPages   = logPages + logPages/2 // of a log that was longer: cut shorter, each would have to be made longer again
+	littlePages = 150                   // written or brought to the disk at a time: the writer waits for no more
+	tendEvery   = 50 * time.Millisecond
+	quietTends  = 20 // without a commit: nobody writes
 )
 
 // keep works until the store closes.
 func (db *liteDB) keep(ctx context.Context, k *keeper) {
-	tick := time.NewTicker(carryEvery)
+	tick := time.NewTicker(tendEvery)
 	defer tick.Stop()
-	end := 0 // how many pages it has to have to be ended
-	for last := int64(-1); ; {
+	end := k.long // how many pages it has to have to be ended
+	for last, quiet := int64(0), quietTends; ; {
 		select {
 		case <-db.quit:
 			return
 		case <-tick.C:
 		}
-		n := db.commits.Load()
-		if n == last {
-			continue
+		if n := db.commits.Load(); n != last {
+			last, quiet = n, 0
+		} else if quiet++; quiet > quietTends {
+			continue // it was ended
 		}
-		pages, err := k.carry(ctx)
-		if err != nil || pages >= min(syncPages, k.long) { // an error may be the disk's: this tells
-			if err := k.sync(); err != nil {
-				_ = db.syncer.fail(err) // SQLite may ask again and be told that all is well
-				return
+		if quiet < quietTends {
+			pages, err := k.checkpoint(ctx, "NOOP")
+			if err == nil && pages < k.long {
+				end = k.long
+			}
+			if err != nil || pages < end {
+				continue
 			}
 		}
-		if err != nil {
-			continue // another program carries; the next time will do
-		}
-		last = n
-		if pages < k.long {
-			end = k.long
-		}
-		if pages < end {
-			continue
-		}
-		if err := k.approach(ctx, pages); err != nil {
-			_ = db.syncer.fail(err)
+		if err := k.approach(ctx); err != nil {
+			_ = db.syncer.fail(err) // SQLite may ask again and be told that all is well
 			return
 		}
 		w, err := db.pen.take(ctx, true)
 		if err != nil {
 			return
 		}
-		_, _ = k.carry(ctx)
+		pages, _ := k.checkpoint(ctx, "PASSIVE")
 		db.pen.pass(w)
 		end = pages + k.long/4 // while a long read needs the log, it cannot begin anew
 	}
 }
 
-// approach carries and syncs what came while the keeper was at it, until that is little: the writer will stand still for the
-// rest. An error is the disk's.
-func (k *keeper) approach(ctx context.Context, pages int) error {
-	for range 4 {
-		before := pages
-		var err error
-		if pages, err = k.carry(ctx); err != nil {
-			pages = before // another program carries
+// approach carries and syncs until what came meanwhile is little: the writer will stand still for the rest. An error is the disk's.
+func (k *keeper) approach(ctx context.Context) error {
+	before := 0
+	for range 5 {
+		pages, err := k.checkpoint(ctx, "PASSIVE")
+		if err != nil {
+			pages = before // another program carries, or the disk failed: this tells
 		}
 		if err := k.sync(); err != nil {
 			return err
@@ -91,13 +83,14 @@ func (k *keeper) approach(ctx context.Context, pages int) error {
 		if pages-before < littlePages {
 			break
 		}
+		before = pages
 	}
 	return nil
 }
 
-// carry carries what no reader is in the way of, waiting for nobody, and returns how many pages the log has.
-func (k *keeper) carry(ctx context.Context) (pages int, err error) {
-	rows, err := k.conn.query(ctx, "PRAGMA wal_checkpoint(PASSIVE)", nil)
+// checkpoint returns how many pages the log has. PASSIVE carries what no reader is in the way of, waiting for nobody; NOOP carries nothing.
+func (k *keeper) checkpoint(ctx context.Context, mode string) (pages int, err error) {
+	rows, err := k.conn.query(ctx, "PRAGMA wal_checkpoint("+mode+")", nil)
 	if err != nil {
 		return 0, err
 	}

@@ -21,7 +21,7 @@ func TestLogBeginsAnew(t *testing.T) {
 	db := kept(t, 200)
 	// The file keeps its length when the log begins anew: had it not, it would be as long as what was written.
 	var wrote atomic.Int64
-	until := time.Now().Add(20 * carryEvery)
+	until := time.Now().Add(20 * tendEvery)
 	var writers sync.WaitGroup
 	for i := range 4 {
 		writers.Go(func() {

@@ -80,13 +80,13 @@ func openLite(ctx context.Context, path string, readers int) (*liteDB, error) {
 	if readers <= 0 {
 		readers = 4
 	}
-	if err := registerLogVFS(); err != nil {
+	if err := registerVFS(); err != nil {
 		return nil, err
 	}
 	db := &liteDB{path: abs, readers: make(chan *liteConn, readers), quit: make(chan struct{})}
 	// NORMAL: a commit is written to the log, and the syncer makes it durable before
 	// anybody hears of it. The log is synced before it is carried over, as with FULL.
-	w, err := db.connect(ctx, logVFS,
+	w, err := db.connect(ctx, liteVFS,
 		"journal_mode(wal)", "synchronous(normal)", fmt.Sprintf("wal_autocheckpoint(%d)", mostPages),
 		fmt.Sprintf("journal_size_limit(%d)", 4096*keptPages), fmt.Sprintf("cache_size(-%d)", writerCacheKiB))
 	if err != nil {
@@ -111,7 +111,7 @@ func openLite(ctx context.Context, path string, readers int) (*liteDB, error) {
 		}
 		db.readers <- r
 	}
-	c, err := db.connect(ctx, "", "wal_autocheckpoint(0)", "cache_size(-1024)")
+	c, err := db.connect(ctx, liteVFS, "wal_autocheckpoint(0)", "cache_size(-1024)")
 	if err != nil {
 		return nil, db.failed(path, err)
 	}

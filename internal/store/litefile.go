@@ -11,16 +11,20 @@ import (
 	"orderly.example/orderly/internal/fault"
 )
 
-// logVFS names SQLite's own way to files (sqlite.org/vfs.html) with one difference: what a transaction adds to the write-ahead log
-// leaves in one piece. SQLite writes each page in two, a head and the page, and a group of events changes some hundred pages or
-// a thousand: the calls into the system were a third of a commit's time. The writer's connection uses it.
-const logVFS = "orderly"
+// liteVFS names SQLite's own way to files (sqlite.org/vfs.html) with two differences. What a transaction adds to the write-ahead
+// log leaves in one piece: SQLite writes each page in two, a head and the page, and a group of events changes some hundred pages
+// or a thousand, so that these calls were a third of a commit's time. And what is carried from the log into the file is brought to
+// the disk a little at a time: the disk has the log's next commits to take meanwhile. The writer and the keeper use it.
+const liteVFS = "orderly"
 
-// logFile is a write-ahead log that is open. What is added at its end is gathered until the last page of a transaction, which is
-// before SQLite tells anybody of it, or until anything else is done with the file. What is written
-// elsewhere is written at once. A process that ends meanwhile leaves a transaction that was never told of.
-type logFile struct {
-	under *sqlite3.Tsqlite3_io_methods
+// liteFile is a database or its write-ahead log that is open.
+type liteFile struct {
+	under    *sqlite3.Tsqlite3_io_methods // SQLite's own
+	unsynced int                          // pages written to a database since it was brought to the disk
+
+	// What is added at the end of a log is gathered until the last page of a transaction, which is before SQLite tells anybody
+	// of it, or until anything else is done with the file. What is written elsewhere is written at once. A
+	// process that ends meanwhile leaves a transaction that nobody was told of.
 	mem   uintptr // logMemory bytes outside of Go's heap, of which n are gathered, to be written at start
 	n     int
 	start int64
@@ -44,30 +48,36 @@ type (
 	sizeFunc  = func(tls *libc.TLS, file, size uintptr) int32
 )
 
-var logFiles struct {
+var liteFiles struct {
 	sync.RWMutex
 	plain   *sqlite3.Tsqlite3_vfs // SQLite's own
-	open    map[uintptr]*logFile
-	methods map[uintptr]uintptr // SQLite's own for a kind of file, and ours
+	open    map[uintptr]*liteFile
+	methods map[methodsOf]uintptr
 }
 
-// registerLogVFS makes logVFS known to SQLite.
-var registerLogVFS = sync.OnceValue(func() error {
+// methodsOf a kind of file are SQLite's own with ours in the place of some.
+type methodsOf struct {
+	under uintptr
+	log   bool
+}
+
+// registerVFS makes liteVFS known to SQLite.
+var registerVFS = sync.OnceValue(func() error {
 	tls := libc.NewTLS()
 	defer tls.Close()
 	plain := sqlite3.Xsqlite3_vfs_find(tls, 0)
-	name, err := libc.CString(logVFS)
+	name, err := libc.CString(liteVFS)
 	own := libc.Xcalloc(tls, 1, libc.Tsize_t(unsafe.Sizeof(sqlite3.Tsqlite3_vfs{})))
 	if plain == 0 || err != nil || own == 0 {
-		return fault.New(fault.Internal, "store.registerLogVFS", "SQLite has no way to files")
+		return fault.New(fault.Internal, "store.registerVFS", "SQLite has no way to files")
 	}
-	logFiles.plain = at[sqlite3.Tsqlite3_vfs](plain)
-	logFiles.open, logFiles.methods = map[uintptr]*logFile{}, map[uintptr]uintptr{}
+	liteFiles.plain = at[sqlite3.Tsqlite3_vfs](plain)
+	liteFiles.open, liteFiles.methods = map[uintptr]*liteFile{}, map[methodsOf]uintptr{}
 	v := at[sqlite3.Tsqlite3_vfs](own)
-	*v = *logFiles.plain
-	v.FpNext, v.FzName, v.FxOpen = 0, name, address(openFunc(openLog))
+	*v = *liteFiles.plain
+	v.FpNext, v.FzName, v.FxOpen = 0, name, address(openFunc(openFile))
 	if rc := sqlite3.Xsqlite3_vfs_register(tls, own, 0); rc != sqlite3.SQLITE_OK {
-		return fault.New(fault.Internal, "store.registerLogVFS", "SQLite refused a way to files (%d)", rc)
+		return fault.New(fault.Internal, "store.registerVFS", "SQLite refused a way to files (%d)", rc)
 	}
 	return nil
 })
@@ -80,45 +90,71 @@ func function[F any](pointer uintptr) F { return *(*F)(unsafe.Pointer(&struct{ u
 
 func address[F any](f F) uintptr { return *(*uintptr)(unsafe.Pointer(&f)) }
 
-func openLog(tls *libc.TLS, _, name, file uintptr, flags int32, outFlags uintptr) int32 {
-	plain := logFiles.plain
+// openFile opens a file as SQLite does; a database and a log get methods of ours.
+func openFile(tls *libc.TLS, _, name, file uintptr, flags int32, outFlags uintptr) int32 {
+	plain := liteFiles.plain
 	rc := function[openFunc](plain.FxOpen)(tls, address(plain), name, file, flags, outFlags)
-	if rc != sqlite3.SQLITE_OK || flags&sqlite3.SQLITE_OPEN_WAL == 0 {
+	isLog := flags&sqlite3.SQLITE_OPEN_WAL != 0
+	if rc != sqlite3.SQLITE_OK || !isLog && flags&sqlite3.SQLITE_OPEN_MAIN_DB == 0 {
 		return rc
 	}
-	mem := libc.Xmalloc(tls, logMemory)
-	if mem == 0 {
-		return rc // it is written as it comes
-	}
 	f := at[sqlite3.Tsqlite3_file](file)
-	logFiles.Lock()
-	defer logFiles.Unlock()
-	logFiles.open[file] = &logFile{under: at[sqlite3.Tsqlite3_io_methods](f.FpMethods), mem: mem}
-	own, ok := logFiles.methods[f.FpMethods]
-	if !ok {
-		if own = libc.Xcalloc(tls, 1, libc.Tsize_t(unsafe.Sizeof(sqlite3.Tsqlite3_io_methods{}))); own == 0 {
-			delete(logFiles.open, file)
-			libc.Xfree(tls, mem)
-			return rc
-		}
-		m := at[sqlite3.Tsqlite3_io_methods](own)
-		*m = *at[sqlite3.Tsqlite3_io_methods](f.FpMethods)
-		m.FxClose, m.FxRead, m.FxWrite = address(closeFunc(closeLog)), address(moveFunc(readLog)), address(moveFunc(writeLog))
-		m.FxTruncate, m.FxSync, m.FxFileSize = address(cutFunc(cutLog)), address(syncFunc(syncLog)), address(sizeFunc(sizeLog))
-		logFiles.methods[f.FpMethods] = own
+	l := &liteFile{under: at[sqlite3.Tsqlite3_io_methods](f.FpMethods)}
+	liteFiles.Lock()
+	defer liteFiles.Unlock()
+	own := liteMethods(tls, methodsOf{f.FpMethods, isLog})
+	if own != 0 && isLog {
+		l.mem = libc.Xmalloc(tls, logMemory)
 	}
+	if own == 0 || isLog && l.mem == 0 {
+		return rc // without memory, it is SQLite's own file
+	}
+	liteFiles.open[file] = l
 	f.FpMethods = own
 	return rc
 }
 
-func openedLog(file uintptr) *logFile {
-	logFiles.RLock()
-	defer logFiles.RUnlock()
-	return logFiles.open[file]
+// liteMethods are made once for each kind of file; 0 without memory.
+func liteMethods(tls *libc.TLS, of methodsOf) uintptr {
+	own, ok := liteFiles.methods[of]
+	if ok {
+		return own
+	}
+	if own = libc.Xcalloc(tls, 1, libc.Tsize_t(unsafe.Sizeof(sqlite3.Tsqlite3_io_methods{}))); own == 0 {
+		return 0
+	}
+	m := at[sqlite3.Tsqlite3_io_methods](own)
+	*m = *at[sqlite3.Tsqlite3_io_methods](of.under)
+	m.FxClose = address(closeFunc(closeLite))
+	if of.log {
+		m.FxRead, m.FxWrite, m.FxTruncate = address(moveFunc(readLog)), address(moveFunc(writeLog)), address(cutFunc(cutLog))
+		m.FxSync, m.FxFileSize = address(syncFunc(syncLog)), address(sizeFunc(sizeLog))
+	} else {
+		m.FxWrite = address(moveFunc(writeMain))
+	}
+	liteFiles.methods[of] = own
+	return own
+}
+
+func openedLite(file uintptr) *liteFile {
+	liteFiles.RLock()
+	defer liteFiles.RUnlock()
+	return liteFiles.open[file]
+}
+
+// writeMain writes a page of a database, and brings what was written to the disk when it is not little any more.
+func writeMain(tls *libc.TLS, file, mem uintptr, n int32, off int64) int32 {
+	l := openedLite(file)
+	rc := function[moveFunc](l.under.FxWrite)(tls, file, mem, n, off)
+	if l.unsynced++; rc == sqlite3.SQLITE_OK && l.unsynced >= littlePages {
+		l.unsynced = 0
+		rc = function[syncFunc](l.under.FxSync)(tls, file, sqlite3.SQLITE_SYNC_NORMAL)
+	}
+	return rc
 }
 
 func writeLog(tls *libc.TLS, file, mem uintptr, n int32, off int64) int32 {
-	l := openedLog(file)
+	l := openedLite(file)
 	through := off < l.end || off == 0 || n > logMemory
 	if through || l.n > 0 && off != l.end || l.n+int(n) > logMemory {
 		if rc := l.flush(tls, file); rc != sqlite3.SQLITE_OK {
@@ -147,7 +183,7 @@ func writeLog(tls *libc.TLS, file, mem uintptr, n int32, off int64) int32 {
 }
 
 // flush writes what is gathered. When that fails, so does the call of SQLite's that led to it, and with it the transaction.
-func (l *logFile) flush(tls *libc.TLS, file uintptr) int32 {
+func (l *liteFile) flush(tls *libc.TLS, file uintptr) int32 {
 	n := l.n
 	if n == 0 {
 		return sqlite3.SQLITE_OK
@@ -161,7 +197,7 @@ func (l *logFile) flush(tls *libc.TLS, file uintptr) int32 {
 }
 
 func readLog(tls *libc.TLS, file, mem uintptr, n int32, off int64) int32 {
-	l := openedLog(file)
+	l := openedLite(file)
 	if rc := l.flush(tls, file); rc != sqlite3.SQLITE_OK {
 		return rc
 	}
@@ -169,7 +205,7 @@ func readLog(tls *libc.TLS, file, mem uintptr, n int32, off int64) int32 {
 }
 
 func cutLog(tls *libc.TLS, file uintptr, size int64) int32 {
-	l := openedLog(file)
+	l := openedLite(file)
 	if rc := l.flush(tls, file); rc != sqlite3.SQLITE_OK {
 		return rc
 	}
@@ -177,7 +213,7 @@ func cutLog(tls *libc.TLS, file uintptr, size int64) int32 {
 }
 
 func syncLog(tls *libc.TLS, file uintptr, flags int32) int32 {
-	l := openedLog(file)
+	l := openedLite(file)
 	if rc := l.flush(tls, file); rc != sqlite3.SQLITE_OK {
 		return rc
 	}
@@ -185,20 +221,20 @@ func syncLog(tls *libc.TLS, file uintptr, flags int32) int32 {
 }
 
 func sizeLog(tls *libc.TLS, file, size uintptr) int32 {
-	l := openedLog(file)
+	l := openedLite(file)
 	if rc := l.flush(tls, file); rc != sqlite3.SQLITE_OK {
 		return rc
 	}
 	return function[sizeFunc](l.under.FxFileSize)(tls, file, size)
 }
 
-func closeLog(tls *libc.TLS, file uintptr) int32 {
-	l := openedLog(file)
+func closeLite(tls *libc.TLS, file uintptr) int32 {
+	l := openedLite(file)
 	written := l.flush(tls, file)
 	libc.Xfree(tls, l.mem)
-	logFiles.Lock()
-	delete(logFiles.open, file)
-	logFiles.Unlock()
+	liteFiles.Lock()
+	delete(liteFiles.open, file)
+	liteFiles.Unlock()
 	if rc := function[closeFunc](l.under.FxClose)(tls, file); rc != sqlite3.SQLITE_OK {
 		return rc
 	}
