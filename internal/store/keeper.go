@@ -34,7 +34,7 @@ const (
 func (db *liteDB) keep(ctx context.Context, k *keeper) {
 	tick := time.NewTicker(tendEvery)
 	defer tick.Stop()
-	end := k.long // how many pages it has to have to be ended
+	end := 0 // how many pages it has to have to be ended
 	for last, quiet := int64(0), quietTends; ; {
 		select {
 		case <-db.quit:
