@@ -123,7 +123,7 @@ var lineFields = []Field{
 var dimensions = []Dimension{
 	{Name: "customer.email", Doc: "orders with the same mail address", How: "with this mail address", Lacks: "has no mail address"},
 	{Name: "customer.id", Doc: "orders of the same customer", How: "by this customer", Lacks: "names no customer"},
-	{Name: "order.address", Doc: "orders to the same shipping address", How: "with this address", Lacks: "has no address"},
+	{Name: "order.address", Doc: "orders to the same shipping address", How: "with this address", Lacks: "has no address with a country and a street"},
 	{Name: "order.device", Doc: "orders from the same device", How: "from this device", Lacks: "names no device"},
 	{Name: "order.ip", Doc: "orders from the same IP address", How: "from this IP address", Lacks: "has no IP address"},
 }

@@ -163,7 +163,7 @@ type Dimension struct {
 	Name  string // as written in the condition, e.g. "customer.email"
 	Doc   string
 	How   string // how its orders were placed: "with this address"
-	Lacks string // what is so of an order that cannot be counted by it: "has no address"
+	Lacks string // what is so of an order that cannot be counted by it: "has no device"
 }
 
 // Dimensions returns what velocity may count by.

@@ -63,7 +63,7 @@ const maxStmts = 300
 
 const (
 	writerCacheKiB = 16 << 10
-	readerCacheKiB = 4 << 10
+	readerCacheKiB = 2 << 10
 )
 
 func openLite(ctx context.Context, path string, readers int) (*liteDB, error) {

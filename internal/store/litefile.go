@@ -67,7 +67,7 @@ var registerVFS = sync.OnceValue(func() error {
 	defer tls.Close()
 	plain := sqlite3.Xsqlite3_vfs_find(tls, 0)
 	name, err := libc.CString(liteVFS)
-	own := libc.Xcalloc(tls, 1, libc.Tsize_t(unsafe.Sizeof(sqlite3.Tsqlite3_vfs{})))
+	own := sqlite3.Xsqlite3_malloc(tls, int32(unsafe.Sizeof(sqlite3.Tsqlite3_vfs{})))
 	if plain == 0 || err != nil || own == 0 {
 		return fault.New(fault.Internal, "store.registerVFS", "SQLite has no way to files")
 	}
@@ -104,7 +104,7 @@ func openFile(tls *libc.TLS, _, name, file uintptr, flags int32, outFlags uintpt
 	defer liteFiles.Unlock()
 	own := liteMethods(tls, methodsOf{f.FpMethods, isLog})
 	if own != 0 && isLog {
-		l.mem = libc.Xmalloc(tls, logMemory)
+		l.mem = sqlite3.Xsqlite3_malloc(tls, logMemory)
 	}
 	if own == 0 || isLog && l.mem == 0 {
 		return rc // without memory, it is SQLite's own file
@@ -120,7 +120,7 @@ func liteMethods(tls *libc.TLS, of methodsOf) uintptr {
 	if ok {
 		return own
 	}
-	if own = libc.Xcalloc(tls, 1, libc.Tsize_t(unsafe.Sizeof(sqlite3.Tsqlite3_io_methods{}))); own == 0 {
+	if own = sqlite3.Xsqlite3_malloc(tls, int32(unsafe.Sizeof(sqlite3.Tsqlite3_io_methods{}))); own == 0 {
 		return 0
 	}
 	m := at[sqlite3.Tsqlite3_io_methods](own)
@@ -231,7 +231,7 @@ func sizeLog(tls *libc.TLS, file, size uintptr) int32 {
 func closeLite(tls *libc.TLS, file uintptr) int32 {
 	l := openedLite(file)
 	written := l.flush(tls, file)
-	libc.Xfree(tls, l.mem)
+	sqlite3.Xsqlite3_free(tls, l.mem)
 	liteFiles.Lock()
 	delete(liteFiles.open, file)
 	liteFiles.Unlock()
