@@ -75,7 +75,7 @@ var registerVFS = sync.OnceValue(func() error {
 	liteFiles.open, liteFiles.methods = map[uintptr]*liteFile{}, map[methodsOf]uintptr{}
 	v := at[sqlite3.Tsqlite3_vfs](own)
 	*v = *liteFiles.plain
-	v.FpNext, v.FzName, v.FxOpen = 0, name, address(openFunc(openFile))
+	v.FpNext, v.FzName, v.FxOpen = 0, name, address[openFunc](openFile)
 	if rc := sqlite3.Xsqlite3_vfs_register(tls, own, 0); rc != sqlite3.SQLITE_OK {
 		return fault.New(fault.Internal, "store.registerVFS", "SQLite refused a way to files (%d)", rc)
 	}
@@ -125,12 +125,12 @@ func liteMethods(tls *libc.TLS, of methodsOf) uintptr {
 	}
 	m := at[sqlite3.Tsqlite3_io_methods](own)
 	*m = *at[sqlite3.Tsqlite3_io_methods](of.under)
-	m.FxClose = address(closeFunc(closeLite))
+	m.FxClose = address[closeFunc](closeLite)
 	if of.log {
-		m.FxRead, m.FxWrite, m.FxTruncate = address(moveFunc(readLog)), address(moveFunc(writeLog)), address(cutFunc(cutLog))
-		m.FxSync, m.FxFileSize = address(syncFunc(syncLog)), address(sizeFunc(sizeLog))
+		m.FxRead, m.FxWrite, m.FxTruncate = address[moveFunc](readLog), address[moveFunc](writeLog), address[cutFunc](cutLog)
+		m.FxSync, m.FxFileSize = address[syncFunc](syncLog), address[sizeFunc](sizeLog)
 	} else {
-		m.FxWrite = address(moveFunc(writeMain))
+		m.FxWrite = address[moveFunc](writeMain)
 	}
 	liteFiles.methods[of] = own
 	return own

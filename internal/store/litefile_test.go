@@ -39,7 +39,7 @@ func watched(t *testing.T) (*DB, *reached) {
 			continue
 		}
 		log, under, spy := f.mem != 0, f.under, *f.under
-		write := moveFunc(func(tls *libc.TLS, file, mem uintptr, n int32, off int64) int32 {
+		write := func(tls *libc.TLS, file, mem uintptr, n int32, off int64) int32 {
 			if log {
 				if s.full.Load() {
 					return sqlite3.SQLITE_FULL
@@ -49,14 +49,14 @@ func watched(t *testing.T) (*DB, *reached) {
 				s.mainWrites.Add(1)
 			}
 			return function[moveFunc](under.FxWrite)(tls, file, mem, n, off)
-		})
-		sync := syncFunc(func(tls *libc.TLS, file uintptr, flags int32) int32 {
+		}
+		sync := func(tls *libc.TLS, file uintptr, flags int32) int32 {
 			if !log {
 				s.mainSyncs.Add(1)
 			}
 			return function[syncFunc](under.FxSync)(tls, file, flags)
-		})
-		spy.FxWrite, spy.FxSync = address(write), address(sync)
+		}
+		spy.FxWrite, spy.FxSync = address[moveFunc](write), address[syncFunc](sync)
 		f.under = &spy
 		t.Cleanup(func() { _, _ = write, sync }) // what only an address names is not kept alive
 	}
