@@ -13,7 +13,7 @@ import (
 
 // liteVFS names SQLite's own way to files (sqlite.org/vfs.html) with two differences. What a transaction adds to the write-ahead
 // log leaves in one piece: SQLite writes each page in two, a head and the page, and a group of events changes some hundred pages
-// or a thousand, so that these calls were a third of a commit's time. And what is carried from the log into the file is brought to
+// or a thousand, so that these calls were half of a commit's processor time. And what is carried from the log into the file is brought to
 // the disk a little at a time: the disk has the log's next commits to take meanwhile. The writer and the keeper use it.
 const liteVFS = "orderly"
 
