@@ -116,7 +116,7 @@ func TestStatesOpenAndEnd(t *testing.T) {
 			},
 		},
 		{
-			name: "failing", title: "Most of what is sent to wms fails",
+			name: "failing", expectation: "destination", title: "Most of what is sent to wms fails",
 			bad: func(r *rig) {
 				r.update(func(tx *store.Tx) error {
 					return tx.AddTallies("n", []store.Tally{{At: r.clock(), Destination: "wms", Purpose: "fulfilment", Done: 4, Failed: 9, LastError: "500"}})
