@@ -135,6 +135,7 @@ Other work on the machine changes every figure: compare figures of one run.`,
 }
 
 func (p *program) benchOrders(ctx context.Context, b benchOrders) (rep bench.Report, err error) {
+	p.tuneRuntime() // the raw limit is written by this process
 	b.warm = min(b.each/4, 2*time.Second)
 	dir, err := os.MkdirTemp("", "orderly-bench-")
 	if err != nil {

@@ -60,7 +60,7 @@ func (p *program) benchServerCommand() *cobra.Command {
 }
 
 func (p *program) benchServer(ctx context.Context, cfg *config.Config, seed uint64, deliver, join bool, profile string) (err error) {
-	p.collectLess()
+	p.tuneRuntime()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	s, err := p.openShop(ctx, cfg, true)

@@ -385,7 +385,7 @@ type running struct {
 
 // start brings a shop to life on its address. Requests are answered by serve.
 func (p *program) start(ctx context.Context, s *shop) (_ *running, err error) {
-	p.collectLess()
+	p.tuneRuntime()
 	r := &running{shop: s, metrics: observe.NewMetrics(buildVersion())}
 	if r.ln, err = (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Listen); err != nil {
 		return nil, fault.Wrap(err, fault.Unavailable, "serve", "cannot listen on %s", s.cfg.Listen)
