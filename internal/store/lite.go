@@ -62,7 +62,7 @@ type bulkKey struct {
 const maxStmts = 300
 
 const (
-	writerCacheKiB = 16 << 10
+	writerCacheKiB = 12 << 10
 	readerCacheKiB = 2 << 10
 )
 
