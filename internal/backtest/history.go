@@ -148,7 +148,7 @@ func (h *History) walk(ctx context.Context, st stages) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	n := max(2, min(runtime.GOMAXPROCS(0), 4))
+	n := max(2, min(runtime.NumCPU(), runtime.GOMAXPROCS(0), 4)) // a server's one more is for those who wait for an answer
 	work, used := make(chan func()), make(chan *chunk, 2*n+4)
 	decoding, asking := make(chan *job, n), make(chan *job, n)
 	var wg, pool sync.WaitGroup
